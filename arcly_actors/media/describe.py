@@ -41,11 +41,14 @@ def evolve(track: Track, configuration: bytes) -> Track:
 def learn(track: Track, payload: bytes) -> Track:
     """The track with what one of its frames tells: in-band parameter sets as its configuration, else size and rates.
 
+    A VP9 key frame makes the configuration record only where there is none: it knows less than a sender's record does.
     The same object when the frame tells nothing new; `Malformed` when the frame cannot be read.
     """
     if (finder := _IN_BAND.get(track.codec)) is not None:
         configuration = finder(payload)
         return evolve(track, configuration) if configuration else track
+    if track.codec is CodecId.VP9 and not track.configuration:
+        track = evolve(track, vp9.configuration_in(payload))
     reader = _FRAMES.get(track.codec)
     return _with(track, reader(payload)) if reader else track
 

@@ -22,7 +22,7 @@ from arcly_actors.media.flv_body import (
     read_mod_ex,
 )
 from arcly_actors.media.frame import Track
-from arcly_actors.media.vp9 import bare_configuration
+from arcly_actors.media.vp9 import bare_configuration, boxed_configuration
 
 CARRIED = frozenset({CodecId.H264, CodecId.H265, CodecId.AV1, CodecId.VP8, CodecId.VP9})
 
@@ -115,7 +115,9 @@ def video_configuration(track: Track) -> bytes:
         return b""
     if track.codec is CodecId.H264:
         return b"\x17\x00\x00\x00\x00" + track.configuration
-    return _enhanced(track.codec, _KEY, SEQUENCE_START) + track.configuration
+    boxed = track.codec in {CodecId.VP8, CodecId.VP9}
+    configuration = boxed_configuration(track.configuration) if boxed else track.configuration
+    return _enhanced(track.codec, _KEY, SEQUENCE_START) + configuration
 
 
 def video_frame_header(codec: CodecId, *, keyframe: bool, composition_ms: int = 0) -> bytes:

@@ -45,6 +45,11 @@ def bare_configuration(data: bytes) -> bytes:
     return data[4:] if len(data) >= _RECORD_BYTES + 4 and data.startswith(_BOX_VERSION) else data
 
 
+def boxed_configuration(record: bytes) -> bytes:
+    """The record with the version and flags of its box: what FFmpeg's and mobile encoders' FLV carries."""
+    return _BOX_VERSION + record
+
+
 def read_configuration(data: bytes) -> VpConfiguration:
     """Read the record; `Malformed` when it is cut."""
     cursor = Cursor(bare_configuration(data), "vpcC")
@@ -76,6 +81,12 @@ def read_frame(payload: bytes) -> FrameHeader:
         raise Malformed("VP9 key frame without its sync code")
     bit_depth, subsampling = _colour(reader, profile)
     return FrameHeader(True, profile, bit_depth, subsampling, reader.bits(16) + 1, reader.bits(16) + 1)
+
+
+def configuration_in(payload: bytes) -> bytes:
+    """The record that a key frame tells; empty for another frame."""
+    header = read_frame(payload)
+    return write_configuration(header) if header.keyframe else b""
 
 
 def is_keyframe(payload: bytes) -> bool:
