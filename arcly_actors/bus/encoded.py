@@ -89,6 +89,11 @@ class EncodedFeed:
         logged = self._frames[position]
         return self.encoder.opening(logged.tracks, metadata, logged.frame.dts)
 
+    def configurations(self, position: int) -> bytes:
+        """The configurations in force at `position`: what a viewer needs that skipped there."""
+        logged = self._frames[position]
+        return b"".join(self.encoder.configuration(track, logged.frame.dts) for track in logged.tracks)
+
     def joined(self, start: int, end: int) -> bytes:
         """Entries `start` … `end` - 1 as one buffer, made once for all viewers that stand at the same place."""
         if end - start == 1:
