@@ -1,19 +1,56 @@
-"""Every bound on what a peer or a stream may cost us, each with its reason."""
+"""Every bound in one place, each with its reason. Sizes are bytes, times nanoseconds.
 
-# A 4K intra picture at 100 Mb/s and 10 fps is 1.25 MB; 8 MiB leaves room for lossless contribution.
+The ones an operator may want to move are also in the topology (`limits:` and the applications); these are their defaults.
+"""
+
+from arcly_actors.clock import NS_PER_MS, NS_PER_S
+
+# -- bus ------------------------------------------------------------------------------------------------------------
+
+MAX_PUBLISHERS = 1000
+"""Streams at once: a fleet of encoders gone wild must not take the machine."""
+
+EVENT_BACKLOG = 1024
+"""Events a slow async reader may leave unread before it loses the oldest: minutes of ordinary operation."""
+
+MAX_TRACKS = 16
+"""Elementary streams of one stream: far more than encoders send."""
+
+KEYFRAME_THROTTLE = 500 * NS_PER_MS
+"""The least time between two keyframe requests to one publisher: an IDR costs an encoder several frames of bits."""
+
+KEYFRAME_PATIENCE = 2 * NS_PER_S
+"""Unanswered PLIs for this long turn into FIRs."""
+
+FIRST_WRITE = 256 * 1024
+"""How much of a cached GOP goes out in one write at a join; the rest follows by turns, so that joiners do not wait
+for each other's whole GOPs."""
+
+MAX_WRITE = 4 * 1024 * 1024
+"""The largest single write to a viewer that catches up; it is also what a viewer that stops reading can hold."""
+
+REATTACH_DELAY = 50 * NS_PER_MS
+"""How soon a publisher or viewer asks again for a stream actor that is being restarted."""
+
+REATTACH_PATIENCE = 10 * NS_PER_S
+"""How long they keep asking before they give up: longer than the restart backoff of a single crash."""
+
+# -- media ----------------------------------------------------------------------------------------------------------
+
 FRAME_BYTES = 8 * 1024 * 1024
+"""One frame or tag: a 4K intra picture at 100 Mb/s and 10 fps is 1.25 MB; the rest is room for lossless contribution."""
 
-# H.264 level 6.2 allows 600 slices in a picture at its largest; parameter sets, SEI and a second field are on top.
-NAL_UNITS = 1500
-
-# An AV1 temporal unit holds at most 8 spatial layers of up to 512 tile groups; real ones hold fewer than 20 OBUs.
-OBUS = 1024
-
-# SEI messages are small; a unit with more than this is made to cost time.
-SEI_MESSAGES = 64
-
-# avcC, hvcC, OpusHead, … A hvcC with many parameter sets stays below 4 kB; FLAC and metadata blocks are cut off.
 CONFIGURATION_BYTES = 64 * 1024
+"""avcC, hvcC, OpusHead…: real ones stay below 4 kB, and every viewer is sent one."""
 
-# No decoder reached by our protocols takes more; beyond it is a damaged header.
+NAL_UNITS = 1500
+"""Of one access unit: H.264 level 6.2 allows 600 slices; parameter sets, SEI and a second field come on top."""
+
+OBUS = 1024
+"""Of one AV1 temporal unit: 8 spatial layers of 128 tile groups; encoders make fewer than 20."""
+
+SEI_MESSAGES = 64
+"""Of one SEI unit: encoders put fewer than ten into one."""
+
 PICTURE_SIDE = 16384
+"""Pixels: no decoder that our protocols reach takes more, so a greater size is a damaged header."""
