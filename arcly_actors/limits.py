@@ -34,3 +34,6 @@ REATTACH_DELAY = 50 * NS_PER_MS
 
 REATTACH_PATIENCE = 10 * NS_PER_S
 """How long they keep asking before they give up: longer than the restart backoff of a single crash."""
+
+QOS_WINDOW = 1 * NS_PER_S
+"""The window of the bit and frame rates, and how often holds and idle publishers are looked at."""

@@ -39,7 +39,8 @@ class Channel:
         self.timeline = Timeline()
         self.tracks: tuple[Track, ...] = ()
         self.metadata = _NO_METADATA
-        self.generation = 0
+        self.generation = 0  # leases granted so far, over all restarts of the stream actor
+        self.seats = 0  # seats given so far, likewise
         self._anchor: int | None = None
         self._encoded: dict[str, EncodedFeed] = {}
 
