@@ -108,11 +108,8 @@ class Bus:
 
     def reports(self) -> tuple[StreamReport, ...]:
         """Every stream as a value, in the order of their keys."""
-        return tuple(
-            actor.report()
-            for _, entry in sorted(self._entries.items())
-            if entry.actor is not None and isinstance(actor := entry.actor.actor, StreamActor)
-        )
+        entries = [entry for _, entry in sorted(self._entries.items())]
+        return tuple(entry.channel.report() for entry in entries if entry.channel.report is not None)
 
     async def _ask(self, key: StreamKey, message: object, *, create: bool) -> object:
         """Ask the stream of `key`, again if its actor is just being restarted."""

@@ -95,6 +95,7 @@ class StreamActor(LoopActor):
 
     def on_start(self) -> None:
         """Begin to look at the clock."""
+        self._channel.report = self.report
         self.after(limits.QOS_WINDOW, Tick())
 
     # -- publishing ---------------------------------------------------------------------------------------------------
