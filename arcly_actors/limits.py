@@ -57,3 +57,16 @@ SEI_MESSAGES = 64
 
 PICTURE_SIDE = 16384
 """Pixels: no decoder that our protocols reach takes more, so a greater size is a damaged header."""
+# -- runtime --------------------------------------------------------------------------------------------------------
+
+MEDIA_LANE = 512
+"""Media messages waiting in one actor's mailbox: about 10 s of 50 fps, past which they are too late to be of use."""
+
+TURN_MESSAGES = 64
+"""Messages one actor handles before the others have their turn: small enough for fairness, large enough to be cheap."""
+
+DRAIN_MESSAGES = 1024
+"""Messages handled before the event loop polls its sockets again: about 1-5 ms of work."""
+
+VIRTUAL_ITERATIONS = 5_000_000
+"""Turns of a virtual loop after which a scenario counts as running away: minutes of CPU, thousands of times a session."""
