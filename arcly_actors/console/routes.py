@@ -11,7 +11,7 @@ from importlib import resources
 
 from aiohttp import ETag, web
 
-from arcly_actors.console.reports import StreamReport, TreeReport
+from arcly_actors.console.reports import StreamJson, TreeJson
 
 Respond = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -34,9 +34,7 @@ CONTENT_TYPES: Mapping[str, str] = {
 PAGES: Mapping[str, str] = {"/": "index.html", "/{application}/{name}/": "stream.html"}
 
 
-def console_routes(
-    streams: Callable[[], Sequence[StreamReport]], tree: Callable[[], TreeReport]
-) -> list[web.RouteDef]:
+def console_routes(streams: Callable[[], Sequence[StreamJson]], tree: Callable[[], TreeJson]) -> list[web.RouteDef]:
     """Every route of the console. Add them after the more particular ones: a page matches any ``/a/b/``."""
     files = _files()
     return [
@@ -83,7 +81,7 @@ def _json(report: Callable[[], object]) -> Respond:
     return respond
 
 
-def _health(tree: Callable[[], TreeReport]) -> Respond:
+def _health(tree: Callable[[], TreeJson]) -> Respond:
     """200 while the root runs, were it degraded: to be restarted would help nobody then; 503 in any other state."""
 
     async def respond(_: web.Request) -> web.Response:
@@ -100,4 +98,5 @@ def _answer(value: object, status: int = 200) -> web.Response:
 
 async def _add_slash(request: web.Request) -> web.Response:
     """A stream's page has its HLS beside it, so its address ends in a slash."""
-    return web.Response(status=308, headers={"Location": f"{request.rel_url.raw_path}/", **SECURITY_HEADERS})
+    name = request.rel_url.raw_path.rpartition("/")[2]  # relative to this server whatever it spells
+    return web.Response(status=308, headers={"Location": f"./{name}/", **SECURITY_HEADERS})

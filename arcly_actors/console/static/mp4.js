@@ -90,14 +90,15 @@ const ENTRIES = {
   "ec-3": [28, "dec3", plain],
 };
 
-// {mime, timescales: Map of track number -> ticks per second}; throws when there is nothing to play in it.
+// {mime, kinds, timescales: Map of track number -> ticks per second}, kinds like "audio,video"; throws when there is
+// nothing to play in it.
 export function readInit(buffer) {
   const view = new DataView(buffer);
   const moov = find(view, ["moov"], whole(view));
   if (!moov) throw new Error("the initialisation segment has no moov box");
   const codecs = [];
+  const kinds = [];
   const timescales = new Map();
-  let video = false;
   for (const trak of all(view, "trak", moov)) {
     const tkhd = find(view, ["tkhd"], trak);
     const mdhd = find(view, ["mdia", "mdhd"], trak);
@@ -110,10 +111,11 @@ export function readInit(buffer) {
     const box = skip && find(view, [configuration], { start: entry.start + skip, end: entry.end });
     if (!box) throw new Error(`no way to play ${entry?.type ?? "an empty track"}`);
     codecs.push((name ?? entry.type) + rest(view, box));
-    video ||= skip === 78;
+    kinds.push(skip === 78 ? "video" : "audio");
   }
   if (!codecs.length) throw new Error("the initialisation segment has no tracks");
-  return { mime: `${video ? "video" : "audio"}/mp4; codecs="${codecs.join(",")}"`, timescales };
+  const family = kinds.includes("video") ? "video" : "audio";
+  return { mime: `${family}/mp4; codecs="${codecs.join(",")}"`, kinds: kinds.sort().join(","), timescales };
 }
 
 // The earliest decode time in a media segment, in seconds; NaN when it has none.

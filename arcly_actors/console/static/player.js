@@ -26,6 +26,10 @@ export class Player extends EventTarget {
   #buffer = null;
   #media = null; // the media playlist's address
   #mime = "";
+  #kinds = ""; // of tracks, fixed for the life of a SourceBuffer
+  #expected = 0; // where the next segment should begin
+  #over = false; // the playlist has ended
+  #shown = { decoded: 0, dropped: 0 }; // by the media sources before this one
   #map = null; // the initialisation segment in force: {uri, data, mime, timescales}
   #last = -1; // the newest segment's sequence number
   #target = 2;
@@ -49,8 +53,8 @@ export class Player extends EventTarget {
       state: this.state,
       detail: this.detail,
       mime: this.#mime,
-      decoded: quality?.totalVideoFrames ?? 0,
-      dropped: quality?.droppedVideoFrames ?? 0,
+      decoded: this.#shown.decoded + (quality?.totalVideoFrames ?? 0),
+      dropped: this.#shown.dropped + (quality?.droppedVideoFrames ?? 0),
       buffer: this.#ahead(),
       rate: this.#video.playbackRate,
       bitrate: this.#counts.seconds ? (this.#counts.bytes * 8) / this.#counts.seconds : 0,
@@ -66,7 +70,7 @@ export class Player extends EventTarget {
     this.#set("connecting");
     this.#video.addEventListener("waiting", () => this.#starved(), { signal });
     this.#video.addEventListener("playing", () => this.#set("playing"), { signal });
-    this.#video.addEventListener("ended", () => this.#set("ended"), { signal });
+    this.#video.addEventListener("ended", () => this.#over && this.#set("ended"), { signal });
     this.#ticker = setInterval(() => this.#follow(), 250);
     this.#run(signal);
   }
@@ -74,7 +78,7 @@ export class Player extends EventTarget {
   stop() {
     this.#abort?.abort();
     clearInterval(this.#ticker);
-    this.#last = -1;
+    this.#over = false;
     this.#media = null;
     this.#detach();
     this.#set("idle");
@@ -119,7 +123,7 @@ export class Player extends EventTarget {
   #failed(error) {
     this.#counts.retries++;
     this.#media = null; // the master playlist may name another by now
-    if (this.#video.error) this.#detach();
+    if (this.#video.error) this.#detach(); // and join anew
     if (this.#ahead() < 0.1) this.#set("waiting", error.message);
   }
 
@@ -161,8 +165,7 @@ export class Player extends EventTarget {
     if (!this.#buffer || segment.discontinuity || this.#map?.uri !== segment.map) await this.#configure(segment, signal);
     await this.#settled(() => {});
     const first = this.#buffer.buffered.length === 0;
-    const offset = this.#offset(data, first);
-    if (Math.abs(offset) > 1e-6) this.#buffer.timestampOffset += offset;
+    this.#place(startOf(data, this.#map.timescales), segment.duration, first);
     await this.#append(data);
     this.#counts.segments++;
     this.#counts.bytes += data.byteLength;
@@ -170,11 +173,14 @@ export class Player extends EventTarget {
     if (first) this.#play();
   }
 
-  // Timestamps that begin anew, or leap, are laid where the picture ended: viewing goes on without a gap.
-  #offset(data, first) {
-    const begins = startOf(data, this.#map.timescales) + this.#buffer.timestampOffset;
-    const expected = first ? 0 : this.#end();
-    return Math.abs(begins - expected) > GAP_S ? expected - begins : 0;
+  // Timestamps that begin anew, or leap, are laid where the segment before ended: viewing goes on without a gap. That
+  // is reckoned by the playlist's durations, for `buffered` has only what all tracks have.
+  #place(start, duration, first) {
+    const expected = first ? 0 : this.#expected;
+    const begins = start + this.#buffer.timestampOffset;
+    const leap = Math.abs(begins - expected) > GAP_S;
+    if (leap) this.#buffer.timestampOffset += expected - begins;
+    this.#expected = (leap || !(begins >= 0) ? expected : begins) + duration;
   }
 
   async #configure(segment, signal) {
@@ -183,13 +189,15 @@ export class Player extends EventTarget {
       const data = await (await this.#fetch(segment.map, signal)).arrayBuffer();
       this.#map = { uri: segment.map, data, ...readInit(data) };
     }
-    const { mime, data } = this.#map;
+    const { mime, kinds, data } = this.#map;
+    if (this.#buffer && kinds !== this.#kinds) await this.#playOut();
     const kind = window.ManagedMediaSource ?? window.MediaSource;
     if (!kind.isTypeSupported(mime)) throw new Unplayable(`this browser cannot play ${mime}`);
     if (!this.#buffer) await this.#attach(kind, mime);
     await this.#settled(() => {});
     if (this.#mime && mime !== this.#mime) this.#buffer.changeType(mime);
     this.#mime = mime;
+    this.#kinds = kinds;
     await this.#append(data);
   }
 
@@ -202,6 +210,21 @@ export class Player extends EventTarget {
     source.duration = Infinity;
     this.#source = source;
     this.#buffer = source.addSourceBuffer(mime);
+  }
+
+  // A SourceBuffer keeps its set of tracks for life (MSE: "initialization segment received"), so another set needs another source.
+  async #playOut() {
+    await this.#settled(() => {});
+    const left = this.#ahead();
+    this.#source.endOfStream();
+    await new Promise((over) => {
+      this.#video.addEventListener("ended", over, { once: true });
+      setTimeout(over, (left + 1) * 1000);
+    });
+    const { decoded, dropped } = this.stats;
+    this.#shown = { decoded, dropped };
+    this.#source = this.#buffer = null;
+    this.#mime = "";
   }
 
   #detach() {
@@ -248,6 +271,7 @@ export class Player extends EventTarget {
   }
 
   #finish() {
+    this.#over = true;
     if (this.#source?.readyState === "open") this.#source.endOfStream();
     if (!this.#buffer || this.#ahead() < 0.05) this.#set("ended");
   }
