@@ -327,4 +327,3 @@ class StreamActor(LoopActor):
             dropped_frames=self.dropped_frames,
             formats=self._channel.formats(),
         )
-
