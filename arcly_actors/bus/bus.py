@@ -44,9 +44,7 @@ class Bus:
         self._entries: Entries = {}
         self._directory: pykka.ActorRef[Directory] | None = None
 
-    def start_directory(
-        self, supervisor: pykka.ActorRef[LoopActor], restarts: RestartPolicy
-    ) -> pykka.ActorRef[Directory]:
+    def start_directory(self, supervisor: pykka.ActorRef[LoopActor], restarts: RestartPolicy) -> pykka.ActorRef[Directory]:
         """Start the directory actor, whose streams live under `supervisor`. For the engine's child spec."""
         self._directory = Directory.start(
             self.system, supervisor, self._entries, self.policies, restarts, self.events, self._max_publishers

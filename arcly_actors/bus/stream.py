@@ -327,3 +327,4 @@ class StreamActor(LoopActor):
             dropped_frames=self.dropped_frames,
             formats=self._channel.formats(),
         )
+

@@ -182,8 +182,8 @@ class Supervisor(LoopActor):
             ref = child.spec.start()
             self.watch(ref)
         except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - its failure, whatever it is
-            self._ended(child, error)
             child.answer_restart(error)
+            self._ended(child, error)
             return error
         child.ref = ref
         child.started_at = self.system.clock.monotonic_ns()

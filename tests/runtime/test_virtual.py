@@ -80,7 +80,7 @@ def test_waiting_for_nothing_is_an_error_not_a_hang() -> None:
 
 def test_running_away_is_an_error() -> None:
     async def busy(_system: System) -> None:
-        while True:
+        while True:  # noqa: ASYNC110 - being busy is the point
             await asyncio.sleep(0)
 
     async def idle(system: System) -> None:
