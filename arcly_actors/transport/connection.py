@@ -52,6 +52,13 @@ class _Wake:
 
 
 @dataclass(frozen=True, slots=True)
+class _Broken:
+    """The engine raised in a callback of the wire; raised again where the actor's supervisor sees it."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class _Abandoned:
     """No owner has come in time."""
 
@@ -150,6 +157,11 @@ class Connection(LoopActor):
             self._hang_up(ConnectionClosed(message.reason or "its session ended"))
         elif self._owner is not None:
             self._await_owner()
+
+    @receives(_Broken)
+    def on_broken(self, message: _Broken) -> None:
+        """A defect of the engine is this actor's failure."""
+        raise message.error
 
     @receives(_Abandoned)
     def on_abandoned(self, _message: _Abandoned) -> None:
@@ -258,9 +270,9 @@ class Connection(LoopActor):
             self._verdict = verdict
             self.wire.end()
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, error: Exception) -> None:
         self._verdict = self._verdict or ConnectionClosed("failed", error)
-        self.fail(error)
+        self.actor_ref.tell(_Broken(error))
 
     def _report(self, otherwise: ConnectionClosed) -> None:
         self._verdict = self._verdict or otherwise
