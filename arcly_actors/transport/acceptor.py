@@ -19,10 +19,11 @@ ProtocolFactory = Callable[[Permit], asyncio.Protocol]
 
 
 class Acceptor:
-    """Accepts for one endpoint. `make` gives the protocol of a connection; that protocol releases the permit when it is lost.
+    """Accepts for one endpoint. `make` gives the protocol of a connection; that protocol releases the permit when it is
+    lost.
 
-    Sockets are accepted here and not by ``loop.create_server`` so that one who is over the budget costs no TLS handshake, and
-    so that asyncio and uvloop behave alike when descriptors run out.
+    Sockets are accepted here and not by ``loop.create_server`` so that one who is over the budget costs no TLS
+    handshake, and so that asyncio and uvloop behave alike when descriptors run out.
     """
 
     def __init__(

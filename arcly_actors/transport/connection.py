@@ -1,8 +1,9 @@
 """`Connection`: an actor that drives one sans-IO engine over one wire.
 
-Bytes run through the engine in the socket's own callback and its events go to the owner (a session actor) by `tell`: nothing
-waits for a turn of this actor's mailbox. A connection outlives its owner: when that crashes, reading stops until another one
-attaches, and the connection ends only if none does in time. An owner that stops in order ends the connection.
+Bytes run through the engine in the socket's own callback and its events go to the owner (a session actor) by `tell`:
+nothing waits for a turn of this actor's mailbox. A connection outlives its owner: when that crashes, reading stops
+until another one attaches, and the connection ends only if none does in time. An owner that stops in order ends the
+connection.
 """
 
 from collections.abc import Callable
@@ -75,6 +76,7 @@ class Connection(LoopActor):
         self._orphan_timeout = orphan_timeout
         self._now = system.clock.monotonic_ns
         self._owner: pykka.ActorRef[Any] | None = None
+        self._owner_urn = ""
         self._held: list[Any] = []
         self._orphaned_for: Timer | None = None
         self._backlogged = False
@@ -82,7 +84,6 @@ class Connection(LoopActor):
         self._timer: Timer | None = None
         self._timer_at = 0
         self._verdict: ConnectionClosed | None = None
-        self._told = False
 
     def on_start(self) -> None:
         """Take the wire over; a client's engine may have something to say first."""
@@ -122,14 +123,13 @@ class Connection(LoopActor):
             self._drain()
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(error)
-        self._verdict = self._verdict or ConnectionClosed("the peer closed")
+        self._settle(ConnectionClosed("the peer closed"))
 
     def lost(self, error: Exception | None) -> None:
         """See `wire.Receiver.lost`."""
         if self.actor_stopped.is_set():
             return
-        self._report(ConnectionClosed("the connection was lost", error))
-        self.stop_self(self._verdict.reason if self._verdict else "")
+        self.stop_self(self._report(ConnectionClosed("the connection was lost", error)).reason)
 
     # --- messages ---
 
@@ -142,6 +142,7 @@ class Connection(LoopActor):
             self._orphaned_for.cancel()
             self._orphaned_for = None
         self._owner = message.owner
+        self._owner_urn = message.owner.actor_urn
         held, self._held = self._held, []
         for event in held:
             self._emit(event)
@@ -151,7 +152,7 @@ class Connection(LoopActor):
     @receives(Exited)
     def on_exited(self, message: Exited) -> None:
         """The owner is gone: crashed (another one may come) or done."""
-        if self._owner is not None and message.ref != self._owner:
+        if message.urn != self._owner_urn:
             return
         if message.error is None:
             self._hang_up(ConnectionClosed(message.reason or "its session ended"))
@@ -271,15 +272,21 @@ class Connection(LoopActor):
             self.wire.end()
 
     def _fail(self, error: Exception) -> None:
-        self._verdict = self._verdict or ConnectionClosed("failed", error)
+        self._settle(ConnectionClosed("failed", error))
         self.actor_ref.tell(_Broken(error))
 
-    def _report(self, otherwise: ConnectionClosed) -> None:
-        self._verdict = self._verdict or otherwise
+    def _settle(self, otherwise: ConnectionClosed) -> ConnectionClosed:
+        """How it ended: the first word stands."""
+        if self._verdict is None:
+            self._verdict = otherwise
+        return self._verdict
+
+    def _report(self, otherwise: ConnectionClosed) -> ConnectionClosed:
+        verdict = self._settle(otherwise)
         owner, self._owner = self._owner, None
-        if owner is not None and not self._told:
-            self._told = True
+        if owner is not None:
             try:
-                owner.tell(self._verdict)
+                owner.tell(verdict)
             except pykka.ActorDeadError:
-                return  # nobody is left who would want to know
+                return verdict  # nobody is left who would want to know
+        return verdict

@@ -21,9 +21,9 @@ class WhereBound:
 class Listener(LoopActor):
     """Listens while it lives; connections outlive it.
 
-    `handover(wire)` is called on the loop for every connection that stands (TLS done): it starts a `Connection` for the wire and
-    its session. Reading is off until that attaches, and the wire closes itself if nothing does. `complain` hears, at a bounded
-    rate, of connections that did not come to be.
+    `handover(wire)` is called on the loop for every connection that stands (TLS done): it starts a `Connection` for the
+    wire and its session. Reading is off until that attaches, and the wire closes itself if nothing does. `complain`
+    hears, at a bounded rate, of connections that did not come to be.
     """
 
     def __init__(

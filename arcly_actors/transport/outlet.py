@@ -1,22 +1,22 @@
 """The hot write path: bytes that are ready made, to one socket or to very many.
 
-A plain TCP outlet writes straight to the kernel by ``os.write(fd, data)`` as long as nothing waits in front of it; what the
-kernel does not take goes to the asyncio transport, and from then on everything does until that is empty, so bytes are never
-reordered. TLS always goes through the transport. No message, task or allocation per write.
+A plain TCP outlet writes straight to the kernel by ``os.write(fd, data)`` as long as nothing waits in front of it; what
+the kernel does not take goes to the asyncio transport, and from then on everything does until that is empty, so bytes
+are never reordered. TLS always goes through the transport. No message, task or allocation per write.
 
-Measured (loopback, 300 sockets written in one loop turn, uvloop 0.23, Python 3.11, CPU per write in µs, best of 40; read as
-ratios)::
+Measured (loopback, 300 sockets written in one loop turn, uvloop 0.23, Python 3.11, CPU per write in µs, best of 40;
+read as ratios)::
 
     bytes      os.write   transport.write   transport.writelines   asyncio's transport.write
      1 400         1.28              1.38                   1.41
     12 000         1.75              1.86                   1.89           2.00 (os.write 1.82)
     50 000         4.20              4.34                   4.36
 
-``socket.send`` costs the same as ``os.write``. The system call is the cost; ``os.write`` saves the last 0.1 µs and, more to the
-point, tells at once whether a viewer keeps up.
+``socket.send`` costs the same as ``os.write``. The system call is the cost; ``os.write`` saves the last 0.1 µs and,
+more to the point, tells at once whether a viewer keeps up.
 
-A descriptor is used only between the transport's ``connection_made`` and ``connection_lost``. Both asyncio and uvloop close it
-after ``connection_lost`` has run, so a number that the kernel gave to another connection is never written to.
+A descriptor is used only between the transport's ``connection_made`` and ``connection_lost``. Both asyncio and uvloop
+close it after ``connection_lost`` has run, so a number that the kernel gave to another connection is never written to.
 """
 
 import asyncio
@@ -68,9 +68,7 @@ class SocketOutlet:
 
     __slots__ = ("__weakref__", "_fd", "_finish", "_loop", "_transport", "_waiting", "closed", "direct", "error")
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, finish: Callable[[], None]
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, finish: Callable[[], None]) -> None:
         self._loop = loop
         self._transport: asyncio.Transport | None = transport
         self._finish = finish
@@ -80,8 +78,8 @@ class SocketOutlet:
         encrypted = transport.get_extra_info("sslcontext") is not None
         self._fd: int = -1 if encrypted else transport.get_extra_info("socket").fileno()
         self.direct = self._fd if not transport.get_write_buffer_size() else -1
-        # The transport tells of an empty buffer only when it had told of a full one, so every queued byte makes it "full".
-        # Python's TLS layer compares with >= where its sockets compare with >, hence the 1.
+        # The transport tells of an empty buffer only when it had told of a full one, so every queued byte makes it
+        # "full". Python's TLS layer compares with >= where its sockets compare with >, hence the 1.
         transport.set_write_buffer_limits(high=1 if encrypted else 0, low=0)
 
     @property
@@ -168,13 +166,12 @@ class SocketOutlet:
 
 
 class ChunkedOutlet(SocketOutlet):
-    """An outlet whose every write is one chunk of an HTTP/1.1 body (RFC 9112 §7.1), gathered by the kernel, not copied."""
+    """An outlet whose every write is one chunk of an HTTP/1.1 body (RFC 9112 §7.1), gathered by the kernel, not
+    copied."""
 
     __slots__ = ()
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, finish: Callable[[], None]
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, finish: Callable[[], None]) -> None:
         super().__init__(loop, transport, finish)
         self.direct = -1  # a batch must not write bare bytes past the chunk's frame
 

@@ -1,8 +1,9 @@
 """One TCP or TLS connection: the asyncio protocol under a `Connection` actor or a streamed HTTP response.
 
-Its life: made (reading is off until somebody attaches) -> attached -> ending (nothing more is taken; what was taken leaves, then
-our FIN; what the peer still sends is thrown away, because closing a socket with unread bytes makes the kernel send a reset that
-destroys the peer's copy of our last bytes) -> lost. Each step that waits for the peer has a deadline.
+Its life: made (reading is off until somebody attaches) -> attached -> ending (nothing more is taken; what was taken
+leaves, then our FIN; what the peer still sends is thrown away, because closing a socket with unread bytes makes the
+kernel send a reset that destroys the peer's copy of our last bytes) -> lost. Each step that waits for the peer has a
+deadline.
 """
 
 import asyncio

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 
 class MemoryOutlet:
-    """Takes `room` bytes into `taken` ("the kernel"), the rest waits in `queued` until `make_room`; room None is no bound."""
+    """Takes `room` bytes into `taken` ("the kernel"), the rest waits in `queued` until `make_room`; room None is no
+    bound."""
 
     def __init__(self, room: int | None = None) -> None:
         self.direct = -1
