@@ -1,34 +1,39 @@
-"""Applications: the first part of a stream's key (``live`` of ``live/cam``) and what holds for the streams under it."""
+"""Applications: a stream's key without its name (``live`` of ``live/cam``), and what holds for the streams under it."""
 
-import re
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.policy import ApplicationPolicy, Conflict, GopBound, Join
+from arcly_actors.errors import Refused
 from arcly_actors.topology.section import Section
 from arcly_actors.topology.values import Bytes, DurationNs, Within, duration, fault, size
 
 RESERVED_NAMES: Final = frozenset({"api", "metrics", "healthz", "static"})
 """First path elements that the HTTP endpoint keeps for itself."""
 
-_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
-_NAME_RULE: Final = "letters, digits, '_', '.' and '-', at most 64, beginning with a letter or digit"
+_SEGMENT: Final = "[A-Za-z0-9_~@+=][A-Za-z0-9._~@+=-]{0,127}"
+_NAME_RULE: Final = "1 to 4 segments between slashes, of letters, digits and . _ ~ @ + = -, not beginning with . or -"
 
 
 def _well_formed(name: str) -> str:
     if name == "*":
         raise fault("wildcard", "there is no wildcard for applications", "name each one; any other is refused")
-    if re.fullmatch(_NAME, name) is None:
-        raise fault("name", f"{name[:70]!r} cannot be the name of an application", _NAME_RULE)
-    if name in RESERVED_NAMES:
-        raise fault("reserved", f"{name!r} is taken: the HTTP endpoint serves /{name} itself", "choose another name")
+    try:
+        StreamKey(name, "name")
+    except Refused:
+        raise fault("name", f"{name[:70]!r} cannot be the name of an application", _NAME_RULE) from None
+    first = name.partition("/")[0]
+    if first in RESERVED_NAMES:
+        raise fault("reserved", f"{first!r} is taken: the HTTP endpoint serves /{first} itself", "choose another name")
     return name
 
 
 ApplicationName = Annotated[
     str,
     AfterValidator(_well_formed),
-    WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$", "description": _NAME_RULE}),
+    WithJsonSchema({"type": "string", "pattern": f"^{_SEGMENT}(/{_SEGMENT}){{0,3}}$", "description": _NAME_RULE}),
 ]
 """The name of an application. There is no wildcard: what is not named is refused."""
 
@@ -94,7 +99,19 @@ class Application(Section):
     subscriber: Subscriber = Field(default=Subscriber(), description="how viewers join and lag")
     hls: Hls = Field(default=Hls(), description="playlists and segments")
     flush_interval: Annotated[DurationNs, Within("0s", "1s")] = Field(
-        default=duration("100ms"),
+        default=duration("95ms"),
         description="most latency that is added so that one write serves many frames; few viewers never wait. "
         "0s: nobody waits",
     )
+
+    def policy(self) -> ApplicationPolicy:
+        """The same, as the bus takes it."""
+        return ApplicationPolicy(
+            gop=GopBound(self.gop_cache.frames, self.gop_cache.bytes, self.gop_cache.duration),
+            hold_ns=self.hold,
+            idle_ns=self.idle_timeout,
+            on_conflict=Conflict(self.on_conflict),
+            join=Join(self.subscriber.join),
+            max_lag_ns=self.subscriber.max_lag,
+            flush_interval_ns=self.flush_interval,
+        )

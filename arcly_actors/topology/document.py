@@ -7,7 +7,7 @@ YAML's core schema: null, true/false, numbers, text (``yes`` and ``12:30`` are t
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ruamel.yaml import YAML
@@ -172,6 +172,8 @@ class _Composer:
             key = str(event.value)
             node = self._node(next(self._events), (*path, key))
             size += node.size
+            if node.value is None and node.line > key_place[0]:  # no value at all: YAML places it at the next token
+                node = replace(node, line=key_place[0], column=key_place[1])
             if key in children:
                 self._repeated.append(Repeated(*key_place, (*path, key), keys[key][0]))
             else:

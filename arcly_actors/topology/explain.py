@@ -46,7 +46,7 @@ def explain(error: ErrorDetails, schema: Mapping[str, Any]) -> Explained:
             return Explained(path, True, "unknown key", nearest(str(path[-1]), known))
         case "literal_error" | "enum":
             words = tuple(map(str, _choices(schema_at(schema, path))))
-            message = f"has to be {' or '.join(words)}, not {_shown(error['input'])}"
+            message = f"not {' or '.join(words)} but {_shown(error['input'])}"
             return Explained(path, False, message, _nearest_choice(error["input"], words))
         case kind if kind in _WORDINGS:
             found = "" if kind == "missing" else f", not {_shown(error['input'])}"
@@ -99,7 +99,7 @@ def _nearest_choice(found: object, words: tuple[str, ...]) -> str:
 
 def _type_hint(kind: str, found: object) -> str:
     if found is None and kind != "missing":
-        return "it has no value: give it one or remove the key"
+        return "give it a value or remove the key"
     if kind == "bool_type" and isinstance(found, str) and found.lower() in {"yes", "no", "on", "off"}:
         return "write true" if found.lower() in {"yes", "on"} else "write false"
     if isinstance(found, str) and kind in {"int_type", "float_type"}:
@@ -112,5 +112,5 @@ def _shown(value: object) -> str:
         return "nothing"
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
-    text = str(int(value)) if isinstance(value, int) and not isinstance(value, bool) else repr(value)
+    text = repr(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

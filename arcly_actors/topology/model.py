@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from ruamel.yaml import YAML
 
+from arcly_actors.bus.policy import ApplicationPolicy
 from arcly_actors.topology import reading
 from arcly_actors.topology.application import Application, ApplicationName
 from arcly_actors.topology.endpoints import Endpoints
@@ -88,6 +89,12 @@ NotYet = Annotated[tuple[()], BeforeValidator(_only_empty), WithJsonSchema({"typ
 """A list that a later version fills; this one takes it only empty."""
 
 
+def _whole(version: object) -> object:
+    if isinstance(version, bool | float):  # true and 1.0 equal 1, and are not
+        raise fault("version", f"not 1 but {repr(version).lower()}")
+    return version
+
+
 def _require_version(schema: dict[str, Any]) -> None:
     schema["required"] = ["version"]  # in Python it has a default; a file says which version it is written for
 
@@ -97,7 +104,9 @@ class Topology(Section):
 
     model_config = ConfigDict(title="arcly_actors topology", json_schema_extra=_require_version)
 
-    version: Literal[1] = Field(default=1, description="version of this format; required in a file")
+    version: Annotated[Literal[1], BeforeValidator(_whole)] = Field(
+        default=1, description="version of this format; required in a file"
+    )
     applications: Annotated[Mapping[ApplicationName, Application], Field(min_length=1, max_length=1000)] = Field(
         default_factory=lambda: {"live": Application()},
         description="by name, the first part of a stream's address; any other name is refused",
@@ -124,6 +133,10 @@ class Topology(Section):
         Certificate files are resolved and checked only when a `directory` is given.
         """
         return reading.read(cls, text, source, directory)
+
+    def policies(self) -> dict[str, ApplicationPolicy]:
+        """Each application's policy by name, as the bus takes them."""
+        return {name: application.policy() for name, application in self.applications.items()}
 
     def to_yaml(self) -> str:
         """This topology as a file: every value, with units. `parse` reads it back as an equal topology."""
