@@ -35,6 +35,42 @@ REATTACH_DELAY = 50 * NS_PER_MS
 REATTACH_PATIENCE = 10 * NS_PER_S
 """How long they keep asking before they give up: longer than the restart backoff of a single crash."""
 
+QOS_WINDOW = 1 * NS_PER_S
+"""The window of the bit and frame rates, and how often holds and idle publishers are looked at."""
+
+# -- media ----------------------------------------------------------------------------------------------------------
+
+FRAME_BYTES = 8 * 1024 * 1024
+"""One frame or tag: a 4K intra picture at 100 Mb/s and 10 fps is 1.25 MB; the rest is room for lossless contribution."""
+
+CONFIGURATION_BYTES = 64 * 1024
+"""avcC, hvcC, OpusHead…: real ones stay below 4 kB, and every viewer is sent one."""
+
+NAL_UNITS = 1500
+"""Of one access unit: H.264 level 6.2 allows 600 slices; parameter sets, SEI and a second field come on top."""
+
+OBUS = 1024
+"""Of one AV1 temporal unit: 8 spatial layers of 128 tile groups; encoders make fewer than 20."""
+
+SEI_MESSAGES = 64
+"""Of one SEI unit: encoders put fewer than ten into one."""
+
+PICTURE_SIDE = 16384
+"""Pixels: no decoder that our protocols reach takes more, so a greater size is a damaged header."""
+# -- runtime --------------------------------------------------------------------------------------------------------
+
+MEDIA_LANE = 512
+"""Media messages waiting in one actor's mailbox: about 10 s of 50 fps, past which they are too late to be of use."""
+
+TURN_MESSAGES = 64
+"""Messages one actor handles before the others have their turn: small enough for fairness, large enough to be cheap."""
+
+DRAIN_MESSAGES = 1024
+"""Messages handled before the event loop polls its sockets again: about 1-5 ms of work."""
+
+VIRTUAL_ITERATIONS = 5_000_000
+"""Turns of a virtual loop after which a scenario counts as running away: minutes of CPU, thousands of times a session."""
+
 # -- topology -------------------------------------------------------------------------------------------------------
 
 TOPOLOGY_BYTES = 1 << 20

@@ -5,10 +5,13 @@ Entry *p* of an encoded feed is frame *p* of the channel's log, so a join positi
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from arcly_actors.bus.log import LogBound, SharedLog
 from arcly_actors.media.frame import MediaFrame, Track
+
+if TYPE_CHECKING:
+    from arcly_actors.bus.fanout import Fanout
 
 
 class Encoder(Protocol):
@@ -49,6 +52,7 @@ class EncodedFeed:
         self.users = 0
         self.encoded = 0
         self.failed: Exception | None = None
+        self.fanout: Fanout | None = None
         self.on_appended: Callable[[], None] | None = None
         self._frames = frames
         self._released = released

@@ -117,6 +117,10 @@ class Fanout:
                 self._write(place, self._feed.head)
             self.detach(place)
 
+    def release(self) -> None:
+        """Give the fan-out back; the last user's release ends the encoding."""
+        self._feed.release()
+
     def lag_ns(self, place: Place) -> int:
         """How far behind the head a viewer is."""
         if place.drained_dts is None or self._feed.head == self._feed.tail:
