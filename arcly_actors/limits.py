@@ -70,6 +70,31 @@ DRAIN_MESSAGES = 1024
 
 VIRTUAL_ITERATIONS = 5_000_000
 """Turns of a virtual loop after which a scenario counts as running away: minutes of CPU, thousands of times a session."""
+
+# -- topology -------------------------------------------------------------------------------------------------------
+
+TOPOLOGY_BYTES = 1 << 20
+"""A topology is written by hand; a megabyte is hundreds of times a long one and still reads at once."""
+
+TOPOLOGY_DEPTH = 16
+"""Levels of nesting; the format itself is five deep."""
+
+TOPOLOGY_NODES = 20_000
+"""Values in a topology, aliases counted in full: ten nested aliases must not become a billion values."""
+
+TOPOLOGY_FAULTS = 200
+"""Faults told at once: more than a person mends in one go."""
+
+# -- logging --------------------------------------------------------------------------------------------------------
+
+COMPLAINT_ADDRESSES = 1024
+"""Addresses with complaints of their own; further ones share a line per kind, as a flood has many addresses."""
+
+COMPLAINT_INTERVAL_NS = 10 * NS_PER_S
+"""One line per kind and address within this time: readable under attack, and soon enough to watch a repair."""
+
+LOG_CHARACTERS = 2_000
+"""Longest message in a log line: what quotes a peer has no length of its own."""
 """Bounds on what a peer may make us hold or do, each with its reason. Times are nanoseconds, sizes bytes."""
 
 from arcly_actors.clock import NS_PER_S
