@@ -9,14 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.case import Bench, Case, Measurement, measure_floor, measure_server
-from bench.clip import bytes_per_second, cached_clip, load
+from bench.clip import FPS, bytes_per_second, cached_clip, load
 from bench.machine import Machine, split_cores, this_machine
 from bench.report import Row, between_markers, document, table, verdicts
 
 FLUSH_MS = {350: 340.0, 100: 97.0, 40: 38.0}
 """Latency class to flush interval: a flush every T makes the added latency uniform in 0..T, its p95 below the bound."""
-DEFAULT_FLOOR_MS = 33.0
-"""The floor's flush interval beside the default setting, where the server's is not fixed: one write per frame."""
+FRAME_MS = 1000 / FPS
 BUSY_CLIENT = 0.85
 _HERE = Path(__file__).parent
 _RESULT = _HERE / "results" / "rtmp.json"
@@ -63,9 +62,14 @@ def _prepare(planned: Sequence[Case], server_command: Sequence[str]) -> Bench:
 
 def _rows(planned: Sequence[Case], bench: Bench) -> Iterator[Row]:
     for case in planned:
-        flush = case.flush_ms or DEFAULT_FLOOR_MS
         server = measure_server(case, bench)
+        flush = case.flush_ms or _shown_interval(server)
         yield Row(case, server, measure_floor(case, flush, bench), flush)
+
+
+def _shown_interval(server: Measurement) -> float:
+    """The flush interval that the default setting came to, in ms, as its added latency (uniform in 0..T) shows."""
+    return round(max(FRAME_MS, (server.latency_p95_ms or 0) / 0.95))
 
 
 def _introduce(machine: Machine, bench: Bench) -> None:
