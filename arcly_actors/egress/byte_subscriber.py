@@ -54,6 +54,7 @@ class Seated:
 class NotSeated:
     """To the owner: there is none."""
 
+    subscriber: Ref
     refusal: Refusal
     detail: str
 
@@ -67,6 +68,7 @@ class Begin:
 class ViewEnded:
     """To the owner: nothing more is sent. `refusal` is None when the stream ended properly."""
 
+    subscriber: Ref
     refusal: Refusal | None
     detail: str
     ending: bytes = b""
@@ -155,7 +157,7 @@ class ByteSubscriber(LoopActor):
         """No seat, or none any more."""
         refused = message.refused
         if self._fanout is None:
-            notify(self._owner, NotSeated(refused.refusal, refused.detail))
+            notify(self._owner, NotSeated(self.actor_ref, refused.refusal, refused.detail))
         else:
             self._finish(None, refused.detail)
         self.stop_self(refused.detail)
@@ -213,7 +215,7 @@ class ByteSubscriber(LoopActor):
         """See `bus.place.Viewer`."""
         if self._subscription is not None:
             notify(self._subscription.stream, SeatEvicted(self._subscription.number, refusal, detail))
-        notify(self._owner, ViewEnded(refusal, detail))
+        notify(self._owner, ViewEnded(self.actor_ref, refusal, detail))
         self.stop_self(detail)
 
     def qos(self) -> SeatQos:
@@ -227,4 +229,4 @@ class ByteSubscriber(LoopActor):
         if self._fanout is not None:
             self._fanout.drain(self._place)
             ending = self._fanout.ending()
-        notify(self._owner, ViewEnded(refusal, detail, ending))
+        notify(self._owner, ViewEnded(self.actor_ref, refusal, detail, ending))

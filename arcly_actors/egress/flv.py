@@ -4,6 +4,7 @@ Metadata has timestamp 0: FFmpeg takes a script tag with a later time for a trac
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from arcly_actors.media import flv_audio, flv_video
@@ -33,19 +34,24 @@ class Framing(Protocol):
         ...
 
 
+EITHER = frozenset({Kind.VIDEO, Kind.AUDIO})
+
+
 class FlvEncoder:
     """An encoder (see `bus.encoded.Encoder`) of FLV tags in any framing.
 
-    FLV has one video and one audio track: the first of each kind that it can carry is sent, everything else left out.
+    FLV has one video and one audio track: the first of each of the `kinds` that it can carry is
+    sent, everything else left out.
     """
 
-    def __init__(self, framing: Framing) -> None:
+    def __init__(self, framing: Framing, kinds: AbstractSet[Kind] = EITHER) -> None:
         self._framing = framing
+        self._kinds = kinds
         self._carried: set[int] = set()
 
     def opening(self, tracks: Sequence[Track], info: Mapping[str, str], dts: int) -> bytes:
         """File header, onMetaData, and the configuration of each track."""
-        carried = _choose(tracks)
+        carried = _choose(tracks, self._kinds)
         values: dict[str, amf0.Value] = {**metadata(carried), "encoder": f"arcly_actors/{VERSION}"}
         values |= {name: value for name, value in info.items() if name not in values}
         script = amf0.encode("onMetaData", amf0.EcmaArray(values))
@@ -54,11 +60,11 @@ class FlvEncoder:
 
     def follow(self, tracks: Sequence[Track]) -> None:
         """Choose among the tracks that are in force now."""
-        self._carried = {track.id for track in _choose(tracks)}
+        self._carried = {track.id for track in _choose(tracks, self._kinds)}
 
     def configuration(self, track: Track, dts: int) -> bytes:
         """The sequence header of a track; empty for a codec that has none or that FLV does not carry."""
-        if track.codec not in CARRIED:
+        if track.codec not in CARRIED or track.kind not in self._kinds:
             return b""
         video = track.kind is Kind.VIDEO
         body = video_configuration(track) if video else audio_configuration(track)
@@ -81,11 +87,11 @@ class FlvEncoder:
         return self._framing.end()
 
 
-def _choose(tracks: Sequence[Track]) -> list[Track]:
-    """The first track of each kind that FLV can carry."""
+def _choose(tracks: Sequence[Track], kinds: AbstractSet[Kind]) -> list[Track]:
+    """The first track of each of these kinds that FLV can carry."""
     chosen: dict[Kind, Track] = {}
     for track in tracks:
-        if track.codec in CARRIED:
+        if track.codec in CARRIED and track.kind in kinds:
             chosen.setdefault(track.kind, track)
     return list(chosen.values())
 
