@@ -60,7 +60,14 @@ RECORDINGS_TO_MAKE = [
         "gstreamer-1.22-publish",
         [
             *("gst-launch-1.0", "-q", "flvmux", "name=mux", "streamable=true", "!", "rtmp2sink", "location={url}"),
-            *("videotestsrc", "num-buffers=30", "!", "video/x-raw,width=160,height=90,framerate=15/1", "!", "openh264enc"),
+            *(
+                "videotestsrc",
+                "num-buffers=30",
+                "!",
+                "video/x-raw,width=160,height=90,framerate=15/1",
+                "!",
+                "openh264enc",
+            ),
             *("gop-size=15", "bitrate=100000", "!", "h264parse", "!", "mux."),
             *("audiotestsrc", "num-buffers=86", "samplesperbuffer=1024", "!", "audio/x-raw,rate=44100,channels=1"),
             *("!", "voaacenc", "!", "aacparse", "!", "mux."),
