@@ -34,7 +34,7 @@ class Track:
     sample_rate: int = 0
     channels: int = 0
     language: str = ""
-    metadata: Mapping[str, str] = field(default=_NO_METADATA, compare=False)
+    metadata: Mapping[str, str] = field(default_factory=lambda: _NO_METADATA, compare=False)
 
     @property
     def kind(self) -> Kind:
