@@ -19,9 +19,9 @@ _NO_METADATA: Mapping[str, str] = MappingProxyType({})
 class Track:
     """One elementary stream of a stream, at one version of its decoder configuration.
 
-    `configuration` is avcC / hvcC / av1C / vpcC / AudioSpecificConfig / OpusHead / dfLa…, empty where the codec has
-    none. `version` counts the configurations that this track id has had. Dimensions are pixels, `frame_rate` frames per
-    second, `sample_rate` hertz; 0 where unknown.
+    `configuration` is avcC / hvcC / av1C / VPCodecConfigurationRecord / AudioSpecificConfig / OpusHead / FLAC
+    STREAMINFO, empty where the codec has none. `version` counts the configurations that this track id has had. Dimensions
+    are pixels, `frame_rate` frames per second, `sample_rate` hertz; 0 where unknown.
     """
 
     id: int
