@@ -14,6 +14,7 @@ from av.container import InputContainer
 from av.stream import Stream
 
 from arcly_actors.errors import ConfigurationError
+from arcly_actors.media import flac
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.frame import Track
 
@@ -90,15 +91,10 @@ def _entry(number: int, track: Track) -> bytes:
 
 
 def _private(track: Track) -> bytes:
-    """CodecPrivate: the configuration as it is; for FLAC the native header, whatever box it came in."""
-    if track.codec is not CodecId.FLAC or track.configuration.startswith(b"fLaC"):
-        return track.configuration
-    blocks = track.configuration
-    if len(blocks) == 34:  # a bare STREAMINFO (RFC 9639 §8.2)
-        blocks = b"\x80\0\0\x22" + blocks
-    elif blocks[:4] == bytes(4):  # dfLa is a FullBox: version and flags come first
-        blocks = blocks[4:]
-    return b"fLaC" + blocks
+    """CodecPrivate: the configuration as it is; FLAC wants its native header around it."""
+    if track.codec is CodecId.FLAC:
+        return flac.native_header(flac.bare_configuration(track.configuration))
+    return track.configuration
 
 
 def _element(identity: int, body: bytes) -> bytes:
