@@ -35,6 +35,42 @@ REATTACH_DELAY = 50 * NS_PER_MS
 REATTACH_PATIENCE = 10 * NS_PER_S
 """How long they keep asking before they give up: longer than the restart backoff of a single crash."""
 
+QOS_WINDOW = 1 * NS_PER_S
+"""The window of the bit and frame rates, and how often holds and idle publishers are looked at."""
+
+# -- media ----------------------------------------------------------------------------------------------------------
+
+FRAME_BYTES = 8 * 1024 * 1024
+"""One frame or tag: a 4K intra picture at 100 Mb/s and 10 fps is 1.25 MB; the rest is room for lossless contribution."""
+
+CONFIGURATION_BYTES = 64 * 1024
+"""avcC, hvcC, OpusHead…: real ones stay below 4 kB, and every viewer is sent one."""
+
+NAL_UNITS = 1500
+"""Of one access unit: H.264 level 6.2 allows 600 slices; parameter sets, SEI and a second field come on top."""
+
+OBUS = 1024
+"""Of one AV1 temporal unit: 8 spatial layers of 128 tile groups; encoders make fewer than 20."""
+
+SEI_MESSAGES = 64
+"""Of one SEI unit: encoders put fewer than ten into one."""
+
+PICTURE_SIDE = 16384
+"""Pixels: no decoder that our protocols reach takes more, so a greater size is a damaged header."""
+# -- runtime --------------------------------------------------------------------------------------------------------
+
+MEDIA_LANE = 512
+"""Media messages waiting in one actor's mailbox: about 10 s of 50 fps, past which they are too late to be of use."""
+
+TURN_MESSAGES = 64
+"""Messages one actor handles before the others have their turn: small enough for fairness, large enough to be cheap."""
+
+DRAIN_MESSAGES = 1024
+"""Messages handled before the event loop polls its sockets again: about 1-5 ms of work."""
+
+VIRTUAL_ITERATIONS = 5_000_000
+"""Turns of a virtual loop after which a scenario counts as running away: minutes of CPU, thousands of times a session."""
+
 
 # -- HLS ------------------------------------------------------------------------------------------------------------
 
@@ -64,24 +100,3 @@ HLS_MUXER_FAILURES = 3
 
 HLS_WAITERS = 1000
 """Requests that may wait for the first playlist of one stream."""
-
-
-# -- media ----------------------------------------------------------------------------------------------------------
-
-# A 4K intra picture at 100 Mb/s and 10 fps is 1.25 MB; 8 MiB leaves room for lossless contribution.
-FRAME_BYTES = 8 * 1024 * 1024
-
-# H.264 level 6.2 allows 600 slices in a picture at its largest; parameter sets, SEI and a second field are on top.
-NAL_UNITS = 1500
-
-# An AV1 temporal unit holds at most 8 spatial layers of up to 512 tile groups; real ones hold fewer than 20 OBUs.
-OBUS = 1024
-
-# SEI messages are small; a unit with more than this is made to cost time.
-SEI_MESSAGES = 64
-
-# avcC, hvcC, OpusHead, … A hvcC with many parameter sets stays below 4 kB; FLAC and metadata blocks are cut off.
-CONFIGURATION_BYTES = 64 * 1024
-
-# No decoder reached by our protocols takes more; beyond it is a damaged header.
-PICTURE_SIDE = 16384

@@ -5,10 +5,13 @@ Entry *p* of an encoded feed is frame *p* of the channel's log, so a join positi
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from arcly_actors.bus.log import LogBound, SharedLog
 from arcly_actors.media.frame import MediaFrame, Track
+
+if TYPE_CHECKING:
+    from arcly_actors.bus.fanout import Fanout
 
 
 class Encoder(Protocol):
@@ -49,6 +52,7 @@ class EncodedFeed:
         self.users = 0
         self.encoded = 0
         self.failed: Exception | None = None
+        self.fanout: Fanout | None = None
         self.on_appended: Callable[[], None] | None = None
         self._frames = frames
         self._released = released
@@ -88,6 +92,11 @@ class EncodedFeed:
         """What a viewer that starts at `position` gets before that entry."""
         logged = self._frames[position]
         return self.encoder.opening(logged.tracks, metadata, logged.frame.dts)
+
+    def configurations(self, position: int) -> bytes:
+        """The configurations in force at `position`: what a viewer needs that skipped there."""
+        logged = self._frames[position]
+        return b"".join(self.encoder.configuration(track, logged.frame.dts) for track in logged.tracks)
 
     def joined(self, start: int, end: int) -> bytes:
         """Entries `start` … `end` - 1 as one buffer, made once for all viewers that stand at the same place."""

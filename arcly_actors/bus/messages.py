@@ -1,6 +1,6 @@
 """What publishers, subscribers and streams say to each other. Requests are imperative, notices in the past tense."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pykka import ActorRef
 
 from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.place import SeatQos
 from arcly_actors.bus.policy import Join
 from arcly_actors.errors import Refusal
 from arcly_actors.media.frame import MediaFrame, Track
@@ -87,7 +88,7 @@ class Displaced:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Ask for a seat at the stream `key`."""
+    """Ask for a seat at the stream `key`. `qos` tells, on the loop, how the viewer is doing."""
 
     key: StreamKey
     subscriber: "ActorRef[LoopActor]"
@@ -95,6 +96,7 @@ class Subscribe:
     peer: str
     join: Join | None = None
     parameters: Mapping[str, str] = field(default=_NONE)
+    qos: Callable[[], SeatQos] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

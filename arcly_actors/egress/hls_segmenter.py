@@ -73,7 +73,7 @@ class Segmenter:
         self._chosen: dict[int, Track] = {}
         self._leader = -1
         self._epoch: int | None = None
-        self._tracks: tuple[Track, ...] = ()
+        self._carried: dict[int, Track] = {}
         self._seen: set[int] = set()
         self._seam = False
         self._wall_anchor: int | None = None
@@ -90,26 +90,22 @@ class Segmenter:
         if known is None:
             self.dropped["not carried"] += 1
             return None
-        closed = None
-        changed = known is not track and not _interchangeable(known, track)
-        if changed:
+        if known is not track and not _interchangeable(known, track):
             self._chosen[track.id] = track
         starts = frame.keyframe and track.id == self._leader
-        if changed or (frame.discontinuity and track.id in self._seen):
-            closed = self.seam(frame if starts else None)
-        if self._open is None:
-            if not starts:
-                self.dropped["before a keyframe"] += 1
-                return closed
+        closed = self.seam(frame if starts else None) if self._breaks(frame) else None
+        if self._open is None and starts:
             self._begin(frame)
-        elif starts and self._cuts(frame):
+        elif self._open is not None and starts and self._cuts(frame):
             closed = self._close(frame)
             self._begin(frame)
-        elif self._overgrown(frame):
-            closed = self.seam()
+        elif self._open is not None and self._overgrown(frame):
             self.dropped["segment outgrew its bound"] += 1
-            return closed
-        self._take(frame)
+            return self.seam()
+        if self._open is None or track.id not in self._carried:
+            self.dropped["before a keyframe"] += 1
+        else:
+            self._take(self._open, frame)
         return closed
 
     def seam(self, at: MediaFrame | None = None) -> Segment | None:
@@ -137,10 +133,24 @@ class Segmenter:
         }
         self._leader = fresh[0].id if fresh else -1
 
+    def _breaks(self, frame: MediaFrame) -> bool:
+        """Whether the frame cannot be in the open epoch: its track changed, or goes on at another place."""
+        carried = self._carried.get(frame.track.id)
+        if self._open is None or carried is None:
+            return False
+        if carried is not frame.track and not _interchangeable(carried, frame.track):
+            return True
+        return frame.discontinuity and frame.track.id in self._seen
+
     def _cuts(self, frame: MediaFrame) -> bool:
         opened = self._open
         assert opened is not None
-        return frame.pts - opened.first.pts >= self._rule.due_ns or self._tracks != tuple(self._chosen.values())
+        return frame.pts - opened.first.pts >= self._rule.due_ns or self._tracks_changed()
+
+    def _tracks_changed(self) -> bool:
+        return list(self._carried) != list(self._chosen) or not all(
+            _interchangeable(self._carried[key], track) for key, track in self._chosen.items()
+        )
 
     def _overgrown(self, frame: MediaFrame) -> bool:
         opened = self._open
@@ -152,21 +162,19 @@ class Segmenter:
 
     def _begin(self, frame: MediaFrame) -> None:
         discontinuity = False
-        if self._seam or self._epoch is None or self._tracks != tuple(self._chosen.values()):
+        if self._seam or self._epoch is None or self._tracks_changed():
             discontinuity = self._epoch is not None
             self._enter_epoch()
         self._open = _Open(discontinuity, frame, self._wall(frame))
 
     def _enter_epoch(self) -> None:
         self._epoch = self._number
-        self._tracks = tuple(self._chosen.values())
+        self._carried = dict(self._chosen)
         self._seen.clear()
         self._seam = False
         self._wall_anchor = None
 
-    def _take(self, frame: MediaFrame) -> None:
-        opened = self._open
-        assert opened is not None
+    def _take(self, opened: _Open, frame: MediaFrame) -> None:
         opened.frames.append(frame)
         opened.size += len(frame.payload)
         self._seen.add(frame.track.id)
@@ -185,7 +193,7 @@ class Segmenter:
             number=number,
             epoch=self._epoch,
             discontinuity=opened.discontinuity,
-            tracks=self._tracks,
+            tracks=tuple(self._carried.values()),
             frames=tuple(opened.frames),
             start_ns=start,
             duration_ns=end - start,

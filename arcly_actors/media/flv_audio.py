@@ -12,11 +12,11 @@ from arcly_actors.media.flv_body import (
     SEQUENCE_END,
     SEQUENCE_START,
     CodedFrame,
-    Configuration,
     EndOfSequence,
     Ignored,
     TagBody,
     Unsupported,
+    configuration,
     read_fourcc,
     read_mod_ex,
 )
@@ -85,7 +85,7 @@ def _read_enhanced(body: bytes) -> TagBody:
 def _configuration(codec: CodecId, data: bytes) -> TagBody:
     if codec is CodecId.FLAC:
         data = bare_configuration(data)
-    return Configuration(codec, data) if data else Ignored("empty configuration")
+    return configuration(codec, data)
 
 
 def _frame(codec: CodecId, payload: bytes, *, nano_offset: int = 0, sample_rate: int = 0, channels: int = 0) -> TagBody:
@@ -100,8 +100,8 @@ def audio_configuration(track: Track) -> bytes:
         return b""
     if track.codec is CodecId.AAC:
         return b"\xaf\x00" + track.configuration
-    configuration = native_header(track.configuration) if track.codec is CodecId.FLAC else track.configuration
-    return _enhanced(track.codec, SEQUENCE_START) + configuration
+    record = native_header(track.configuration) if track.codec is CodecId.FLAC else track.configuration
+    return _enhanced(track.codec, SEQUENCE_START) + record
 
 
 def audio_frame_header(track: Track) -> bytes:

@@ -7,7 +7,8 @@ RTMP audio and video messages and HTTP-FLV tags have the same body (Adobe FLV 10
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from arcly_actors.errors import Malformed
+from arcly_actors import limits
+from arcly_actors.errors import Malformed, PeerLimit
 from arcly_actors.media.codec import CodecId
 from arcly_actors.media.cursor import Cursor
 
@@ -88,6 +89,13 @@ _CODECS = MappingProxyType({fourcc: codec for codec, fourcc in FOURCC.items()})
 SEQUENCE_START, CODED_FRAMES, SEQUENCE_END, MOD_EX = 0, 1, 2, 7
 _TIMESTAMP_OFFSET_NANO = 0
 _MOD_EX_MOST = 16
+
+
+def configuration(codec: CodecId, data: bytes) -> TagBody:
+    """The value for the body of a sequence header; `PeerLimit` beyond `limits.CONFIGURATION_BYTES`."""
+    if len(data) > limits.CONFIGURATION_BYTES:
+        raise PeerLimit(f"{codec} configuration of {len(data)} bytes, {limits.CONFIGURATION_BYTES} is the most")
+    return Configuration(codec, data) if data else Ignored("empty configuration")
 
 
 def read_fourcc(cursor: Cursor) -> CodecId | Unsupported:

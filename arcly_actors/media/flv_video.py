@@ -12,12 +12,12 @@ from arcly_actors.media.flv_body import (
     SEQUENCE_END,
     SEQUENCE_START,
     CodedFrame,
-    Configuration,
     EndOfSequence,
     Ignored,
     Metadata,
     TagBody,
     Unsupported,
+    configuration,
     read_fourcc,
     read_mod_ex,
 )
@@ -90,7 +90,7 @@ def _read_enhanced(body: bytes) -> TagBody:
 def _configuration(codec: CodecId, data: bytes) -> TagBody:
     if codec in {CodecId.VP8, CodecId.VP9}:
         data = bare_configuration(data)
-    return Configuration(codec, data) if data else Ignored("empty configuration")
+    return configuration(codec, data)
 
 
 def _frame(codec: CodecId, payload: bytes, frame_type: int, composition_ms: int, nano_offset: int) -> TagBody:
@@ -116,8 +116,8 @@ def video_configuration(track: Track) -> bytes:
     if track.codec is CodecId.H264:
         return b"\x17\x00\x00\x00\x00" + track.configuration
     boxed = track.codec in {CodecId.VP8, CodecId.VP9}
-    configuration = boxed_configuration(track.configuration) if boxed else track.configuration
-    return _enhanced(track.codec, _KEY, SEQUENCE_START) + configuration
+    record = boxed_configuration(track.configuration) if boxed else track.configuration
+    return _enhanced(track.codec, _KEY, SEQUENCE_START) + record
 
 
 def video_frame_header(codec: CodecId, *, keyframe: bool, composition_ms: int = 0) -> bytes:

@@ -15,6 +15,11 @@ from arcly_actors.media.codec import CodecId, Kind
 _NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 
+def _no_metadata() -> Mapping[str, str]:
+    # A dataclass takes no unhashable default, and a mapping proxy is hashable only from Python 3.12 on.
+    return _NO_METADATA
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """One elementary stream of a stream, at one version of its decoder configuration.
@@ -34,7 +39,7 @@ class Track:
     sample_rate: int = 0
     channels: int = 0
     language: str = ""
-    metadata: Mapping[str, str] = field(default_factory=lambda: _NO_METADATA, compare=False)
+    metadata: Mapping[str, str] = field(default_factory=_no_metadata, compare=False)
 
     @property
     def kind(self) -> Kind:
