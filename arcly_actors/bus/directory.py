@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import pykka
-
 from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.events import Events
 from arcly_actors.bus.gop import GopCacheActor
 from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.messages import Ref
 from arcly_actors.bus.policy import ApplicationPolicy
 from arcly_actors.bus.stream import StreamActor
 from arcly_actors.errors import Refusal, Refused
@@ -25,8 +24,6 @@ from arcly_actors.runtime import (
     receives,
 )
 from arcly_actors.runtime.policy import RestartPolicy
-
-Ref = pykka.ActorRef[LoopActor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ class Entry:
 
     channel: Channel
     supervisor: Ref | None = None
-    actor: pykka.ActorRef[StreamActor] | None = None
+    actor: Ref | None = None
     waiting: list[LoopFuture[Ref]] = field(default_factory=list)
 
 

@@ -117,6 +117,10 @@ class Fanout:
                 self._write(place, self._feed.head)
             self.detach(place)
 
+    def ending(self) -> bytes:
+        """What closes the stream in this format."""
+        return self._feed.encoder.ending()
+
     def release(self) -> None:
         """Give the fan-out back; the last user's release ends the encoding."""
         self._feed.release()

@@ -44,6 +44,7 @@ from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Refusal
 from arcly_actors.media.codec import Kind
 from arcly_actors.runtime import Exited, LoopActor, System, receives
+from arcly_actors.runtime.notify import notify
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class StreamActor(LoopActor):
         channel.generation = lease
         if displaced is not None:
             detail = f"{claim.peer} took {self._key} over"
-            displaced.claim.publisher.tell(Displaced(self._key, Refusal.BUSY, detail))
+            notify(displaced.claim.publisher, Displaced(self._key, Refusal.BUSY, detail))
         again = channel.log.head > 0
         channel.timeline.begin()
         self._held = False
@@ -194,7 +195,7 @@ class StreamActor(LoopActor):
         """Tell everyone and stop."""
         holder = self._slot.holder
         if holder is not None:
-            holder.claim.publisher.tell(Displaced(self._key, Refusal.ENDED, end.detail))
+            notify(holder.claim.publisher, Displaced(self._key, Refusal.ENDED, end.detail))
         self._tell_seats(StreamEnded(self._key, end.detail))
         self._channel.feed.complete()
         self._events.emit(PublishEnded(self._key, end.detail))
@@ -253,7 +254,7 @@ class StreamActor(LoopActor):
 
     def _tell_seats(self, notice: SubscriberNotice) -> None:
         for seat in self._seats.values():
-            seat.request.subscriber.tell(notice)
+            notify(seat.request.subscriber, notice)
 
     # -- keyframes ----------------------------------------------------------------------------------------------------
 
@@ -272,7 +273,7 @@ class StreamActor(LoopActor):
             return
         full_intra = self._broker.due(now)
         if full_intra is not None:
-            holder.claim.publisher.tell(KeyframeWanted(self._key, full_intra))
+            notify(holder.claim.publisher, KeyframeWanted(self._key, full_intra))
             self._events.emit(KeyframeRequested(self._key, full_intra))
         wait = self._broker.wake_in(now)
         if wait is not None:
@@ -299,7 +300,7 @@ class StreamActor(LoopActor):
         if holder is None or now - holder.last_frame < self._policy.idle_ns:
             return
         detail = f"no frame for {self._policy.idle_ns / NS_PER_S:g} s"
-        holder.claim.publisher.tell(Displaced(self._key, Refusal.ENDED, detail))
+        notify(holder.claim.publisher, Displaced(self._key, Refusal.ENDED, detail))
         self._vacate(holder.lease, detail)
 
     def report(self) -> StreamReport:
@@ -328,4 +329,3 @@ class StreamActor(LoopActor):
             dropped_frames=self.dropped_frames,
             formats=self._channel.formats(),
         )
-
