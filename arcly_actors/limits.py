@@ -124,9 +124,7 @@ COMPLAINT_INTERVAL_NS = 10 * NS_PER_S
 
 LOG_CHARACTERS = 2_000
 """Longest message in a log line: what quotes a peer has no length of its own."""
-"""Bounds on what a peer may make us hold or do, each with its reason. Times are nanoseconds, sizes bytes."""
-
-from arcly_actors.clock import NS_PER_S
+# -- rtmp -----------------------------------------------------------------------------------------------------------
 
 HANDSHAKE_TIMEOUT = 5 * NS_PER_S
 """From accept to the first proper request: a real client needs well under a second, a half-open one never comes."""

@@ -81,7 +81,11 @@ class GopCacheActor(LoopActor):
         self._channel.anchor_at(None)
         self._catch_up()
         ref = self.actor_ref
-        self._seat = self._channel.feed.subscribe(lambda _: notify(ref, _FRAME_LOGGED))
+
+        def logged(_: MediaFrame) -> None:
+            notify(ref, _FRAME_LOGGED)
+
+        self._seat = self._channel.feed.subscribe(logged)
 
     def on_stop(self) -> None:
         """Leave the feed."""

@@ -1,4 +1,4 @@
-"""The stream actor: one live stream. Publishers push to it, subscribers hold seats at it, its frames go to its channel."""
+"""The stream actor: one live stream. Publishers push to it, subscribers hold seats, frames go to its channel."""
 
 from dataclasses import dataclass
 

@@ -3,7 +3,8 @@
 Metadata has timestamp 0: FFmpeg takes a script tag with a later time for a track of its own.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from arcly_actors.media import flv_audio, flv_video
@@ -43,7 +44,7 @@ class FlvEncoder:
     sent, everything else left out.
     """
 
-    def __init__(self, framing: Framing, kinds: Set[Kind] = EITHER) -> None:
+    def __init__(self, framing: Framing, kinds: AbstractSet[Kind] = EITHER) -> None:
         self._framing = framing
         self._kinds = kinds
         self._carried: set[int] = set()
@@ -86,7 +87,7 @@ class FlvEncoder:
         return self._framing.end()
 
 
-def _choose(tracks: Sequence[Track], kinds: Set[Kind]) -> list[Track]:
+def _choose(tracks: Sequence[Track], kinds: AbstractSet[Kind]) -> list[Track]:
     """The first track of each of these kinds that FLV can carry."""
     chosen: dict[Kind, Track] = {}
     for track in tracks:

@@ -4,7 +4,8 @@ Nearly every player plays on message stream 1 and wants picture and sound, so ne
 message stream, or a player that has turned one kind off (`receiveAudio`, `receiveVideo`), is a format of its own.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from arcly_actors.egress.flv import FlvEncoder
 from arcly_actors.media.codec import Kind
@@ -34,11 +35,11 @@ class MessageFraming:
         return b""
 
 
-def format_name(stream_id: int, kinds: Set[Kind]) -> str:
+def format_name(stream_id: int, kinds: AbstractSet[Kind]) -> str:
     """The name of the format that a player on `stream_id` shares with others who want the same `kinds`."""
     return f"rtmp/{stream_id}/{'+'.join(sorted(kinds))}"
 
 
-def make_encoder(stream_id: int, kinds: Set[Kind]) -> FlvEncoder:
+def make_encoder(stream_id: int, kinds: AbstractSet[Kind]) -> FlvEncoder:
     """The encoder of that format."""
     return FlvEncoder(MessageFraming(stream_id), kinds)

@@ -1,4 +1,4 @@
-"""One RTMP connection's session: what the peer asks for becomes a publisher or subscribers, and their fate its statuses."""
+"""One RTMP connection's session: what the peer asks for becomes a publisher or subscribers; their fate, its statuses."""
 
 from dataclasses import dataclass, field
 

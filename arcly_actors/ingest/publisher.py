@@ -81,7 +81,7 @@ class Publisher(LoopActor):
 
     def on_stop(self) -> None:
         """Give it back: the stream is held."""
-        self._release("the publisher left")
+        self._give_back("the publisher left")
 
     def announce(self, tracks: tuple[Track, ...], metadata: Mapping[str, str] = _NONE) -> None:
         """These tracks come from now on."""
@@ -97,7 +97,7 @@ class Publisher(LoopActor):
 
     def lose(self, refusal: Refusal, detail: str) -> None:
         """End the publishing for a reason that its peer is told."""
-        self._release(detail)
+        self._give_back(detail)
         notify(self._owner, PublishLost(refusal, detail))
         self.stop_self(detail)
 
@@ -159,7 +159,7 @@ class Publisher(LoopActor):
         """Ask again."""
         self._claim()
 
-    def _release(self, reason: str) -> None:
+    def _give_back(self, reason: str) -> None:
         lease, self._lease = self._lease, None
         if lease is not None:
             notify(lease.stream, Release(lease.number, reason))

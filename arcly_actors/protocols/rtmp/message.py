@@ -54,7 +54,8 @@ class Message(NamedTuple):
 def split_aggregate(message: Message) -> list[Message]:
     """The messages inside an aggregate (7.1.6), on the aggregate's clock.
 
-    Malformed when one is cut, PeerLimit when there are too many. Each is laid out as an FLV tag with its back pointer. The first one's timestamp is the zero of the others.
+    Malformed when one is cut, PeerLimit when there are too many. Each is laid out as an FLV tag with its back
+    pointer. The first one's timestamp is the zero of the others.
     """
     body = message.body
     parts: list[Message] = []
