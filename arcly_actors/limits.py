@@ -100,6 +100,12 @@ HLS_MUXER_FAILURES = 3
 
 HLS_WAITERS = 1000
 """Requests that may wait for the first playlist of one stream."""
+
+HLS_CENSUS = 10_000
+"""Viewers told apart when they are counted; more than connections allow would be made-up user agents."""
+
+HLS_STREAMS = 1000
+"""Streams packaged at once: as many as may be published."""
 # -- topology -------------------------------------------------------------------------------------------------------
 
 TOPOLOGY_BYTES = 1 << 20
