@@ -95,6 +95,7 @@ class HlsStream(LoopActor):
         self._worker: pykka.ActorRef[MuxWorker] | None = None
         self._in_flight: deque[int] = deque()
         self._failures = 0
+        self._begun = False
         self._over = ""
         self._last_request = system.clock.monotonic_ns()
         self._timer: Timer | None = None
@@ -126,7 +127,7 @@ class HlsStream(LoopActor):
     def get_playlist(self, request: GetMaster | GetMedia) -> "Resource | LoopFuture[Resource]":
         """A playlist, when there is one to play."""
         self._asked(request.viewer)
-        if self._shelf.ready:
+        if self._playable():
             return self._render(request)
         future = self._waiting.add(request, self.system.clock.monotonic_ns())
         self._arm()
@@ -149,6 +150,11 @@ class HlsStream(LoopActor):
         if data is None:
             raise Refused(Refusal.NOT_FOUND, f"no segment {request.number} (any more)")
         return segment(data, request.container)
+
+    def _playable(self) -> bool:
+        """Whether playlists can be served: the first one waits for all that the log gave, so that it is a long one."""
+        self._begun = self._begun or (self._shelf.ready and not self._in_flight)
+        return self._begun
 
     def _asked(self, viewer: str) -> None:
         self._last_request = self.system.clock.monotonic_ns()
@@ -210,7 +216,7 @@ class HlsStream(LoopActor):
     def not_seated(self, message: _NotSeated) -> None:
         """There is no such stream, or none any more."""
         if self._segmenter is not None:
-            self._end(message.refused.detail)
+            self._wind_up(message.refused.detail)
             return
         self._waiting.refuse(message.refused)
         self._over = message.refused.detail
@@ -296,14 +302,14 @@ class HlsStream(LoopActor):
     @receives(StreamEnded)
     def stream_ended(self, ended: StreamEnded) -> None:
         """Finish the playlist, and keep it for those who are still playing."""
-        self._end(ended.detail)
+        self._wind_up(ended.detail)
 
     def _finish_segment(self) -> None:
         self._read_log()
         if self._segmenter is not None:
             self._mux(self._segmenter.seam())
 
-    def _end(self, detail: str) -> None:
+    def _wind_up(self, detail: str) -> None:
         if self._over:
             return
         self._finish_segment()
@@ -364,7 +370,7 @@ class HlsStream(LoopActor):
         """Answer the waiting requests if they can be answered now."""
         if self._over and not self._in_flight:
             self._shelf.ended = True
-        if self._shelf.ready:
+        if self._playable():
             self._waiting.answer(self._render)
         elif self._shelf.ended:
             self._waiting.refuse(Refused(Refusal.NOT_FOUND, f"{self._key} ended before it had a segment"))

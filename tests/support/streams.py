@@ -5,7 +5,7 @@ import heapq
 import io
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import av
@@ -43,11 +43,11 @@ class Clip:
     frames: tuple[MediaFrame, ...]
 
     def play(self, seconds: float, *, start: int = 0) -> Iterator[MediaFrame]:
-        """The clip over and over from `start` (ns), each track without gaps, for `seconds`; arrival is the DTS."""
+        """The clip over and over from `start` (ns), each track without gaps, for `seconds`."""
         for frame in heapq.merge(*(self._loop(track) for track in self.tracks), key=lambda frame: frame.dts):
             if frame.dts >= seconds * _SECOND:
                 return
-            yield replace(frame, pts=frame.pts + start, dts=frame.dts + start, arrival=frame.dts + start)
+            yield frame.at(pts=frame.pts + start, dts=frame.dts + start)
 
     def _loop(self, track: Track) -> Iterator[MediaFrame]:
         frames = [frame for frame in self.frames if frame.track is track]
