@@ -246,3 +246,6 @@ HTTP_DRAIN = 3 * NS_PER_S
 
 HTTP_UNASKED = 64 * 1024
 """Bytes that a client may send during a streamed response; there is nothing for it to say."""
+
+GOODBYE_TURNS = 200
+"""Turns of the event loop that an engine waits at most for its streams to tell everyone that they end."""
