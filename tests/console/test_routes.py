@@ -78,7 +78,7 @@ async def test_health(client: Client, tree: TreeJson, state: str, status: int) -
         assert (answer.status, await answer.json()) == (status, {"status": state})
 
 
-@pytest.mark.parametrize("path", ["/", "/live/cam/", *(f"/static/{name}" for name in STATIC)])
+@pytest.mark.parametrize("path", ["/", "/live/cam/", "/live/studio/cam/", *(f"/static/{name}" for name in STATIC)])
 async def test_files_carry_the_headers_and_are_revalidated(client: Client, path: str) -> None:
     async with client.get(path) as answer:
         assert answer.status == 200
@@ -103,7 +103,9 @@ async def test_pages_have_no_inline_code_and_load_only_their_own(client: Client,
     assert "https:" not in page
 
 
-@pytest.mark.parametrize("path", ["/static/index.html", "/static/../routes.py", "/static/", "/static/none.js", "/a/b/c/"])
+@pytest.mark.parametrize(
+    "path", ["/static/index.html", "/static/../routes.py", "/static/", "/static/none.js", "/a/", "/a//b/", "/a/b.flv"]
+)
 async def test_nothing_else_is_served(client: Client, path: str) -> None:
     async with client.get(path) as answer:
         assert answer.status == 404
