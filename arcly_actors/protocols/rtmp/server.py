@@ -241,8 +241,8 @@ class RtmpServer(RtmpEngine[ServerEvent]):
         command = read_command(message)
         if command.name == "connect" and self.state is ConnectionState.CONNECTING:
             self._on_connect(command)
-        elif self.state is not ConnectionState.READY:
-            self._error(command, status.CALL_FAILED, "connect first")
+        elif self.state is not ConnectionState.READY or command.name == "connect":
+            self._error(command, status.CALL_FAILED, "connect first, and once")
         elif (call := self._calls.get(command.name)) is not None:
             call(command)
         elif (stream_call := self._stream_calls.get(command.name)) is not None:
