@@ -1,1 +1,1 @@
-"""Package."""
+"""The bus: streams, their shared logs, and who may write to and read from them."""

@@ -9,7 +9,7 @@ EXTENDED = 0xFFFFFF
 """The 24-bit timestamp that says: the real one follows in 32 bits (5.3.1.3)."""
 
 
-def encode_message(  # noqa: PLR0917 -- the header's fields, in the order of the wire
+def encode_message(
     csid: int,
     message_type: int,
     stream_id: int,

@@ -1,0 +1,95 @@
+"""The channel: a stream's durable part. It outlives the crash of any actor that works on it.
+
+The stream actor appends; everyone else reads. All on one event loop, so no locks: a reader sees either all of an append
+or nothing of it.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from arcly_actors.bus.encoded import EncodedFeed, Encoder, Logged
+from arcly_actors.bus.feed import Feed
+from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.log import LogBound, SharedLog
+from arcly_actors.bus.policy import ApplicationPolicy, Join
+from arcly_actors.bus.report import StreamReport
+from arcly_actors.bus.timeline import Timeline
+from arcly_actors.media.codec import Kind
+from arcly_actors.media.frame import MediaFrame, Track
+
+_NO_METADATA: Mapping[str, str] = MappingProxyType({})
+
+
+class Channel:
+    """What a subscriber reads: `tracks`, the `log` of frames, the `feed` of frames as they come, and encoded feeds.
+
+    `anchor` is the position of the keyframe a joiner starts from, kept by the GOP-cache actor; None when there is none.
+    """
+
+    def __init__(self, key: StreamKey, policy: ApplicationPolicy) -> None:
+        self.key = key
+        self.policy = policy
+        gop = policy.gop
+        self._bound = LogBound(
+            entries=2 * gop.frames + _SLACK_FRAMES,
+            size=2 * gop.size,
+            duration_ns=gop.duration_ns + policy.max_lag_ns,
+        )
+        self.log: SharedLog[Logged] = SharedLog(self._bound)
+        self.feed: Feed[MediaFrame] = Feed()
+        self.timeline = Timeline()
+        self.tracks: tuple[Track, ...] = ()
+        self.metadata = _NO_METADATA
+        self.report: Callable[[], StreamReport] | None = None  # the running stream actor's
+        self.generation = 0  # leases granted so far, over all restarts of the stream actor
+        self.seats = 0  # seats given so far, likewise
+        self._anchor: int | None = None
+        self._encoded: dict[str, EncodedFeed] = {}
+
+    @property
+    def has_video(self) -> bool:
+        """Whether joining needs a video keyframe."""
+        return any(track.kind is Kind.VIDEO for track in self.tracks)
+
+    @property
+    def anchor(self) -> int | None:
+        """Where a joiner starts: the newest cached keyframe's position, None when no GOP is cached."""
+        return self._anchor if self._anchor is not None and self._anchor >= self.log.tail else None
+
+    def anchor_at(self, position: int | None) -> None:
+        """Move the anchor (the GOP-cache actor's to call)."""
+        self._anchor = position
+
+    def start(self, join: Join) -> int | None:
+        """The position at which a joiner starts now, or None when it has to wait for the next keyframe."""
+        return self.anchor if join is Join.INSTANT else None
+
+    def append(self, frame: MediaFrame) -> int:
+        """Add a frame that is already on the stream's timeline; returns its position."""
+        logged = Logged(frame, self.tracks)
+        position = self.log.append(logged, dts=frame.dts, size=len(frame.payload))
+        for encoded in list(self._encoded.values()):
+            encoded.take(logged)
+        self.feed.deliver(frame)
+        return position
+
+    def encoded(self, name: str, make: Callable[[], Encoder]) -> EncodedFeed:
+        """The encoded feed of a format, started at its first use with what the log holds; `release` it after use."""
+        feed = self._encoded.get(name)
+        if feed is None or feed.failed is not None:
+
+            def forget() -> None:
+                if self._encoded.get(name) is feed:
+                    del self._encoded[name]
+
+            feed = self._encoded[name] = EncodedFeed(make(), self.log, self._bound, forget)
+        feed.users += 1
+        return feed
+
+    def formats(self) -> tuple[str, ...]:
+        """The names of the formats that are being encoded now."""
+        return tuple(self._encoded)
+
+
+_SLACK_FRAMES = 512
+"""Frames kept beyond two GOPs: what comes in while a viewer catches up (several seconds of picture and sound)."""

@@ -1,0 +1,194 @@
+"""What happens on the bus, as values: for logs, metrics, the console, and programs that embed the engine."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from arcly_actors import limits
+from arcly_actors.bus.feed import Feed
+from arcly_actors.bus.key import StreamKey
+from arcly_actors.errors import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class PublishStarted:
+    """A publisher has the slot of a key that had none."""
+
+    key: StreamKey
+    protocol: str
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishHeld:
+    """The publisher is gone; viewers are kept for `hold_ns`."""
+
+    key: StreamKey
+    reason: str
+    hold_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishResumed:
+    """A publisher took the slot of a held (or taken over) stream; viewers stayed."""
+
+    key: StreamKey
+    protocol: str
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishEnded:
+    """The stream is over; its viewers are told."""
+
+    key: StreamKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRefused:
+    """A publisher was turned away."""
+
+    key: str
+    protocol: str
+    peer: str
+    refusal: Refusal
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberJoined:
+    """A viewer has a seat."""
+
+    key: StreamKey
+    number: int
+    protocol: str
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberLeft:
+    """A viewer gave its seat back."""
+
+    key: StreamKey
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberLagged:
+    """A viewer was too slow and skipped `frames` frames to the newest keyframe."""
+
+    key: StreamKey
+    number: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberEvicted:
+    """A viewer lost its seat."""
+
+    key: StreamKey
+    number: int
+    refusal: Refusal
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberRefused:
+    """A viewer was turned away."""
+
+    key: str
+    protocol: str
+    peer: str
+    refusal: Refusal
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyframeRequested:
+    """A keyframe was asked of the publisher; `full_intra` when by FIR, after PLIs that were not honoured."""
+
+    key: StreamKey
+    full_intra: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GopOutgrown:
+    """A GOP passed its bound and was dropped from the cache whole: joiners wait for the next keyframe."""
+
+    key: StreamKey
+    frames: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActorRestarted:
+    """A supervisor restarted `actor`, which had ended with `error`."""
+
+    actor: str
+    restarts: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Something of ours failed that nobody asked for."""
+
+    actor: str
+    error: str
+
+
+Event = (
+    PublishStarted
+    | PublishHeld
+    | PublishResumed
+    | PublishEnded
+    | PublishRefused
+    | SubscriberJoined
+    | SubscriberLeft
+    | SubscriberLagged
+    | SubscriberEvicted
+    | SubscriberRefused
+    | KeyframeRequested
+    | GopOutgrown
+    | ActorRestarted
+    | Failed
+)
+
+
+class Events:
+    """All events of an engine: `observable` for reactive code, ``async for event in events`` for the rest."""
+
+    def __init__(self) -> None:
+        self.observable: Feed[Event] = Feed()
+
+    def emit(self, event: Event) -> None:
+        """Tell every listener."""
+        self.observable.deliver(event)
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        """Events from now on. A reader that falls behind loses the oldest (`limits.EVENT_BACKLOG`), never the newest."""
+        backlog: deque[Event] = deque(maxlen=limits.EVENT_BACKLOG)
+        ready = asyncio.Event()
+        ended = False
+
+        def take(event: Event) -> None:
+            backlog.append(event)
+            ready.set()
+
+        def end() -> None:
+            nonlocal ended
+            ended = True
+            ready.set()
+
+        seat = self.observable.subscribe(take, None, end)
+        try:
+            while not ended or backlog:
+                await ready.wait()
+                ready.clear()
+                while backlog:
+                    yield backlog.popleft()
+        finally:
+            seat.dispose()

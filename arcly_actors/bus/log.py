@@ -1,0 +1,92 @@
+"""The shared log: one bounded sequence that every reader follows with a position of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+ItemT = TypeVar("ItemT")
+
+_COMPACT_AFTER = 256
+"""Dead entries are cut off the list this many at a time, so that trimming costs O(1) per append."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogBound:
+    """What a log may hold: entries, payload bytes, and nanoseconds between its oldest and newest DTS."""
+
+    entries: int
+    size: int
+    duration_ns: int
+
+
+class SharedLog(Generic[ItemT]):
+    """Items at consecutive positions `tail` … `head` - 1; positions never repeat and never go back.
+
+    Appending past a bound forgets the oldest items; a reader whose position fell below `tail` has lost them and decides
+    itself where to go on.
+    """
+
+    __slots__ = ("_base", "_bound", "_items", "_marks", "_size", "_start", "head")
+
+    def __init__(self, bound: LogBound) -> None:
+        self._bound = bound
+        self._items: list[ItemT] = []
+        self._marks: list[tuple[int, int]] = []  # (dts, size) beside each item
+        self._base = 0  # the position of _items[0]
+        self._start = 0  # the index of the oldest item still counted
+        self._size = 0
+        self.head = 0
+
+    @property
+    def tail(self) -> int:
+        """The oldest position that is still here; equals `head` when the log is empty."""
+        return self._base + self._start
+
+    @property
+    def size(self) -> int:
+        """Payload bytes held."""
+        return self._size
+
+    def __len__(self) -> int:
+        return self.head - self.tail
+
+    def append(self, item: ItemT, *, dts: int, size: int) -> int:
+        """Add an item of `size` bytes at `dts` (ns) and return its position; trims to the bound, keeping the newest."""
+        self._items.append(item)
+        self._marks.append((dts, size))
+        self._size += size
+        position = self.head
+        self.head = position + 1
+        bound = self._bound
+        newest = len(self._items) - 1
+        while self._start < newest and (
+            newest - self._start >= bound.entries
+            or self._size > bound.size
+            or dts - self._marks[self._start][0] > bound.duration_ns
+        ):
+            self._size -= self._marks[self._start][1]
+            self._start += 1
+        if self._start >= _COMPACT_AFTER:
+            del self._items[: self._start]
+            del self._marks[: self._start]
+            self._base += self._start
+            self._start = 0
+        return position
+
+    def __getitem__(self, position: int) -> ItemT:
+        """The item at `position`; KeyError when it is forgotten or not there yet."""
+        if not self.tail <= position < self.head:
+            raise KeyError(position)
+        return self._items[position - self._base]
+
+    def slice(self, start: int, end: int) -> Sequence[ItemT]:
+        """The items at `start` … `end` - 1, all of which must be here (KeyError otherwise)."""
+        if start < self.tail or end > self.head:
+            raise KeyError((start, end))
+        return self._items[start - self._base : end - self._base]
+
+    def dts(self, position: int) -> int:
+        """The DTS (ns) of the item at `position`; KeyError when it is not here."""
+        if not self.tail <= position < self.head:
+            raise KeyError(position)
+        return self._marks[position - self._base][0]

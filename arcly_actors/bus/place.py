@@ -1,0 +1,71 @@
+"""A place: where one viewer stands in an encoded feed, and what it did on the way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from arcly_actors.bus.policy import Join
+from arcly_actors.errors import Refusal
+
+
+class Outlet(Protocol):
+    """The way to one viewer's socket. Writing takes everything; what the kernel does not take is `pending`."""
+
+    @property
+    def pending(self) -> int:
+        """Bytes accepted and not yet in the kernel."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Nothing written from now on arrives."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data` after everything written before; never raises, never blocks."""
+        ...
+
+
+class Viewer(Protocol):
+    """Whom a place belongs to; called on the loop, must not block."""
+
+    def lagged(self, frames: int) -> None:
+        """`frames` frames were skipped."""
+        ...
+
+    def evicted(self, refusal: Refusal, detail: str) -> None:
+        """The place is lost; close the viewer's session with this reason."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SeatQos:
+    """What one viewer has got so far, and how far behind the head it is (ns)."""
+
+    size: int
+    frames: int
+    skipped: int
+    lag_ns: int
+    pending: int
+
+
+@dataclass(eq=False, slots=True)
+class Place:
+    """One viewer's position. `position` is the next entry to send; None while it waits for a keyframe.
+
+    `waits_from` is the position from which on a keyframe will do. `drained_dts` is the DTS (ns) up to which the kernel
+    has surely taken everything: what lag is measured from. `resync` asks for the configurations to be sent again.
+    """
+
+    outlet: Outlet
+    viewer: Viewer
+    join: Join
+    with_opening: bool = True
+    position: int | None = None
+    waits_from: int = 0
+    drained_dts: int | None = None
+    resync: bool = False
+    size: int = 0
+    frames: int = 0
+    skipped: int = 0
+    started: Callable[[], None] | None = field(default=None)

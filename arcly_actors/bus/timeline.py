@@ -1,0 +1,92 @@
+"""The timeline normaliser: one clock for a stream that several publishers with clocks of their own write to."""
+
+from dataclasses import dataclass
+
+from arcly_actors.clock import NS_PER_MS, NS_PER_S
+from arcly_actors.media.frame import MediaFrame
+
+STEP_NS = NS_PER_MS
+"""The least distance of two DTS of one track: the millisecond is the coarsest clock among the outputs (RTMP, FLV)."""
+
+JUMP_FORWARD_NS = 10 * NS_PER_S
+"""A gap beyond this is a clock that was set, not silence: viewers would wait it out."""
+
+JUMP_BACK_NS = 1 * NS_PER_S
+"""Less than this backwards is reordering, which is repaired in place; more is a clock that started over."""
+
+SEAM_NS = 40 * NS_PER_MS
+"""The distance kept between the last frame before a seam and the first one after it: about one frame."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One track's place on the timeline: what to add to its clock, and its last DTS."""
+
+    offset: int
+    last: int
+
+
+class Timeline:
+    """Maps publishers' timestamps (ns) to the stream's: DTS strictly rises in each track while the stream lives.
+
+    Each call of `begin` starts a new publisher; its first frame follows the newest one of the publisher before and is
+    marked as a discontinuity. A clock that jumps within one publisher is treated alike, and the other tracks take the
+    same correction, so that sound and picture stay together.
+    """
+
+    def __init__(self) -> None:
+        self._lanes: dict[int, _Lane] = {}
+        self._offset: int | None = None
+        self._newest: int | None = None
+        self._fresh: set[int] = set()
+        self.repaired = 0
+        self.jumps = 0
+
+    @property
+    def newest(self) -> int | None:
+        """The largest DTS given so far, in nanoseconds."""
+        return self._newest
+
+    def begin(self) -> None:
+        """The next frame is a new publisher's."""
+        self._offset = None
+        self._fresh = set(self._lanes)
+
+    def place(self, frame: MediaFrame) -> MediaFrame:
+        """The frame on the stream's timeline; the payload is shared, not copied."""
+        track = frame.track.id
+        if self._offset is None:
+            self._offset = (0 if self._newest is None else self._newest + SEAM_NS) - frame.dts
+        lane = self._lanes.get(track)
+        seam = False
+        if lane is None:
+            lane = self._lanes[track] = _Lane(self._offset, -STEP_NS)
+        elif track in self._fresh:
+            self._fresh.discard(track)
+            lane.offset = self._offset
+            seam = True
+        elif self._jumped(lane, frame.dts + lane.offset):
+            self._follow_jump(lane, frame.dts)
+            seam = True
+        dts = frame.dts + lane.offset
+        if dts < lane.last + STEP_NS:
+            self.repaired += 1
+            dts = lane.last + STEP_NS
+        pts = max(dts, frame.pts + lane.offset)
+        lane.last = dts
+        if self._newest is None or dts > self._newest:
+            self._newest = dts
+        return frame.at(pts=pts, dts=dts, discontinuity=seam or frame.discontinuity)
+
+    def _jumped(self, lane: _Lane, dts: int) -> bool:
+        return dts > max(lane.last, self._newest or 0) + JUMP_FORWARD_NS or dts < lane.last - JUMP_BACK_NS
+
+    def _follow_jump(self, lane: _Lane, dts: int) -> None:
+        """Take the correction another track has made if it fits here too; else make one."""
+        self.jumps += 1
+        for other in self._lanes.values():
+            if other is not lane and not self._jumped(lane, dts + other.offset):
+                lane.offset = other.offset
+                return
+        lane.offset = (self._newest or 0) + SEAM_NS - dts
+        self._offset = lane.offset
