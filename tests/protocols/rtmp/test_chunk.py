@@ -190,6 +190,30 @@ def test_any_cut_gives_the_same_messages(seed: int, places: list[int]) -> None:
     assert read(reader(), *pieces) == messages
 
 
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.integers(0, 2**32), st.integers(1, 40), st.sampled_from((0, 0xFFFFFF)))
+def test_any_interleaving_gives_the_same_messages(seed: int, chunk_size: int, timestamp: int) -> None:
+    dice = random.Random(seed)
+    lanes, messages = [], []
+    for csid in (4, 6, 70):
+        message = Message(9, 1, timestamp, dice.randbytes(dice.randrange(1, 400)))
+        data = encode_message(csid, 9, 1, timestamp, (message.body,), chunk_size)
+        again = len(basic_header(3, csid)) + (4 if timestamp else 0)
+        first = again + 11 + chunk_size
+        step = again + chunk_size
+        lanes.append([data[:first], *(data[start : start + step] for start in range(first, len(data), step))])
+        messages.append(message)
+    mixed = []
+    while lanes:
+        lane = dice.choice(lanes)
+        for _ in range(dice.choice((1, 1, 3, 20))):
+            mixed += lane[:1]
+            del lane[:1]
+        lanes = [lane for lane in lanes if lane]
+    for pieces in ([b"".join(mixed)], single(b"".join(mixed))):
+        assert sorted(read(reader(chunk_size), *pieces)) == sorted(messages)
+
+
 @settings(derandomize=True, deadline=None, max_examples=400)
 @given(st.lists(st.binary(max_size=300), max_size=5))
 def test_any_bytes_are_messages_or_one_error(pieces: list[bytes]) -> None:
