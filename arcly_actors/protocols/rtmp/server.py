@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 
 from arcly_actors.errors import Malformed, Refusal, Refused
+from arcly_actors.protocols.outputs import WakeAt
 from arcly_actors.protocols.rtmp import control, status
 from arcly_actors.protocols.rtmp.address import Address, application_address, stream_address
 from arcly_actors.protocols.rtmp.amf0 import UNDEFINED, Value, whole
@@ -49,6 +50,7 @@ class RtmpServer(RtmpEngine[ServerEvent]):
     def __init__(self, seed: bytes, limits: RtmpLimits | None = None) -> None:
         limits = limits or RtmpLimits()
         super().__init__(ServerHandshake(seed), limits, min(limits.max_command, limits.max_frame))
+        self._outputs.append(WakeAt(0))  # at once: a client that never sends a byte must time out, too
         self._application = Address("", {})
         self._tc_url = ""
         self._connect: Command | None = None

@@ -118,7 +118,7 @@ def test_deadlines() -> None:
     limits = RtmpLimits(handshake_timeout=50, idle_timeout=700)
     server = RtmpServer(b"seed", limits)
     server.wake(100)
-    assert drain(server) == [WakeAt(150)]
+    assert drain(server) == [WakeAt(0), WakeAt(150)]
     server.wake(149)
     assert drain(server) == []
     server.wake(150)
