@@ -1,7 +1,7 @@
 """Record what real clients send: ``python -m tests.support.record_rtmp`` rewrites ``tests/data/rtmp/``.
 
-Each client talks to the server engine over loopback; the bytes that it sent are written as they came, joined. Clients that
-are not installed are named and left alone.
+Each client talks to the server engine over loopback; the bytes that it sent are written as they came, joined. Clients
+that are not installed are named and left alone.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from arcly_actors.protocols.outputs import Hangup, Transmit
 from arcly_actors.protocols.rtmp.events import EndPlay, PlayRequested, Send, ServerEvent
 from tests.support.rtmp import RECORDINGS, Served, as_messages, describe
 
