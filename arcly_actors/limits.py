@@ -68,8 +68,14 @@ TURN_MESSAGES = 64
 DRAIN_MESSAGES = 1024
 """Messages handled before the event loop polls its sockets again: about 1-5 ms of work."""
 
-VIRTUAL_ITERATIONS = 5_000_000
-"""Turns of a virtual loop after which a scenario counts as running away: minutes of CPU, thousands of times a session."""
+VIRTUAL_ITERATIONS = 2_000_000
+"""Turns of a virtual loop after which a scenario counts as running away: about half a minute of CPU."""
+
+VIRTUAL_SPAN = 7 * 24 * 3600 * NS_PER_S
+"""Virtual time after which it does: a timer that ticks once a second is found out after seconds of CPU."""
+
+SHUTDOWN_TIMEOUT = 5 * NS_PER_S
+"""How long a child may take to stop in order before its supervisor ends it: a disk flush, not a row of network waits."""
 
 # -- topology -------------------------------------------------------------------------------------------------------
 

@@ -40,7 +40,12 @@ def split(data: bytes) -> list[Obu]:
 
 
 def without_delimiters(data: bytes) -> bytes:
-    """A temporal unit as a frame's payload: without temporal delimiters (AV1-ISOBMFF §2.4)."""
+    """A temporal unit as a frame's payload: without temporal delimiters (AV1-ISOBMFF §2.4), which only ever come first.
+
+    The same object when there is none.
+    """
+    if not data or data[0] >> 3 & 15 != TEMPORAL_DELIMITER:
+        return data
     return b"".join(obu.raw for obu in split(data) if obu.type != TEMPORAL_DELIMITER)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from arcly_actors.errors import Refusal, Refused
+from arcly_actors.media.av1 import without_delimiters
 from arcly_actors.media.codec import CodecId
 from arcly_actors.media.cursor import Cursor
 from arcly_actors.media.flv_body import (
@@ -94,6 +95,8 @@ def _configuration(codec: CodecId, data: bytes) -> TagBody:
 
 
 def _frame(codec: CodecId, payload: bytes, frame_type: int, composition_ms: int, nano_offset: int) -> TagBody:
+    if codec is CodecId.AV1:
+        payload = without_delimiters(payload)  # FFmpeg's muxer leaves them in
     if not payload:
         return Ignored("empty frame")
     return CodedFrame(codec, payload, frame_type in {_KEY, _GENERATED_KEY}, composition_ms, nano_offset)

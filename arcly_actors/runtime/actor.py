@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pykka
 
 from arcly_actors.clock import NS_PER_S
+from arcly_actors.runtime.dispatch import receives
 from arcly_actors.runtime.exits import Exited, Monitors, monitors_of
 from arcly_actors.runtime.receiver import Crash, Receiver
 
 if TYPE_CHECKING:
     from arcly_actors.runtime.system import System
+
+__all__ = ["LoopActor", "Timer", "receives"]
 
 T = TypeVar("T")
 

@@ -187,7 +187,8 @@ class RtmpClient(RtmpEngine[ClientEvent]):
     # -- what the server says
 
     def _on_open(self) -> None:
-        assert self._connect is not None
+        if self._connect is None:
+            raise Malformed("the server spoke before it was spoken to")
         self.state = moved(CONNECTION, self.state, ConnectionMove.ASKED)
         self._announce_chunk_size(OUTGOING_CHUNK_SIZE)
         properties: dict[str, Value] = {

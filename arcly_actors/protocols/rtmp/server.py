@@ -58,6 +58,7 @@ class RtmpServer(RtmpEngine[ServerEvent]):
             "deleteStream": self._delete_stream,
             "releaseStream": self._acknowledge_call,
             "FCPublish": self._fc_publish,
+            "FCSubscribe": self._fc_subscribe,
             "FCUnpublish": self._fc_unpublish,
             "getStreamLength": self._stream_length,
             "_checkbw": self._acknowledge_call,
@@ -300,6 +301,10 @@ class RtmpServer(RtmpEngine[ServerEvent]):
     def _fc_publish(self, command: Command) -> None:
         self._result(command, UNDEFINED)
         self._announce("onFCPublish", status.PUBLISH_START, command.text(1))
+
+    def _fc_subscribe(self, command: Command) -> None:
+        self._result(command, UNDEFINED)
+        self._announce("onFCSubscribe", status.PLAY_START, command.text(1))
 
     def _fc_unpublish(self, command: Command) -> None:
         self._result(command, UNDEFINED)
