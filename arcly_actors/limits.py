@@ -77,6 +77,41 @@ VIRTUAL_SPAN = 7 * 24 * 3600 * NS_PER_S
 SHUTDOWN_TIMEOUT = 5 * NS_PER_S
 """How long a child may take to stop in order before its supervisor ends it: a disk flush, not a row of network waits."""
 
+
+# -- HLS ------------------------------------------------------------------------------------------------------------
+
+HLS_IDLE = 30 * NS_PER_S
+"""Packaging stops when no playlist or segment was asked for this long: players ask every few seconds."""
+
+HLS_WAIT = 10 * NS_PER_S
+"""The longest a first request waits for a playable playlist: under the patience of players and proxies."""
+
+HLS_LONGEST_SEGMENT = 30 * NS_PER_S
+"""A GOP longer than this is cut off: players buffer whole segments, and the target duration follows the longest."""
+
+HLS_LARGEST_SEGMENT = 64 * 1024 * 1024
+"""Payload bytes of one segment: 30 s at 16 Mb/s."""
+
+HLS_SHELF = 256 * 1024 * 1024
+"""Segment bytes kept for one stream: a window and its grace at 2 s of 80 Mb/s."""
+
+HLS_ENDED = 30 * NS_PER_S
+"""How long the playlist of a stream that ended is still served: what slow players have yet to play."""
+
+HLS_IN_FLIGHT = 8
+"""Segments that may wait for the muxer: it takes milliseconds for each, so more means that it hangs."""
+
+HLS_MUXER_FAILURES = 3
+"""Muxer crashes in a row before the stream is given up: the same input will fail again."""
+
+HLS_WAITERS = 1000
+"""Requests that may wait for the first playlist of one stream."""
+
+HLS_CENSUS = 10_000
+"""Viewers told apart when they are counted; more than connections allow would be made-up user agents."""
+
+HLS_STREAMS = 1000
+"""Streams packaged at once: as many as may be published."""
 # -- topology -------------------------------------------------------------------------------------------------------
 
 TOPOLOGY_BYTES = 1 << 20
@@ -211,3 +246,6 @@ HTTP_DRAIN = 3 * NS_PER_S
 
 HTTP_UNASKED = 64 * 1024
 """Bytes that a client may send during a streamed response; there is nothing for it to say."""
+
+GOODBYE_TURNS = 200
+"""Turns of the event loop that an engine waits at most for its streams to tell everyone that they end."""

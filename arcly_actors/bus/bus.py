@@ -8,7 +8,7 @@ import pykka
 
 from arcly_actors import limits
 from arcly_actors.bus.channel import Channel
-from arcly_actors.bus.directory import Directory, Entries, Locate
+from arcly_actors.bus.directory import Directory, Entries, Locate, OnSupervision, StreamSupervision
 from arcly_actors.bus.encoded import Encoder
 from arcly_actors.bus.events import Events, PublishRefused, PublishStarted, SubscriberRefused
 from arcly_actors.bus.fanout import Fanout, WriteAll
@@ -42,10 +42,16 @@ class Bus:
         self._entries: Entries = {}
         self._directory: Ref | None = None
 
-    def start_directory(self, supervisor: Ref, restarts: RestartPolicy) -> Ref:
+    def start_directory(self, supervisor: Ref, restarts: RestartPolicy, on_event: OnSupervision | None = None) -> Ref:
         """Start the directory actor, whose streams live under `supervisor`. For the engine's child spec."""
         self._directory = Directory.start(
-            self.system, supervisor, self._entries, self.policies, restarts, self.events, self._max_publishers
+            self.system,
+            supervisor,
+            self._entries,
+            self.policies,
+            StreamSupervision(restarts, on_event),
+            self.events,
+            self._max_publishers,
         )
         return self._directory
 

@@ -1,6 +1,6 @@
 """The directory: which streams there are, and where their actors live now."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from arcly_actors.bus.channel import Channel
@@ -19,6 +19,7 @@ from arcly_actors.runtime import (
     Restart,
     StartChild,
     StopChild,
+    SupervisionEvent,
     Supervisor,
     System,
     receives,
@@ -51,6 +52,17 @@ class Entry:
     waiting: list[LoopFuture[Ref]] = field(default_factory=list)
 
 
+OnSupervision = Callable[[SupervisionEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSupervision:
+    """How the actors of a stream are restarted, and who hears of it."""
+
+    restarts: RestartPolicy
+    on_event: OnSupervision | None = None
+
+
 Entries = dict[StreamKey, Entry]
 """The streams; it outlives the directory actor, so that a crash of that one loses no stream."""
 
@@ -64,7 +76,7 @@ class Directory(LoopActor):
         supervisor: Ref,
         entries: Entries,
         policies: Mapping[str, ApplicationPolicy],
-        restarts: RestartPolicy,
+        supervision: StreamSupervision,
         events: Events,
         max_publishers: int,
     ) -> None:
@@ -72,7 +84,7 @@ class Directory(LoopActor):
         self._supervisor = supervisor
         self._entries = entries
         self._policies = policies
-        self._restarts = restarts
+        self._supervision = supervision
         self._events = events
         self._max_publishers = max_publishers
 
@@ -146,7 +158,8 @@ class Directory(LoopActor):
                     ChildSpec("stream", start_stream, restart=Restart.TRANSIENT),
                     ChildSpec("gop-cache", lambda: GopCacheActor.start(self.system, entry.channel, self._events)),
                 ),
-                policy=self._restarts,
+                policy=self._supervision.restarts,
+                on_event=self._supervision.on_event,
             )
             self.watch(entry.supervisor)
             return entry.supervisor

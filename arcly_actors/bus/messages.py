@@ -34,7 +34,7 @@ class Claim:
     protocol: str
     peer: str
     answers_keyframes: bool = False
-    parameters: Mapping[str, str] = field(default=_NONE)
+    parameters: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Announce:
 
     lease: int
     tracks: tuple[Track, ...]
-    metadata: Mapping[str, str] = field(default=_NONE)
+    metadata: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Subscribe:
     protocol: str
     peer: str
     join: Join | None = None
-    parameters: Mapping[str, str] = field(default=_NONE)
+    parameters: Mapping[str, str] = field(default_factory=lambda: _NONE)
     qos: Callable[[], SeatQos] | None = field(default=None, compare=False)
 
 

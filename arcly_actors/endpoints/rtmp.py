@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.messages import Ref
+from arcly_actors.endpoints.complaint_log import ComplaintLog
 from arcly_actors.endpoints.rtmp_session import RtmpSession
 from arcly_actors.protocols.rtmp.limits import RtmpLimits
 from arcly_actors.protocols.rtmp.server import RtmpServer
-from arcly_actors.runtime import ChildSpec, Restart, StartChild, Supervisor, System
+from arcly_actors.runtime import ChildSpec, Restart, StartChild, SupervisionEvent, Supervisor, System
 from arcly_actors.runtime.policy import RestartPolicy
 from arcly_actors.transport.addresses import Address
-from arcly_actors.transport.budget import Budget, Complaint
+from arcly_actors.transport.budget import Budget
 from arcly_actors.transport.connection import Connection
 from arcly_actors.transport.listener import Listener
 from arcly_actors.transport.wire import Wire
@@ -36,12 +37,11 @@ def start_rtmp(
     *,
     budget: Budget,
     restarts: RestartPolicy,
-    complain: Callable[[Complaint], None],
+    complaints: ComplaintLog,
+    on_event: Callable[[SupervisionEvent], None],
+    on_listener: Callable[[Ref], None],
 ) -> Ref:
-    """Start the endpoint; returns its supervisor. The listener's child id is ``listener``.
-
-    A listener that cannot bind fails its supervisor's start with the `ConfigurationError` that says which address.
-    """
+    """Start the endpoint; returns its supervisor. `on_listener` is given each listener that is started, again after a crash."""
     numbers = itertools.count(1)
 
     def handover(wire: Wire) -> None:
@@ -50,13 +50,17 @@ def start_rtmp(
         peer = str(wire.peer)
 
         def start_session() -> Ref:
-            return RtmpSession.start(system, bus, connection, wire.outlet, peer)
+            return RtmpSession.start(system, bus, connection, wire.outlet, peer, complaints)
 
         name = f"session-{next(numbers)} {peer}"
         supervisor.tell(StartChild(ChildSpec(name, start_session, restart=Restart.TEMPORARY)))
 
     def start_listener() -> Ref:
-        return Listener.start(system, door.addresses, handover, budget=budget, complain=complain, tls=door.tls)
+        listener = Listener.start(
+            system, door.addresses, handover, budget=budget, complain=complaints.turned_away, tls=door.tls
+        )
+        on_listener(listener)
+        return listener
 
     supervisor = Supervisor.start(system, door.name, children=(ChildSpec("listener", start_listener),), policy=restarts)
     return supervisor

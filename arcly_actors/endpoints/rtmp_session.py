@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 
 from arcly_actors.bus.bus import Bus
-from arcly_actors.bus.events import ActorRestarted
+from arcly_actors.bus.events import ActorRestarted, Failed
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
 from arcly_actors.bus.place import Outlet, Place
 from arcly_actors.egress.byte_subscriber import Begin, ByteSubscriber, NotSeated, Seated, ViewEnded, Viewing
 from arcly_actors.egress.rtmp import format_name, make_encoder
+from arcly_actors.endpoints.complaint_log import ComplaintLog
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.ingest.publisher import KeyframeNeeded, PublishAccepted, Publishing, PublishLost
 from arcly_actors.ingest.rtmp import RtmpPublisher
@@ -73,8 +74,11 @@ class RtmpSession(LoopActor):
     because its peer's decoder configuration came only once.
     """
 
-    def __init__(self, system: System, bus: Bus, connection: Ref, outlet: Outlet, peer: str) -> None:
+    def __init__(
+        self, system: System, bus: Bus, connection: Ref, outlet: Outlet, peer: str, complaints: ComplaintLog
+    ) -> None:
         super().__init__(system)
+        self._complaints = complaints
         self._bus = bus
         self._connection = connection
         self._outlet = outlet
@@ -122,6 +126,8 @@ class RtmpSession(LoopActor):
     @receives(ConnectionClosed, Exited)
     def over(self, event: ConnectionClosed | Exited) -> None:
         """The connection ended, or one of the session's actors did."""
+        if isinstance(event, ConnectionClosed):
+            self._complaints.closed("rtmp", self._peer, event.error)
         if isinstance(event, ConnectionClosed) or event.urn == self._connection.actor_urn:
             self.stop_self("the connection ended")
             return
@@ -281,5 +287,6 @@ class RtmpSession(LoopActor):
             return
         view.restarted += 1
         name = f"subscriber of {view.key} at {self._peer}"
-        self._bus.events.emit(ActorRestarted(name, view.restarted, repr(exited.error)))
+        self._bus.events.emit(Failed(name, repr(exited.error)))
+        self._bus.events.emit(ActorRestarted(name, view.restarted))
         self._start_subscriber(view)

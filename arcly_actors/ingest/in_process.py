@@ -1,7 +1,7 @@
 """Publishing from Python code: frames that the embedding program makes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -23,7 +23,7 @@ class Tracks:
     """Announce these tracks."""
 
     tracks: tuple[Track, ...]
-    metadata: Mapping[str, str] = _NONE
+    metadata: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import av
 from av.audio.codeccontext import AudioCodecContext
@@ -85,7 +86,7 @@ class TestPattern:
                 frames += [self._frame(self._audio_track, packet) for packet in encoder.encode(frame)]
         return frames
 
-    def _frame(self, track: Track, packet: Packet) -> MediaFrame:
+    def _frame(self, track: Track, packet: "Packet[Any]") -> MediaFrame:
         scale = (packet.time_base or Fraction(1)) * NS_PER_S
         pts, dts = packet.pts or 0, packet.dts or 0
         payload = bytes(packet)

@@ -70,11 +70,11 @@ class PatternSource(LoopActor):
 
     def on_stop(self) -> None:
         """Stop both."""
-        self._end()
+        self._stop_both()
 
     def on_failure(self, *_: object) -> None:
         """Likewise."""
-        self._end()
+        self._stop_both()
 
     @receives(PublishAccepted)
     def accepted(self, _: PublishAccepted) -> None:
@@ -118,7 +118,7 @@ class PatternSource(LoopActor):
         if self._encoder is not None:
             notify(self._encoder, encode)
 
-    def _end(self) -> None:
+    def _stop_both(self) -> None:
         for actor in (self._encoder, self._publisher):
             if actor is not None:
                 actor.stop(block=False)

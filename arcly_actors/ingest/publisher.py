@@ -5,7 +5,7 @@ the slot again, announces its tracks again and goes on; its peer does not notice
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -28,7 +28,7 @@ class Publishing:
     key: StreamKey
     protocol: str
     peer: str
-    parameters: Mapping[str, str] = _NONE
+    parameters: Mapping[str, str] = field(default_factory=lambda: _NONE)
     answers_keyframes: bool = False
 
 

@@ -5,6 +5,7 @@ from arcly_actors.runtime.child import ChildFailed, ChildGaveUp, ChildRestarted,
 from arcly_actors.runtime.dispatch import receives
 from arcly_actors.runtime.exits import Exited, Failed, exit_error
 from arcly_actors.runtime.future import LoopFuture, WouldBlock
+from arcly_actors.runtime.notify import notify
 from arcly_actors.runtime.policy import Backoff, ChildSpec, Intensity, OnExceeded, Restart, RestartPolicy, Strategy
 from arcly_actors.runtime.receiver import Killed
 from arcly_actors.runtime.requests import Children, RestartChild, StartChild, StopChild
@@ -13,6 +14,7 @@ from arcly_actors.runtime.supervisor import IntensityExceeded, Supervisor
 from arcly_actors.runtime.system import System
 from arcly_actors.runtime.tree import TreeNode, tree
 from arcly_actors.runtime.virtual import run_virtual
+from arcly_actors.runtime.worker import WorkerActor
 
 __all__ = [
     "Backoff",
@@ -43,8 +45,10 @@ __all__ = [
     "System",
     "Timer",
     "TreeNode",
+    "WorkerActor",
     "WouldBlock",
     "exit_error",
+    "notify",
     "receives",
     "run_virtual",
     "tree",

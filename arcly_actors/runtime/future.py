@@ -5,6 +5,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -142,8 +143,9 @@ class LoopFuture(pykka.Future[T]):
         def wake() -> None:
             if asyncio._get_running_loop() is loop:  # noqa: SLF001
                 finish()
-            elif not loop.is_closed():
-                loop.call_soon_threadsafe(finish)
+            else:
+                with suppress(RuntimeError):  # that loop is closed: nobody waits on it any more
+                    loop.call_soon_threadsafe(finish)
 
         self.on_settled(wake)
         try:

@@ -7,7 +7,7 @@ message and nothing else, so a stop waits for at most that many frames.
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pykka import ActorDeadError
 from pykka._envelope import Envelope
@@ -16,6 +16,25 @@ from pykka.messages import _ActorStop
 if TYPE_CHECKING:
     from arcly_actors.runtime.receiver import Receiver
     from arcly_actors.runtime.run_queue import RunQueue
+
+
+class Inbox(Protocol):
+    """What an actor needs of its inbox, on the loop or in a thread."""
+
+    closed: bool
+    dropped: int
+
+    def put(self, letter: Any) -> None:
+        """Deliver from any thread. Raises ActorDeadError when the actor has stopped."""
+        ...
+
+    def urgent(self, letter: Any) -> None:
+        """Put a letter before all others."""
+        ...
+
+    def close(self) -> None:
+        """Refuse what waits and whatever comes."""
+        ...
 
 
 class Mailbox:
@@ -54,7 +73,7 @@ class Mailbox:
     def accept(self, letter: Any) -> None:
         """Queue a letter on the loop thread."""
         if self.closed:
-            refuse(letter, self)
+            refuse(letter)
             return
         self.append(letter)
         if not self.queued:
@@ -71,7 +90,7 @@ class Mailbox:
 
     def run(self, budget: int) -> int:
         """See `RunQueue`."""
-        return 0 if self.actor is None else self.actor.turn(budget)
+        return 0 if self.actor is None else self.actor.turn(self, budget)
 
     def get(self) -> Envelope[Any]:
         """Take the next letter (Pykka's inbox protocol); IndexError when empty."""
@@ -86,7 +105,7 @@ class Mailbox:
         """Refuse what waits and whatever comes, and let go of the actor; on its own thread."""
         self.closed = True
         while self.letters:
-            refuse(self.letters.popleft(), self)
+            refuse(self.letters.popleft())
         self.actor = None
 
     def _admit(self) -> bool:
@@ -114,12 +133,12 @@ class Mailbox:
         self.accept(letter)
 
 
-def refuse(letter: Any, addressee: object) -> None:
+def refuse(letter: Any) -> None:
     """Answer a letter that nobody will handle: whoever asked learns that the actor is dead, a stop is as good as done."""
     if type(letter) is not Envelope or letter.reply_to is None:
         return
     if isinstance(letter.message, _ActorStop):
         letter.reply_to.set(None)
         return
-    error = ActorDeadError(f"{addressee} stopped before handling the message")
+    error = ActorDeadError("the actor stopped before handling the message")
     letter.reply_to.set_exception((ActorDeadError, error, None))

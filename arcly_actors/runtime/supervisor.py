@@ -361,7 +361,7 @@ class Supervisor(LoopActor):
     def _close(self, failure: BaseException | None) -> None:
         """Stop every child, then this supervisor, which fails if there is a `failure`."""
         self._closing, self._failure = True, failure
-        self._stop_in_order(list(self._children.values()), lambda: self._mailbox.urgent(_Finish()))
+        self._stop_in_order(list(self._children.values()), lambda: self._inbox.urgent(_Finish()))
 
     @receives(_Finish)
     def _finish(self, _finish: _Finish) -> None:
