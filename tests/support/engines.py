@@ -8,12 +8,12 @@ import pykka
 from arcly_actors.errors import Malformed
 from arcly_actors.protocols.outputs import Emit, Hangup, Output, Transmit, WakeAt
 from arcly_actors.runtime import LoopActor, System
-from arcly_actors.transport.connection import Attach
+from arcly_actors.transport.connection import Attach, ConnectionClosed
 
 
 class LineEngine:
-    """Speaks lines: ``echo X`` sends X back, ``wake N`` asks to be woken in N ns, ``bye`` hangs up, ``bad`` is a violation,
-    ``flood N`` sends N bytes, ``defect`` raises; every line is an event, too."""
+    """Speaks lines: ``echo X`` sends X back, ``wake N`` asks to be woken in N ns, ``bye`` hangs up, ``bad`` is a
+    violation, ``flood N`` sends N bytes, ``defect`` raises; every line is an event, too."""
 
     def __init__(self, greeting: bytes = b"") -> None:
         self._outputs: deque[Output[str]] = deque()
@@ -79,6 +79,8 @@ class Session(LoopActor):
             raise RuntimeError("the session crashed")
         if message == "done":
             self.stop_self("the session is done")
+        if isinstance(message, ConnectionClosed):
+            self.stop_self("its connection closed")
 
 
 class Witness(LoopActor):

@@ -8,7 +8,7 @@ async def until(condition: Callable[[], bool], within: float = 20.0) -> None:
     """Let the loop turn until the condition holds; TimeoutError names it when it does not in `within` seconds."""
     try:
         async with asyncio.timeout(within):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - conditions of any kind, not only those with an event
                 await asyncio.sleep(0)
     except TimeoutError:
         raise TimeoutError(

@@ -97,7 +97,7 @@ def test_addresses_are_read(text: str, host: str, port: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "1935", "host", "host:", "host:x", "host:65536", "host:-1", "::1:80", "host:²"])
 def test_a_bad_address_is_named(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="address|port"):
+    with pytest.raises(ConfigurationError, match=r"address|port"):
         Address.parse(text)
 
 
@@ -241,21 +241,17 @@ async def test_a_silent_peer_does_not_hold_a_tls_handshake_open(system: System, 
 
 
 async def test_tls_files_are_checked(certificate: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="missing.pem"):
+    with pytest.raises(ConfigurationError, match=r"missing\.pem"):
         server_context(tmp_path / "missing.pem", certificate[1])
     rubbish = tmp_path / "rubbish.pem"
     rubbish.write_text("not a key")
-    with pytest.raises(ConfigurationError, match="rubbish.pem"):
+    with pytest.raises(ConfigurationError, match=r"rubbish\.pem"):
         server_context(certificate[0], rubbish)
 
 
 async def test_a_handover_that_fails_ends_that_connection_only(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(system) as server:
         port = await server.port()
-        with monkeypatch.context() as patch:
-            patch.setattr(server.ref, "_unused", None, raising=False)
-            good, server.budget.per_host = server.budget.per_host, None
-            assert good is None
         failing = True
 
         class Broken(LineEngine):
@@ -293,8 +289,7 @@ async def test_connections_outlive_their_listener(system: System) -> None:
 async def test_two_thousand_connections_leave_nothing_behind(system: System) -> None:
     async with serving(system) as server:
         port = await server.port()
-        gc.collect()
-        before = descriptors()
+        before = 0
         for cycle in range(40):
             peers = [await connect(port) for _ in range(50)]
             for number, peer in enumerate(peers):
@@ -303,6 +298,9 @@ async def test_two_thousand_connections_leave_nothing_behind(system: System) -> 
                 peer.reset() if (number + cycle) % 2 else peer.close()
             await until(lambda: len(server.wires) == 50 * (cycle + 1))  # noqa: B023 - awaited in this very turn
             await server.settle()
+            if not cycle:  # libuv keeps a spare descriptor from its first accept on
+                gc.collect()
+                before = descriptors()
         assert len(server.closed()) == 2000
         await until(lambda: descriptors() <= before)
         assert server.complaints == []

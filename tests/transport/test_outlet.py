@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcly_actors.transport.outlet import ChunkedOutlet, Outlet, write_all
+from arcly_actors.transport.wire import set_options
 from tests.support.outlets import MemoryOutlet
 from tests.support.waiting import until
 from tests.support.wires import MakePair, Recorder, dispose, wire_pair
@@ -96,7 +97,7 @@ def _write_until_closed(outlet: Outlet) -> bool:
 
 
 async def test_a_descriptor_that_now_belongs_to_another_is_never_written_to(pair: MakePair) -> None:
-    wire, peer = await pair()
+    wire, _peer = await pair()
     recorder = Recorder()
     wire.attach(recorder)
     number = wire.outlet.fileno()
@@ -197,8 +198,6 @@ async def test_write_all_meets_a_peer_that_went_away_unnoticed(pair: MakePair) -
 
 
 async def test_a_stalled_viewer_costs_the_kernel_a_bounded_number_of_bytes(pair: MakePair) -> None:
-    from arcly_actors.transport.wire import set_options
-
     wire, peer = await pair()
     set_options(peer.socket)  # a connected socket like an accepted one; the wire plays the peer that stops reading
     wire.pause()
@@ -252,7 +251,7 @@ def test_a_memory_outlet_is_an_outlet() -> None:
     outlet: Outlet = MemoryOutlet(room=3)
     outlet.write(b"hello")
     assert isinstance(outlet, MemoryOutlet)
-    assert (outlet.taken, outlet.queued, outlet.pending) == (b"hel", b"lo", 2)
+    assert (bytes(outlet.taken), outlet.pending) == (b"hel", 2)
     fired: list[bool] = []
     outlet.when_writable(lambda: fired.append(True))
     outlet.make_room(1)
