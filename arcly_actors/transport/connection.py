@@ -88,8 +88,7 @@ class Connection(LoopActor):
     def on_start(self) -> None:
         """Take the wire over; a client's engine may have something to say first."""
         self._await_owner()
-        self.wire.attach(self)
-        self._read_or_pause()
+        self.wire.attach(self, reading=False)
         self._drain()
 
     def on_stop(self) -> None:

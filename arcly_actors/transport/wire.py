@@ -54,6 +54,8 @@ class Wire(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._ending = False
+        self._paused = True
+        self._held: list[bytes] = []
         self._peer_finished = False
         self.outlet: SocketOutlet
         self.peer = Address("?", 0)
@@ -61,23 +63,32 @@ class Wire(asyncio.Protocol):
 
     # --- what the owner does ---
 
-    def attach(self, receiver: Receiver) -> None:
-        """Deliver to this receiver from now on; one that comes too late hears `lost` at once."""
+    def attach(self, receiver: Receiver, *, reading: bool = True) -> None:
+        """Deliver to this receiver from now on (`reading` False: once it resumes); one that is too late hears `lost`."""
         self._receiver = receiver
         if self._transport is None:
             self._loop.call_soon(receiver.lost, None)
         elif not self._ending:
             self._cancel_deadline()
-            self.resume()
+            if reading:
+                self.resume()
 
     def pause(self) -> None:
         """Read no more for now; the kernel's buffer fills and the peer has to wait."""
+        self._paused = True
         if self._transport is not None and not self._ending:
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read again."""
-        if self._transport is not None and not self._peer_finished:
+        self._paused = False
+        while self._held and not self._paused:
+            self.data_received(self._held.pop(0))
+        if self._transport is None or self._paused:
+            return
+        if self._peer_finished:
+            self._finished()
+        else:
             self._transport.resume_reading()
 
     def end(self, within: int = limits.LINGER_TIMEOUT) -> None:
@@ -88,10 +99,11 @@ class Wire(asyncio.Protocol):
         self._ending = True
         self.outlet.shut()
         self._arm(within)
+        self._held.clear()
         if self.encrypted or self._peer_finished:
             transport.close()
             return
-        self.resume()
+        transport.resume_reading()
         transport.write_eof()
 
     def abort(self) -> None:
@@ -110,24 +122,35 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.BaseProtocol.connection_made`."""
-        transport = cast("asyncio.Transport", transport)  # uvloop's transports do not derive from asyncio's
-        self._transport = transport
+        made = self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by class
         self.encrypted = transport.get_extra_info("sslcontext") is not None
         self.peer = Address.of_peer(transport.get_extra_info("peername"))
-        self.outlet = self._make_outlet(self._loop, transport, self.end)
-        transport.pause_reading()
+        self.outlet = self._make_outlet(self._loop, made, self.end)
+        made.pause_reading()
         self._arm(limits.ORPHAN_TIMEOUT)
         if self._on_made is not None:
             self._on_made(self)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol.data_received`."""
-        if not self._ending and self._receiver is not None:
+        if self._ending:
+            return
+        if self._paused or self._receiver is None:
+            # uvloop starts to read after `connection_made` whatever that said, and TLS hands out what it has decrypted.
+            self._held.append(data)
+            self.pause()
+        else:
             self._receiver.received(data)
 
-    def eof_received(self) -> None:
-        """See `asyncio.Protocol.eof_received`: returning None lets the transport flush and close."""
+    def eof_received(self) -> bool:
+        """See `asyncio.Protocol.eof_received`: True keeps the transport open until what came before has been heard."""
         self._peer_finished = True
+        if self._held and not self.encrypted:
+            return True
+        self._finished()
+        return False
+
+    def _finished(self) -> None:
         if not self._ending:
             if self._receiver is not None:
                 self._receiver.half_closed()
@@ -144,6 +167,7 @@ class Wire(asyncio.Protocol):
         """See `asyncio.BaseProtocol.connection_lost`."""
         error = exc or self.outlet.error
         self._transport = None
+        self._held.clear()
         self._cancel_deadline()
         self.outlet.lost()
         if self._on_lost is not None:
