@@ -19,7 +19,9 @@ from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.stream import Stream
 from arcly_actors.topology import Topology
-from arcly_actors.version import VERSION as __version__
+from arcly_actors.version import VERSION
+
+__version__ = VERSION
 
 __all__ = [
     "ArclyError",

@@ -55,7 +55,11 @@ class Stream:
             task = self._system.loop.create_task(self._feed(observer))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            return Disposable(lambda: task.cancel() and None)
+
+            def cancel() -> None:
+                task.cancel()
+
+            return Disposable(cancel)
 
         return reactivex.create(subscribe)
 

@@ -61,7 +61,10 @@ class LoopFuture(pykka.Future[T]):
             if not arrived.wait(timeout):
                 raise pykka.Timeout(f"{timeout} seconds")
         if self._exception is not None:
-            raise self._exception
+            try:
+                raise self._exception
+            finally:
+                del self  # this frame is in the traceback: not to be a cycle
         value: T = self._value
         return value
 

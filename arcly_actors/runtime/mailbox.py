@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pykka import ActorDeadError
+from pykka import ActorDeadError, ActorRegistry
 from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
@@ -66,7 +66,11 @@ class Mailbox:
         if self.closed:
             raise ActorDeadError(f"{self.actor} not found")
         if threading.get_ident() != self.queue.home:
-            self._put_foreign(letter)
+            try:
+                self._put_foreign(letter)
+            except ActorDeadError:
+                self._bury()
+                raise
         elif type(letter) not in self.media or self._admit():
             self.accept(letter)
 
@@ -78,7 +82,18 @@ class Mailbox:
         self.append(letter)
         if not self.queued:
             self.queued = True
-            self.queue.add(self)
+            self.queue.ready.append(self)
+            if not self.queue.scheduled:
+                self.schedule()
+
+    def schedule(self) -> None:
+        """Have the run queue drained, for the letter just added. Raises ActorDeadError when the loop is closed."""
+        try:
+            self.queue.schedule()
+        except ActorDeadError:
+            self.letters.pop()
+            self._bury()
+            raise
 
     def urgent(self, letter: Any) -> None:
         """Put a letter before all others, on the loop thread."""
@@ -107,6 +122,13 @@ class Mailbox:
         while self.letters:
             refuse(self.letters.popleft())
         self.actor = None
+
+    def _bury(self) -> None:
+        """The loop is closed, so this actor will never run again: it is dead, and leaves the registry."""
+        if self.actor is not None:
+            ActorRegistry.unregister(self.actor.actor_ref)
+            self.actor.actor_stopped.set()
+        self.close()
 
     def _admit(self) -> bool:
         if self.waiting + self._foreign_media >= self.bound:

@@ -43,12 +43,20 @@ class Killed(RuntimeError):
 
 
 class Crash:
-    """A task of the actor failed with `error`."""
+    """A task of the actor failed with this error; `take` it once, so that its traceback does not lead to itself."""
 
-    __slots__ = ("error",)
+    __slots__ = ("_errors",)
 
     def __init__(self, error: BaseException) -> None:
-        self.error = error
+        self._errors = [error]
+
+    def take(self) -> BaseException:
+        """The error."""
+        return self._errors.pop()
+
+
+class _Late(WatchedRef[Any]):
+    """The reference that an actor has of itself when it is dead."""
 
 
 _PROXIED = (ProxyCall, ProxyGetAttr, ProxySetAttr)
@@ -116,6 +124,7 @@ class Receiver(pykka.Actor):
         """Handle up to `budget` letters, and say how many it was. For the mailbox only."""
         letters, media, table = mailbox.letters, mailbox.media, self._table
         left = budget
+        letter: Any = None
         try:
             while letters and left:
                 left -= 1
@@ -125,6 +134,7 @@ class Receiver(pykka.Actor):
                     mailbox.waiting -= 1
                 table[kind](self, letter)
         except BaseException as error:  # see the module's text
+            letter = None  # this frame is in the traceback, and an asked letter leads to the error: not to be a cycle
             self._end(error)
             if isinstance(error, KeyboardInterrupt):
                 raise
@@ -148,7 +158,7 @@ class Receiver(pykka.Actor):
 
     @receives(Crash)
     def _crashed(self, crash: Crash) -> None:
-        raise crash.error
+        raise crash.take()
 
     @receives(*_PROXIED)
     def _proxied(self, message: Any) -> Any:
@@ -175,6 +185,8 @@ class Receiver(pykka.Actor):
                 self._answer_later(reply, response)
             else:
                 reply.set(response)
+        finally:
+            del envelope, reply  # or, by the traceback, the error would lead to itself
 
     def _answer_later(self, reply: pykka.Future[Any], response: LoopFuture[Any]) -> None:
         self._owed[reply] = True
@@ -226,3 +238,5 @@ class Receiver(pykka.Actor):
         ref.monitors.close(ref, error, self._reason)
         if error is not None:
             self.system.failures.report(Failed(ref, self.actor_urn, error))
+        # The reference leads to the error, its traceback to this actor: so from here no way leads back to the reference.
+        self._ref = self._actor_ref = _Late(self)

@@ -10,11 +10,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import pykka
 
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.events import ActorRestarted, Events, Failed
+from arcly_actors.bus.fanout import WriteAll
 from arcly_actors.bus.messages import Ref
 from arcly_actors.endpoints.complaint_log import ComplaintLog
 from arcly_actors.endpoints.rtmp import RtmpDoor, start_rtmp
@@ -76,7 +78,9 @@ def restart_policy(supervision: Supervision) -> RestartPolicy:
 def build(system: System, topology: Topology, events: Events) -> Build:
     """Start everything that `topology` says, under one root supervisor."""
     restarts = restart_policy(topology.supervision)
-    bus = Bus(system, topology.policies(), events, write_all, topology.limits.max_publishers)
+    # The outlets that the bus passes here are those that endpoints gave it: the transport's own.
+    write = cast("WriteAll", write_all)
+    bus = Bus(system, topology.policies(), events, write, topology.limits.max_publishers)
     built = _Builder(system, topology, events, bus, restarts)
     return built.start()
 
