@@ -1,4 +1,4 @@
-"""HLS over HTTP: one route for playlists and segments, open to pages of any origin (CORS)."""
+"""HLS over HTTP: one route for playlists and segments. CORS and time limits are the site's (`transport.http`)."""
 
 from types import MappingProxyType
 
@@ -10,15 +10,6 @@ from arcly_actors.errors import Refusal, Refused
 
 ROUTE = r"/{key:[^/]+(?:/[^/]+)*}/{name:index\.m3u8|media\.m3u8|(?:init|segment)-\d+\.(?:mp4|m4s|ts)}"
 
-_CORS = {
-    hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
-    hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: "Content-Length, Content-Range",
-}
-_PREFLIGHT = {
-    hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD, OPTIONS",
-    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Range",
-    hdrs.ACCESS_CONTROL_MAX_AGE: "86400",
-}
 _NO_CACHE = "no-cache"
 _FOR_GOOD = "public, max-age=31536000, immutable"  # RFC 8246
 
@@ -40,15 +31,14 @@ STATUS = MappingProxyType(
 
 
 class HlsRoutes:
-    """The handlers; `add_to` a router puts them under the streams' own paths."""
+    """The routes of all streams, under their own paths."""
 
     def __init__(self, origin: HlsOrigin) -> None:
         self._origin = origin
 
-    def add_to(self, router: web.UrlDispatcher) -> None:
-        """Serve GET, HEAD and OPTIONS of every HLS path."""
-        router.add_get(ROUTE, self.get)  # HEAD comes with it
-        router.add_options(ROUTE, self.preflight)
+    def definitions(self) -> list[web.RouteDef]:
+        """GET and HEAD of every HLS path."""
+        return [web.get(ROUTE, self.get)]  # HEAD comes with it
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """A playlist, an initialisation segment or a segment (the latter two by ranges, too)."""
@@ -60,21 +50,17 @@ class HlsRoutes:
             return _refusal(refused)
         return _partial(request, resource) if resource.immutable else _whole(resource, _NO_CACHE)
 
-    async def preflight(self, _: web.Request) -> web.StreamResponse:
-        """Yes, from any origin."""
-        return web.Response(status=204, headers={**_CORS, **_PREFLIGHT})
-
 
 def _refusal(refused: Refused) -> web.Response:
     status = STATUS[refused.refusal]
-    headers = {**_CORS, hdrs.CACHE_CONTROL: _NO_CACHE}
+    headers = {hdrs.CACHE_CONTROL: _NO_CACHE}
     if status == 503:
         headers[hdrs.RETRY_AFTER] = "2"
     return web.Response(status=status, text=f"{refused.detail}\n", headers=headers)
 
 
 def _whole(resource: Resource, caching: str) -> web.Response:
-    headers = {**_CORS, hdrs.CACHE_CONTROL: caching, hdrs.CONTENT_TYPE: resource.content_type}
+    headers = {hdrs.CACHE_CONTROL: caching, hdrs.CONTENT_TYPE: resource.content_type}
     if resource.immutable:
         headers[hdrs.ACCEPT_RANGES] = "bytes"
     return web.Response(body=resource.body, headers=headers)
@@ -93,7 +79,7 @@ def _partial(request: web.Request, resource: Resource) -> web.Response:
     if wanted.start is None and wanted.stop is None:
         return _whole(resource, _FOR_GOOD)
     start, stop, _ = wanted.indices(total)
-    headers = {**_CORS, hdrs.CACHE_CONTROL: _FOR_GOOD, hdrs.ACCEPT_RANGES: "bytes"}
+    headers = {hdrs.CACHE_CONTROL: _FOR_GOOD, hdrs.ACCEPT_RANGES: "bytes"}
     if start >= stop:
         headers[hdrs.CONTENT_RANGE] = f"bytes */{total}"
         return web.Response(status=416, text="no such range\n", headers={**headers, hdrs.CACHE_CONTROL: _NO_CACHE})

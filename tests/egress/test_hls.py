@@ -267,6 +267,19 @@ def test_the_stream_actor_crashes_and_nobody_sees_it() -> None:
     act(script)
 
 
+def test_a_packager_that_crashes_is_replaced_at_the_next_request() -> None:
+    async def script(scene: Scene) -> None:
+        await scene.publish(clip().tracks)
+        asked = asyncio.ensure_future(scene.get("media.m3u8"))
+        await scene.wait(0.5)
+        scene.origin._streams[KEY].tell(Crash(RuntimeError("injected")))
+        assert await refusal_of(asked) is Refusal.FAILED
+        await scene.play(clip(), 5)
+        assert len((await scene.media()).segments) == 2
+
+    act(script)
+
+
 def test_a_crashed_muxer_is_started_anew_with_a_discontinuity(monkeypatch: pytest.MonkeyPatch) -> None:
     mux = SegmentMuxer.mux
     calls = 0
