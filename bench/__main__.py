@@ -6,7 +6,7 @@ import sys
 
 from bench.rtmp import FLUSH_MS, cases, run
 
-_SERVER = [sys.executable, "-m", "arcly_actors.cli", "run", "{topology}"]
+_SERVER = [sys.executable, "-m", "arcly_actors", "run", "{topology}"]
 
 
 def main() -> int:

@@ -5,6 +5,7 @@
 """
 
 import io
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ def cached_clip() -> Path:
     path = _CACHE / "720p30-2600k-v1.clip"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_suffix(".tmp")
+        half = path.with_suffix(f".{os.getpid()}")  # tests in parallel may make it at once
         half.write_bytes(dump(flv_messages(_encode())))
         half.rename(path)
     return path

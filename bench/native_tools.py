@@ -1,6 +1,7 @@
 """The C programs of `native/`, compiled when first needed; without a compiler there are none, and callers do without."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,7 +20,7 @@ def native(name: str) -> Path | None:
     program = (_BUILT / f"{name}-{hashlib.sha256(text).hexdigest()[:12]}").absolute()
     if not program.exists():
         program.parent.mkdir(parents=True, exist_ok=True)
-        half = program.with_suffix(".tmp")
+        half = program.with_suffix(f".{os.getpid()}")  # tests in parallel may compile at once
         subprocess.run([compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-o", half, source], check=True)
         half.rename(program)
     return program

@@ -35,7 +35,7 @@ def cases(viewers: Sequence[int], which: str, seconds: float) -> list[Case]:
 def run(planned: Sequence[Case], server_command: Sequence[str], *, save: bool) -> bool:
     """Measure the cases and print them; True when every viewer of every case got every byte."""
     started = time.monotonic()
-    machine, bench = this_machine(), _prepare(planned, server_command)
+    machine, bench = this_machine(), prepare_bench(planned, server_command)
     _introduce(machine, bench)
     rows = []
     for row in _rows(planned, bench):
@@ -48,12 +48,13 @@ def run(planned: Sequence[Case], server_command: Sequence[str], *, save: bool) -
     return all(row.server.lossless for row in rows)
 
 
-def _prepare(planned: Sequence[Case], server_command: Sequence[str]) -> Bench:
+def prepare_bench(planned: Sequence[Case], server_command: Sequence[str]) -> Bench:
+    """What the cases share; raises this process's limit of open files, which the children inherit."""
     wanted = max(case.viewers for case in planned) + 200
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most < wanted:
         raise SystemExit(f"{wanted} open files are needed and the hard limit is {most}: raise it (ulimit -Hn)")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the children inherit it
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     clip = cached_clip().absolute()
     server_cores, other_cores = split_cores(os.sched_getaffinity(0))
     log = clip.parent / "server.log"

@@ -19,10 +19,10 @@ _START_SECONDS = 20.0
 
 def topology(port: int, viewers: int, flush_ms: float | None) -> str:
     """A topology with RTMP alone, room for the viewers, and the flush interval unless it is to be the default."""
-    subscriber = "" if flush_ms is None else f"subscriber: {{flush_interval: {flush_ms:g}ms}}"
+    application = "" if flush_ms is None else f"flush_interval: {flush_ms:g}ms"
     return (
         "version: 1\n"
-        f"applications:\n  {APPLICATION}: {{{subscriber}}}\n"
+        f"applications:\n  {APPLICATION}: {{{application}}}\n"
         f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{port}"}}\n  http: {{enabled: false}}\n'
         f"limits: {{max_connections: {viewers + 100}}}\n"
     )

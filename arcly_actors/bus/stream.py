@@ -49,7 +49,14 @@ from arcly_actors.runtime.notify import notify
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Look at the hold, the idle publisher and the figures."""
+    """Close the figures' window and look at the publisher."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOver:
+    """The hold that began at this time (monotonic ns) is over, unless somebody came."""
+
+    since: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,7 @@ class StreamActor(LoopActor):
         """Begin to look at the clock."""
         self._channel.report = self.report
         self.after(limits.QOS_WINDOW, Tick())
+        self._limit_hold()
 
     # -- publishing ---------------------------------------------------------------------------------------------------
 
@@ -188,7 +196,7 @@ class StreamActor(LoopActor):
         if self._policy.hold_ns == 0:
             self.end(End(reason))
         else:
-            self.after(self._policy.hold_ns, Tick())
+            self._limit_hold()
 
     @receives(End)
     def end(self, end: End) -> None:
@@ -284,16 +292,22 @@ class StreamActor(LoopActor):
 
     @receives(Tick)
     def tick(self, _: Tick) -> None:
-        """Close the figures' window; end a hold that is over; displace a publisher that sends nothing."""
+        """Close the figures' window; displace a publisher that sends nothing."""
         now = self.system.clock.monotonic_ns()
-        empty = self._slot.empty_since
-        if empty is not None and now - empty >= self._policy.hold_ns:
-            self.end(End(f"no publisher for {self._policy.hold_ns / NS_PER_S:g} s"))
-            return
+        self._qos.roll(now)
         self._reap(now)
-        if self._qos.due(now):
-            self._qos.roll(now)
-            self.after(limits.QOS_WINDOW, Tick())
+        self.after(limits.QOS_WINDOW, Tick())
+
+    def _limit_hold(self) -> None:
+        since = self._slot.empty_since
+        if since is not None:
+            self.after(self._policy.hold_ns, HoldOver(since))
+
+    @receives(HoldOver)
+    def hold_over(self, over: HoldOver) -> None:
+        """End the stream if the slot has been empty ever since."""
+        if self._slot.empty_since == over.since:
+            self.end(End(f"no publisher for {self._policy.hold_ns / NS_PER_S:g} s"))
 
     def _reap(self, now: int) -> None:
         holder = self._slot.holder

@@ -31,11 +31,11 @@ CONTENT_TYPES: Mapping[str, str] = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
-PAGES: Mapping[str, str] = {"/": "index.html", "/{application}/{name}/": "stream.html"}
+PAGES: Mapping[str, str] = {"/": "index.html", "/{application}/{name:[^/]+(?:/[^/]+)*}/": "stream.html"}
 
 
 def console_routes(streams: Callable[[], Sequence[StreamJson]], tree: Callable[[], TreeJson]) -> list[web.RouteDef]:
-    """Every route of the console. Add them after the more particular ones: a page matches any ``/a/b/``."""
+    """Every route of the console. Add them last: a page matches any ``/a/b/``."""
     files = _files()
     return [
         web.get("/api/v1/streams", _json(streams)),
@@ -43,7 +43,7 @@ def console_routes(streams: Callable[[], Sequence[StreamJson]], tree: Callable[[
         web.get("/healthz", _health(tree)),
         *(web.get(f"/static/{name}", respond) for name, respond in files.items() if not name.endswith(".html")),
         *(web.get(path, files[name]) for path, name in PAGES.items()),
-        web.get("/{application}/{name:[^/.]+}", _add_slash),
+        web.get("/{application}/{name:(?:[^/]+/)*[^/.]+}", _add_slash),
     ]
 
 

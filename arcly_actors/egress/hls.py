@@ -27,7 +27,17 @@ from arcly_actors.bus.messages import (
     Unsubscribe,
 )
 from arcly_actors.egress.hls_policy import HlsPolicy
-from arcly_actors.egress.hls_resources import GetInit, GetMaster, GetMedia, GetSegment, Resource, init, playlist, segment
+from arcly_actors.egress.hls_resources import (
+    CountViewers,
+    GetInit,
+    GetMaster,
+    GetMedia,
+    GetSegment,
+    Resource,
+    init,
+    playlist,
+    segment,
+)
 from arcly_actors.egress.hls_segmenter import Segment, Segmenter, SegmentRule
 from arcly_actors.egress.hls_shelf import Shelf
 from arcly_actors.egress.hls_start import first_number, first_position
@@ -115,12 +125,6 @@ class HlsStream(LoopActor):
         """Give everything back; the next request starts another packager."""
         self._leave("failed")
 
-    @property
-    def viewers(self) -> int:
-        """Players that asked for something within the last window: an approximation by address and user agent."""
-        horizon = self.system.clock.monotonic_ns() - self._policy.window * self._policy.segment_ns
-        return sum(at >= horizon for at in self._viewers.values())
-
     # -- requests -----------------------------------------------------------------------------------------------------
 
     @receives(GetMaster, GetMedia)
@@ -150,6 +154,12 @@ class HlsStream(LoopActor):
         if data is None:
             raise Refused(Refusal.NOT_FOUND, f"no segment {request.number} (any more)")
         return segment(data, request.container)
+
+    @receives(CountViewers)
+    def count_viewers(self, _: CountViewers) -> int:
+        """Players that asked for something within the last window: told apart by address and user agent, so a guess."""
+        horizon = self.system.clock.monotonic_ns() - self._policy.window * self._policy.segment_ns
+        return sum(at >= horizon for at in self._viewers.values())
 
     def _playable(self) -> bool:
         """Whether playlists can be served: the first one waits for all that the log gave, so that it is a long one."""
@@ -224,7 +234,7 @@ class HlsStream(LoopActor):
 
     @receives(Exited)
     def exited(self, exited: Exited) -> None:
-        """The stream actor crashed: take a seat at its successor. The worker crashed: start anew with the next segment."""
+        """The stream actor crashed: take a seat at its successor. The worker crashed: go on with the next segment."""
         if self._worker is not None and exited.urn == self._worker.actor_urn:
             self._worker = None
             self._worker_failed(exited)

@@ -20,7 +20,7 @@ from arcly_actors.errors import Malformed
 from arcly_actors.media import aac, ac3, flac, mp3, opus
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.frame import MediaFrame, Track
-from arcly_actors.media.timebase import from_ns, to_ns
+from arcly_actors.media.timebase import from_ns
 
 VIDEO_RATE = 90_000
 """Ticks per second of video: what MPEG-TS has, and a multiple of the usual frame rates."""
@@ -109,7 +109,8 @@ class Grid:
     def __init__(self, track: Track) -> None:
         video = track.kind is Kind.VIDEO
         self.rate = VIDEO_RATE if video else track.sample_rate or 48_000
-        self._samples = None if video else _SAMPLES.get(track.codec, lambda _: _constant(0))(track)
+        counted = _SAMPLES.get(track.codec)
+        self._samples = None if video else counted(track) if counted else _constant(0)
         self._next: int | None = None
         self._last: int | None = None
         self._step = round(VIDEO_RATE / (track.frame_rate or 30.0))

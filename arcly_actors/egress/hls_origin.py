@@ -10,7 +10,7 @@ from arcly_actors.bus.events import Event, PublishStarted
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.egress.hls import HlsStream
 from arcly_actors.egress.hls_policy import HlsPolicy
-from arcly_actors.egress.hls_resources import GetMaster, GetMedia, HlsRequest, Resource
+from arcly_actors.egress.hls_resources import CountViewers, GetMaster, GetMedia, HlsRequest, Resource
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.runtime import System
 from arcly_actors.runtime.notify import notify
@@ -24,9 +24,7 @@ class HlsOrigin:
     `start` starts a packager, under a supervisor if the engine wants that (temporary: the next request starts it anew).
     """
 
-    def __init__(
-        self, system: System, bus: Bus, policies: Mapping[str, HlsPolicy], start: Start | None = None
-    ) -> None:
+    def __init__(self, system: System, bus: Bus, policies: Mapping[str, HlsPolicy], start: Start | None = None) -> None:
         self._system = system
         self._bus = bus
         self._policies = policies
@@ -56,6 +54,16 @@ class HlsOrigin:
     def packaged(self) -> tuple[StreamKey, ...]:
         """The streams that are packaged now."""
         return tuple(key for key, stream in self._streams.items() if stream.is_alive())
+
+    async def viewers(self, key: StreamKey) -> int:
+        """Players of a stream now, by estimate; 0 when it is not packaged."""
+        stream = self._streams.get(key)
+        if stream is None or not stream.is_alive():
+            return 0
+        try:
+            return int(await stream.ask(CountViewers(), block=False))
+        except pykka.ActorDeadError:
+            return 0
 
     def close(self) -> None:
         """Stop every packager."""

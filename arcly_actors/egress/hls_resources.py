@@ -51,6 +51,11 @@ class GetSegment:
     viewer: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class CountViewers:
+    """How many players there are (for the packager only; it keeps none of them waiting)."""
+
+
 HlsRequest = GetMaster | GetMedia | GetInit | GetSegment
 
 

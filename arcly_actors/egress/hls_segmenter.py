@@ -156,8 +156,7 @@ class Segmenter:
         opened = self._open
         assert opened is not None
         return (
-            frame.dts - opened.first.dts > self._rule.longest_ns
-            or opened.size + len(frame.payload) > self._rule.largest
+            frame.dts - opened.first.dts > self._rule.longest_ns or opened.size + len(frame.payload) > self._rule.largest
         )
 
     def _begin(self, frame: MediaFrame) -> None:

@@ -59,7 +59,9 @@ class Shelf:
         # A target duration that shrank again would tell players to ask at another pace: it only grows.
         listing = replace(listing, target_duration=max(listing.target_duration, item.duration_ns))
         self._playlist = window(listing, self._entry(item), self._policy.window)
-        while len(self._items) > 2 * self._policy.window or (self.size > self._policy.shelf_bytes and len(self._items) > 1):
+        while len(self._items) > 2 * self._policy.window or (
+            self.size > self._policy.shelf_bytes and len(self._items) > 1
+        ):
             self._forget()
 
     def media(self) -> str:

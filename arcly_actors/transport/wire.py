@@ -10,7 +10,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Protocol, cast
 
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
@@ -110,7 +110,7 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.BaseProtocol.connection_made`."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's transports do not derive from asyncio's
         self._transport = transport
         self.encrypted = transport.get_extra_info("sslcontext") is not None
         self.peer = Address.of_peer(transport.get_extra_info("peername"))

@@ -64,6 +64,7 @@ def make_clip(
         "hls_segment_type": "fmp4",
         "hls_playlist_type": "vod",
         "hls_fmp4_init_filename": "init.mp4",
+        "hls_segment_options": "movflags=+frag_discont",  # decode times as given, not from zero
         "hls_segment_filename": str(target / "%d.m4s"),
     }
     with av.open(str(target / "index.m3u8"), "w", format="hls", options=options) as container:

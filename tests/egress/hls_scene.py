@@ -19,6 +19,7 @@ from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import LoopActor, Supervisor, System, receives, run_virtual
 from arcly_actors.runtime.policy import RestartPolicy
 from tests.support.streams import Clip
+from tests.support.virtual import pass_time
 
 T = TypeVar("T")
 KEY = StreamKey("live", "cam")
@@ -68,7 +69,7 @@ class Scene:
             due = base + frame.dts - first
             wait = due - self.system.clock.monotonic_ns()
             if paced and wait > 0:
-                await asyncio.sleep(wait / NS_PER_S)
+                await pass_time(wait)
             arrival = frame.arrival or self.system.clock.monotonic_ns()
             self.lease.stream.tell(Push(self.lease.number, replace(frame, arrival=arrival)))
         await asyncio.sleep(0)
@@ -76,6 +77,10 @@ class Scene:
     async def play(self, made: Clip, seconds: float, *, paced: bool = True) -> None:
         """Send a clip for some time."""
         await self.send(made.play(seconds), paced=paced)
+
+    async def wait(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        await pass_time(round(seconds * NS_PER_S))
 
     def release(self) -> None:
         """The publisher leaves."""
@@ -90,12 +95,6 @@ class Scene:
     async def media(self) -> "Listing":
         """The media playlist, read."""
         return Listing((await self.get("media.m3u8")).decode())
-
-    @property
-    def packager(self) -> Any:
-        """The packager actor itself, for a look inside."""
-        (ref,) = (ref for ref in self.origin._streams.values() if ref.is_alive())
-        return ref._actor_weakref() if hasattr(ref, "_actor_weakref") else ref._actor
 
 
 class Listing:
@@ -131,5 +130,3 @@ def act(script: "Script[T]", policy: HlsPolicy | None = None, *, hold: float = 1
             scene.origin.close()
 
     return run_virtual(scenario)
-
-

@@ -9,12 +9,12 @@ from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.events import SubscriberJoined, SubscriberLeft
 from arcly_actors.clock import NS_PER_S
-from arcly_actors.egress import hls_worker
 from arcly_actors.egress.hls_muxer import SegmentMuxer
 from arcly_actors.egress.hls_policy import Container, HlsPolicy
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.media.codec import CodecId
 from arcly_actors.media.frame import MediaFrame
+from arcly_actors.runtime.receiver import Crash
 from tests.egress.hls_scene import KEY, Listing, Scene, act
 from tests.support.streams import clip
 
@@ -49,7 +49,7 @@ def test_the_first_request_waits_for_the_first_segment() -> None:
     async def script(scene: Scene) -> None:
         await scene.publish(clip().tracks)
         playing = asyncio.ensure_future(scene.play(clip(), 5))
-        await asyncio.sleep(0.5)
+        await scene.wait(0.5)
         asked = [asyncio.ensure_future(scene.get(name)) for name in ("index.m3u8", "media.m3u8")]
         master, media = await asyncio.gather(*asked)
         assert 2.0 <= seconds(scene) < 2.1
@@ -75,8 +75,8 @@ def test_a_stream_that_nobody_publishes_is_refused_and_leaves_nothing_behind() -
     async def script(scene: Scene) -> None:
         assert await refusal_of(scene.get("index.m3u8")) is Refusal.NOT_FOUND
         assert await refusal_of(scene.get("segment-1.m4s")) is Refusal.NOT_FOUND
-        await asyncio.sleep(0.1)
-        assert scene.origin.packaged == ()
+        await scene.wait(0.1)
+        assert not list(scene.origin.packaged)
 
     act(script)
 
@@ -93,14 +93,14 @@ def test_the_window_moves_and_what_left_it_is_kept_for_another_window() -> None:
     async def script(scene: Scene) -> None:
         await scene.publish(clip().tracks)
         playing = asyncio.ensure_future(scene.play(clip(), 31))
-        await asyncio.sleep(5)
+        await scene.wait(5)
         first = await scene.media()
-        await asyncio.sleep(13)
+        await scene.wait(13)
         later = await scene.media()
         assert later.sequence > first.sequence
         assert len(later.segments) == 6
         assert await scene.get(first.segments[0])
-        await asyncio.sleep(11.5)
+        await scene.wait(11.5)
         assert await refusal_of(scene.get(first.segments[0])) is Refusal.NOT_FOUND
         assert await scene.get(later.segments[0])
         await playing
@@ -114,16 +114,18 @@ def test_one_seat_for_all_players_and_none_after_the_last() -> None:
         scene.events.observable.subscribe(seats.append)
         await scene.publish(clip().tracks)
         playing = asyncio.ensure_future(scene.play(clip(), 60))
-        await asyncio.sleep(3)
+        await scene.wait(3)
         await asyncio.gather(*(scene.get("media.m3u8", f"viewer {index}") for index in range(50)))
+        assert await scene.origin.viewers(KEY) == 50
         joined = [seat for seat in seats if isinstance(seat, SubscriberJoined)]
         assert [(seat.protocol, seat.key) for seat in joined] == [("hls", KEY)]
-        await asyncio.sleep(29.5)
-        assert scene.origin.packaged == (KEY,)
-        await asyncio.sleep(1)
-        assert scene.origin.packaged == ()
+        await scene.wait(29.5)
+        assert list(scene.origin.packaged) == [KEY]
+        await scene.wait(1)
+        assert not list(scene.origin.packaged)
         (left,) = [seat for seat in seats if isinstance(seat, SubscriberLeft)]
         assert left.reason == "nobody watches"
+        assert await scene.origin.viewers(KEY) == 0
         again = await scene.media()
         assert again.segments
         await playing
@@ -135,9 +137,9 @@ def test_numbers_never_repeat_when_packaging_starts_anew() -> None:
     async def script(scene: Scene) -> None:
         await scene.publish(clip().tracks)
         playing = asyncio.ensure_future(scene.play(clip(), 60))
-        await asyncio.sleep(9)
+        await scene.wait(9)
         first = await scene.media()
-        await asyncio.sleep(40)
+        await scene.wait(40)
         second = await scene.media()
         assert second.sequence > first.sequence + len(first.segments)
         assert not set(first.segments) & set(second.segments)
@@ -152,10 +154,10 @@ def test_while_held_the_playlist_stands_still_and_a_resume_is_marked() -> None:
         await scene.play(clip(), 4.5)
         await scene.media()
         scene.release()
-        await asyncio.sleep(0.1)
+        await scene.wait(0.1)
         held = await scene.media()
         assert held.durations == [2.0, 2.0, 0.5]
-        await asyncio.sleep(5)
+        await scene.wait(5)
         assert (await scene.media()).text == held.text
         await scene.publish(clip().tracks)
         await scene.play(clip(), 4.5)
@@ -193,15 +195,15 @@ def test_after_the_end_the_playlist_says_so_for_a_while() -> None:
         await scene.play(clip(), 5)
         await scene.media()
         scene.bus.end(KEY, "over")
-        await asyncio.sleep(0.1)
+        await scene.wait(0.1)
         ended = await scene.media()
         assert ended.ended
         assert ended.durations == [2.0, 2.0, 1.0]
-        await asyncio.sleep(limits.HLS_ENDED / NS_PER_S - 1)
+        await scene.wait(limits.HLS_ENDED / NS_PER_S - 1)
         assert (await scene.media()).ended
-        await asyncio.sleep(2)
+        await scene.wait(2)
         assert await refusal_of(scene.get("media.m3u8")) is Refusal.NOT_FOUND
-        assert scene.origin.packaged == ()
+        assert not list(scene.origin.packaged)
 
     act(script, hold=0)
 
@@ -212,7 +214,7 @@ def test_a_stream_published_anew_after_its_end_has_a_new_playlist() -> None:
         await scene.play(clip(), 5)
         first = await scene.media()
         scene.bus.end(KEY, "over")
-        await asyncio.sleep(5)
+        await scene.wait(5)
         await scene.publish(clip().tracks)
         await scene.play(clip(), 3)
         anew = await scene.media()
@@ -227,7 +229,7 @@ def test_who_waits_when_a_stream_ends_is_told() -> None:
     async def script(scene: Scene) -> None:
         await scene.publish(clip().tracks)
         asked = asyncio.ensure_future(scene.get("media.m3u8"))
-        await asyncio.sleep(1)
+        await scene.wait(1)
         scene.bus.end(KEY, "over")
         assert await refusal_of(asked) is Refusal.NOT_FOUND
         assert seconds(scene) == pytest.approx(1.0)
@@ -253,9 +255,8 @@ def test_the_stream_actor_crashes_and_nobody_sees_it() -> None:
         await scene.play(clip(), 4.5)
         before = await scene.media()
         assert scene.lease is not None
-        scene.lease.stream.tell("a message that nobody understands")
-        scene.lease.stream.actor_inbox.urgent(hls_crash())
-        await asyncio.sleep(1)
+        scene.lease.stream.tell(Crash(RuntimeError("injected")))
+        await scene.wait(1)
         await scene.publish(clip().tracks)
         await scene.play(clip(), 4.5)
         after = await scene.media()
@@ -264,12 +265,6 @@ def test_the_stream_actor_crashes_and_nobody_sees_it() -> None:
         assert after.discontinuities == 1
 
     act(script)
-
-
-def hls_crash() -> object:
-    from arcly_actors.runtime.receiver import Crash  # noqa: PLC0415 - the runtime's own letter, for this test only
-
-    return Crash(RuntimeError("injected"))
 
 
 def test_a_crashed_muxer_is_started_anew_with_a_discontinuity(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,7 +282,7 @@ def test_a_crashed_muxer_is_started_anew_with_a_discontinuity(monkeypatch: pytes
         await scene.publish(clip().tracks)
         playing = asyncio.ensure_future(scene.play(clip(), 11))
         await scene.media()
-        await asyncio.sleep(8.5)
+        await scene.wait(8.5)
         listing = await scene.media()
         assert listing.discontinuities == 1
         assert len(listing.segments) == 4  # of 5, at 10.0 s
@@ -307,7 +302,7 @@ def test_a_muxer_that_fails_every_time_is_given_up(monkeypatch: pytest.MonkeyPat
     async def script(scene: Scene) -> None:
         await scene.publish(clip().tracks)
         playing = asyncio.ensure_future(scene.play(clip(), 9))
-        await asyncio.sleep(1)
+        await scene.wait(1)
         assert await refusal_of(scene.get("media.m3u8")) is Refusal.FAILED
         assert seconds(scene) < 8
         await playing
@@ -376,7 +371,7 @@ def test_bytes_on_the_shelf_are_bounded() -> None:
     async def script(scene: Scene) -> None:
         await scene.publish(clip().tracks)
         playing = asyncio.ensure_future(scene.play(clip(), 20))
-        await asyncio.sleep(19)
+        await scene.wait(19)
         listing = await scene.media()
         assert len(listing.segments) == 3
         kept = [len(await scene.get(name)) for name in [*listing.inits, *listing.segments]]
@@ -392,7 +387,7 @@ def test_too_many_waiting_players_are_turned_away(monkeypatch: pytest.MonkeyPatc
     async def script(scene: Scene) -> None:
         await scene.publish(clip().tracks)
         asked = [asyncio.ensure_future(scene.get("media.m3u8")) for _ in range(4)]
-        await asyncio.sleep(0.1)
+        await scene.wait(0.1)
         assert await refusal_of(asked[3]) is Refusal.LIMIT
         await scene.play(clip(), 2.5)
         assert len({await request for request in asked[:3]}) == 1

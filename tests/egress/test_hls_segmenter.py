@@ -116,7 +116,9 @@ def test_sound_that_changes_waits_for_the_next_picture_to_start_from() -> None:
     changed = replace(AUDIO, configuration=b"\x12\x10", sample_rate=44100, version=1)
     segmenter = Segmenter(RULE)
     (before,) = push(segmenter, [*pictures(400), sound(390), sound(410, track=changed)])
-    (after,) = push(segmenter, [picture(480), picture(1000, key=True), sound(1010, track=changed), picture(3000, key=True)])
+    (after,) = push(
+        segmenter, [picture(480), picture(1000, key=True), sound(1010, track=changed), picture(3000, key=True)]
+    )
     assert before.tracks == TRACKS
     assert after.tracks == (VIDEO, changed)
     assert after.discontinuity
@@ -163,8 +165,10 @@ def test_renewing_marks_the_open_segment() -> None:
 
 def test_the_wall_clock_follows_the_timeline_not_the_jitter() -> None:
     segmenter = Segmenter(RULE, wall_offset_ns=1000 * NS_PER_S)
-    frames = [replace(picture(ms, key=True), arrival=(ms + late) * NS_PER_MS) for ms, late in
-              ((0, 5), (2000, 300), (4000, 0), (6000, 5000), (8000, 5000))]
+    frames = [
+        replace(picture(ms, key=True), arrival=(ms + late) * NS_PER_MS)
+        for ms, late in ((0, 5), (2000, 300), (4000, 0), (6000, 5000), (8000, 5000))
+    ]
     walls = [segment.wall_ns // NS_PER_MS - 1_000_000 for segment in push(segmenter, frames)]
     assert walls == [5, 2005, 4005, 11_000]
 

@@ -55,6 +55,7 @@ FLAGS = (
     "--use-mock-keychain",
     "--renderer-process-limit=1",
     "--mute-audio",
+    "--hide-scrollbars",
     "--autoplay-policy=no-user-gesture-required",
     "--window-size=1280,800",
     "about:blank",

@@ -1,7 +1,7 @@
 """Record what real clients send: ``python -m tests.support.record_rtmp`` rewrites ``tests/data/rtmp/``.
 
-Each client talks to the server engine over loopback; the bytes that it sent are written as they came, joined. Clients that
-are not installed are named and left alone.
+Each client talks to the server engine over loopback; the bytes that it sent are written as they came, joined. Clients
+that are not installed are named and left alone.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from arcly_actors.protocols.outputs import Hangup, Transmit
 from arcly_actors.protocols.rtmp.events import EndPlay, PlayRequested, Send, ServerEvent
 from tests.support.rtmp import RECORDINGS, Served, as_messages, describe
 
@@ -60,7 +59,14 @@ RECORDINGS_TO_MAKE = [
         "gstreamer-1.22-publish",
         [
             *("gst-launch-1.0", "-q", "flvmux", "name=mux", "streamable=true", "!", "rtmp2sink", "location={url}"),
-            *("videotestsrc", "num-buffers=30", "!", "video/x-raw,width=160,height=90,framerate=15/1", "!", "openh264enc"),
+            *(
+                "videotestsrc",
+                "num-buffers=30",
+                "!",
+                "video/x-raw,width=160,height=90,framerate=15/1",
+                "!",
+                "openh264enc",
+            ),
             *("gop-size=15", "bitrate=100000", "!", "h264parse", "!", "mux."),
             *("audiotestsrc", "num-buffers=86", "samplesperbuffer=1024", "!", "audio/x-raw,rate=44100,channels=1"),
             *("!", "voaacenc", "!", "aacparse", "!", "mux."),

@@ -19,13 +19,13 @@ export function setText(node, text) {
 }
 
 export function bits(perSecond) {
-  if (!(perSecond >= 0)) return "–";
+  if (typeof perSecond !== "number") return "–";
   if (perSecond < 1e6) return `${Math.round(perSecond / 1e3)} kb/s`;
   return `${(perSecond / 1e6).toFixed(perSecond < 1e7 ? 2 : 1)} Mb/s`;
 }
 
 export function span(seconds) {
-  if (!(seconds >= 0)) return "–";
+  if (typeof seconds !== "number") return "–";
   const whole = Math.floor(seconds);
   const [days, hours, minutes] = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60];
   if (days) return `${days} d ${hours} h`;

@@ -41,7 +41,8 @@ function fillRow(row, stream) {
   setText(name.lastChild, stream.protocol);
   state.firstChild.dataset.state = stream.state;
   setText(state.firstChild, stream.state);
-  const texts = [media(stream.tracks), bits(stream.bitrate), number(stream.fps, 1), `${number(stream.gop_s, 1)} s`];
+  const gop = stream.gop_s === null ? "–" : `${number(stream.gop_s, 1)} s`;
+  const texts = [media(stream.tracks), bits(stream.bitrate), number(stream.fps, 1), gop];
   [...texts, String(stream.viewers), span(stream.since_s)].forEach((text, at) => setText(rest[at], text));
 }
 

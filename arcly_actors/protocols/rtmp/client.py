@@ -204,6 +204,7 @@ class RtmpClient(RtmpEngine[ClientEvent]):
     def _on_hangup(self) -> None:
         if self._stream is StreamState.PLAYING:
             self._end_play()
+        self._calls.clear()
 
     def _on_user_control(self, event: UserControl) -> None:
         if event.type == UserControlType.STREAM_EOF and self._stream is StreamState.PLAYING:

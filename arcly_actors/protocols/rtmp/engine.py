@@ -67,7 +67,7 @@ class RtmpEngine(ABC, Generic[EventT]):
             self._hang_up(str(error), error)
 
     def wake(self, now: int) -> None:
-        """A deadline may have passed; before the first byte this starts the handshake's."""
+        """A deadline may have passed; the first call, which a server asks for at once, starts the handshake's."""
         self._now = now
         if self.state is ConnectionState.CLOSED:
             return

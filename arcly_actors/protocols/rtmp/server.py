@@ -1,9 +1,10 @@
 """The server end of an RTMP connection, for publishers and players alike (RTMP 1.0, section 7.2)."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 from arcly_actors.errors import Malformed, Refusal, Refused
+from arcly_actors.protocols.outputs import WakeAt
 from arcly_actors.protocols.rtmp import control, status
 from arcly_actors.protocols.rtmp.address import Address, application_address, stream_address
 from arcly_actors.protocols.rtmp.amf0 import UNDEFINED, Value, whole
@@ -49,31 +50,11 @@ class RtmpServer(RtmpEngine[ServerEvent]):
     def __init__(self, seed: bytes, limits: RtmpLimits | None = None) -> None:
         limits = limits or RtmpLimits()
         super().__init__(ServerHandshake(seed), limits, min(limits.max_command, limits.max_frame))
+        self._outputs.append(WakeAt(0))  # at once: a client that never sends a byte must time out, too
         self._application = Address("", {})
         self._tc_url = ""
         self._connect: Command | None = None
         self._streams: dict[int, NetStream] = {}
-        self._calls: dict[str, Callable[[Command], None]] = {
-            "createStream": self._create_stream,
-            "deleteStream": self._delete_stream,
-            "releaseStream": self._acknowledge_call,
-            "FCPublish": self._fc_publish,
-            "FCSubscribe": self._fc_subscribe,
-            "FCUnpublish": self._fc_unpublish,
-            "getStreamLength": self._stream_length,
-            "_checkbw": self._acknowledge_call,
-        }
-        self._stream_calls: dict[str, Callable[[NetStream, Command], None]] = {
-            "publish": self._publish,
-            "play": self._play,
-            "play2": NetStream.play2,
-            "pause": NetStream.pause,
-            "pauseRaw": NetStream.pause,
-            "receiveAudio": NetStream.receive_audio,
-            "receiveVideo": NetStream.receive_video,
-            "seek": NetStream.seek,
-            "closeStream": self._close_stream,
-        }
 
     # -- what the session decides
 
@@ -188,6 +169,7 @@ class RtmpServer(RtmpEngine[ServerEvent]):
     def _on_hangup(self) -> None:
         for stream in self._streams.values():
             stream.stop()
+        self._streams.clear()
 
     def _on_user_control(self, event: UserControl) -> None:
         if event.type == UserControlType.SET_BUFFER_LENGTH:
@@ -241,19 +223,24 @@ class RtmpServer(RtmpEngine[ServerEvent]):
         command = read_command(message)
         if command.name == "connect" and self.state is ConnectionState.CONNECTING:
             self._on_connect(command)
-        elif self.state is not ConnectionState.READY:
-            self._error(command, status.CALL_FAILED, "connect first")
-        elif (call := self._calls.get(command.name)) is not None:
-            call(command)
-        elif (stream_call := self._stream_calls.get(command.name)) is not None:
-            stream = self._streams.get(message.stream_id)
-            if stream is None:
-                self._error(command, status.CALL_FAILED, f"there is no message stream {message.stream_id}")
-            else:
-                stream_call(stream, command)
+        elif self.state is not ConnectionState.READY or command.name == "connect":
+            self._error(command, status.CALL_FAILED, "connect first, and once")
+        elif (call := self._CALLS.get(command.name)) is not None:
+            call(self, command)
+        elif command.name in self._NEGOTIATED or command.name in self._ANSWERED_BY_STREAM:
+            self._on_stream_command(message.stream_id, command)
         elif command.name not in {"_result", "_error", "onStatus"}:
             self.drops["unknown-command"] += 1
             self._error(command, status.CALL_FAILED, f"{command.name[:64]} is no command of this server")
+
+    def _on_stream_command(self, stream_id: int, command: Command) -> None:
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            self._error(command, status.CALL_FAILED, f"there is no message stream {stream_id}")
+        elif command.name in self._NEGOTIATED:
+            self._NEGOTIATED[command.name](self, stream, command)
+        else:
+            self._ANSWERED_BY_STREAM[command.name](stream, command)
 
     # -- NetConnection commands (7.2.1)
 
@@ -378,6 +365,31 @@ class RtmpServer(RtmpEngine[ServerEvent]):
 
     def _announce(self, name: str, what: Status, description: str) -> None:
         self.transmit(command_message(0, name, 0, None, what.information(description)))
+
+    # Tables of the class and not of each connection: thousands of viewers share them, and none holds itself alive.
+    _CALLS: ClassVar[dict[str, Callable[["RtmpServer", Command], None]]] = {
+        "createStream": _create_stream,
+        "deleteStream": _delete_stream,
+        "releaseStream": _acknowledge_call,
+        "FCPublish": _fc_publish,
+        "FCSubscribe": _fc_subscribe,
+        "FCUnpublish": _fc_unpublish,
+        "getStreamLength": _stream_length,
+        "_checkbw": _acknowledge_call,
+    }
+    _NEGOTIATED: ClassVar[dict[str, Callable[["RtmpServer", NetStream, Command], None]]] = {
+        "publish": _publish,
+        "play": _play,
+        "closeStream": _close_stream,
+    }
+    _ANSWERED_BY_STREAM: ClassVar[dict[str, Callable[[NetStream, Command], None]]] = {
+        "play2": NetStream.play2,
+        "pause": NetStream.pause,
+        "pauseRaw": NetStream.pause,
+        "receiveAudio": NetStream.receive_audio,
+        "receiveVideo": NetStream.receive_video,
+        "seek": NetStream.seek,
+    }
 
 
 def _text(value: Value) -> str:
