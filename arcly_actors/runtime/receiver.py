@@ -240,3 +240,4 @@ class Receiver(pykka.Actor):
             self.system.failures.report(Failed(ref, self.actor_urn, error))
         # The reference leads to the error, its traceback to this actor: so from here no way leads back to the reference.
         self._ref = self._actor_ref = _Late(self)
+        self._ref.monitors.over = True

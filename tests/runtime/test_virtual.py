@@ -64,7 +64,7 @@ def test_callbacks_run_in_order_before_time_moves() -> None:
         system.loop.call_soon(order.append, "second")
         await asyncio.sleep(0)
         assert system.clock.monotonic_ns() == 0
-        await asyncio.sleep(0.002)
+        await pass_time(2 * NS_PER_MS)
         return order
 
     assert run_virtual(scenario) == ["first", "second", "timer"]
