@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.policy import ApplicationPolicy, Conflict, GopBound, Join
+from arcly_actors.egress.hls_policy import Container, HlsPolicy
 from arcly_actors.errors import Refused
 from arcly_actors.topology.section import Section
 from arcly_actors.topology.values import Bytes, DurationNs, Within, duration, fault, size
@@ -68,7 +69,7 @@ class Hls(Section):
     """Playlists and segments."""
 
     format: Literal["fmp4", "mpegts"] = Field(
-        default="fmp4", description="fmp4 carries every codec; mpegts H.264/H.265 with AAC only"
+        default="fmp4", description="fmp4 carries every codec; mpegts H.264/H.265 with AAC, MP3 or AC-3"
     )
     segment: Annotated[DurationNs, Within("500ms", "60s")] = Field(
         default=duration("2s"), description="target duration; a segment ends at the first keyframe after it"
@@ -79,6 +80,10 @@ class Hls(Section):
     idle: Annotated[DurationNs, Within("1s", "1h")] = Field(
         default=duration("30s"), description="segments are made while somebody asked for them within this time"
     )
+
+    def policy(self) -> HlsPolicy:
+        """The same, as the packager takes it."""
+        return HlsPolicy(Container(self.format), segment_ns=self.segment, window=self.window, idle_ns=self.idle)
 
 
 class Application(Section):

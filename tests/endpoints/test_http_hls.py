@@ -10,10 +10,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
 from arcly_actors.clock import NS_PER_S, SystemClock, SystemEntropy
+from arcly_actors.egress.hls_muxer import SegmentMuxer
 from arcly_actors.egress.hls_policy import Container, HlsPolicy
 from arcly_actors.endpoints.http_hls import STATUS, HlsRoutes
 from arcly_actors.errors import Refusal
 from arcly_actors.media.codec import CodecId
+from arcly_actors.media.frame import MediaFrame
 from arcly_actors.runtime import System
 from tests.egress.hls_scene import KEY, Listing, Scene
 from tests.support.programs import run
@@ -234,3 +236,27 @@ async def test_segments_are_muxed_in_a_thread_and_that_ends_with_the_packager() 
         await until(lambda: not scene.origin.packaged)
         await until(lambda: "MuxWorker" not in [ref.actor_class.__name__ for ref in scene.system.actors()])
         assert scene.system.failures.count == 0
+
+
+async def test_a_muxer_that_crashes_in_its_thread_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    mux, calls = SegmentMuxer.mux, 0
+
+    def failing(self: SegmentMuxer, frames: tuple[MediaFrame, ...], sequence: int) -> bytes:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise RuntimeError("injected")
+        return mux(self, frames, sequence)
+
+    monkeypatch.setattr(SegmentMuxer, "mux", failing)
+    async with site() as (scene, client):
+        await playing(scene, 5)
+        asked = asyncio.ensure_future(listing(client))
+        await until(lambda: scene.system.failures.count == 1)
+        scene.release()
+        await scene.publish(clip().tracks)
+        await scene.play(clip(), 5, paced=False)
+        found = await asked
+        assert found.segments
+        async with client.get(f"/{KEY}/{found.segments[0]}") as response:
+            assert response.status == 200
