@@ -5,11 +5,12 @@ get a proper end, connections are flushed, actors stop from the leaves up.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Self
 
 import pykka
+from aiohttp.web import RouteDef
 
 from arcly_actors import limits
 from arcly_actors.bus.events import Events
@@ -17,6 +18,9 @@ from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
 from arcly_actors.bus.report import StreamReport
 from arcly_actors.clock import Clock, Entropy, SystemClock, SystemEntropy
+from arcly_actors.console.reports import stream_json
+from arcly_actors.console.routes import console_routes
+from arcly_actors.console.trees import tree_json
 from arcly_actors.errors import ArclyError, ConfigurationError
 from arcly_actors.ingest.in_process import PublishHandle
 from arcly_actors.ingest.pattern import PatternShape
@@ -63,7 +67,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         system = System(loop, self._clock, self._entropy)
         self._failed = loop.create_future()
-        self._built = build(system, self.topology, self.events)
+        self._built = build(system, self.topology, self.events, self._console)
         self._watcher = _RootWatcher.start(system, self._built.root, self._failed)
         try:
             await self._built.ready()
@@ -88,6 +92,9 @@ class Engine:
             await asyncio.sleep(0)
         await built.root.stop(block=False)
         self.events.observable.complete()
+
+    def _console(self) -> Sequence[RouteDef]:
+        return console_routes(lambda: [stream_json(report) for report in self.streams()], lambda: tree_json(self.tree()))
 
     @property
     def addresses(self) -> dict[str, tuple[Address, ...]]:

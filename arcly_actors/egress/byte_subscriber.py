@@ -61,7 +61,9 @@ class NotSeated:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Start to send."""
+    """Start to send, to this outlet."""
+
+    outlet: Outlet
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,6 @@ class ByteSubscriber(LoopActor):
         system: System,
         bus: Bus,
         viewing: Viewing,
-        outlet: Outlet,
         owner: Ref,
         resume: Place | None = None,
         keep: Callable[[Place], None] | None = None,
@@ -106,8 +107,7 @@ class ByteSubscriber(LoopActor):
         self._bus = bus
         self._viewing = viewing
         self._owner = owner
-        self._place = resume or Place(outlet, self, viewing.join or Join.INSTANT)
-        self._place.viewer = self
+        self._place = resume
         self._resumed = resume is not None
         self._keep = keep
         self._subscription: Subscription | None = None
@@ -144,11 +144,10 @@ class ByteSubscriber(LoopActor):
         """A seat: begin at once when the viewer has begun before, else when the owner has told it."""
         first = self._subscription is None
         self._subscription = message.subscription
-        self._place.join = message.subscription.join
         self.watch(message.subscription.stream)
-        if self._resumed:
+        if self._resumed and self._place is not None:
             self._resumed = False
-            self.begin(Begin())
+            self.begin(Begin(self._place.outlet))
         elif first:
             notify(self._owner, Seated(self.actor_ref))
 
@@ -163,10 +162,13 @@ class ByteSubscriber(LoopActor):
         self.stop_self(refused.detail)
 
     @receives(Begin)
-    def begin(self, _: Begin) -> None:
-        """Take a place in the fan-out."""
+    def begin(self, begin: Begin) -> None:
+        """Take a place in the fan-out: the one that a predecessor left, or a new one."""
         if self._subscription is None or self._fanout is not None:
             return
+        if self._place is None:
+            self._place = Place(begin.outlet, self, self._subscription.join)
+        self._place.viewer = self
         viewing = self._viewing
         self._fanout = self._bus.fanout(self._subscription.channel, viewing.format, viewing.make_encoder)
         if self._keep is not None:
@@ -175,7 +177,7 @@ class ByteSubscriber(LoopActor):
 
     def _leave(self, reason: str) -> None:
         fanout, self._fanout = self._fanout, None
-        if fanout is not None:
+        if fanout is not None and self._place is not None:
             fanout.detach(self._place)
             fanout.release()
         if self._subscription is not None:
@@ -220,13 +222,13 @@ class ByteSubscriber(LoopActor):
 
     def qos(self) -> SeatQos:
         """How the viewer is doing."""
-        if self._fanout is None:
+        if self._fanout is None or self._place is None:
             return SeatQos(0, 0, 0, 0, 0)
         return self._fanout.qos(self._place)
 
     def _finish(self, refusal: Refusal | None, detail: str) -> None:
         ending = b""
-        if self._fanout is not None:
+        if self._fanout is not None and self._place is not None:
             self._fanout.drain(self._place)
             ending = self._fanout.ending()
         notify(self._owner, ViewEnded(self.actor_ref, refusal, detail, ending))

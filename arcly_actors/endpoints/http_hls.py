@@ -1,33 +1,16 @@
 """HLS over HTTP: one route for playlists and segments. CORS and time limits are the site's (`transport.http`)."""
 
-from types import MappingProxyType
-
 from aiohttp import hdrs, web
 
 from arcly_actors.egress.hls_origin import HlsOrigin
 from arcly_actors.egress.hls_resources import Resource, read_path
-from arcly_actors.errors import Refusal, Refused
+from arcly_actors.endpoints.http_status import refusal
+from arcly_actors.errors import Refused
 
 ROUTE = r"/{key:[^/]+(?:/[^/]+)*}/{name:index\.m3u8|media\.m3u8|(?:init|segment)-\d+\.(?:mp4|m4s|ts)}"
 
 _NO_CACHE = "no-cache"
 _FOR_GOOD = "public, max-age=31536000, immutable"  # RFC 8246
-
-STATUS = MappingProxyType(
-    {
-        Refusal.BAD_REQUEST: 400,
-        Refusal.UNAUTHORISED: 401,
-        Refusal.UNKNOWN_APPLICATION: 404,
-        Refusal.NOT_FOUND: 404,
-        Refusal.ENDED: 404,
-        Refusal.UNSUPPORTED: 406,
-        Refusal.BUSY: 409,
-        Refusal.LAGGED: 503,
-        Refusal.LIMIT: 503,
-        Refusal.SHUTTING_DOWN: 503,
-        Refusal.FAILED: 503,
-    }
-)
 
 
 class HlsRoutes:
@@ -47,16 +30,8 @@ class HlsRoutes:
             key, wanted = read_path(request.path, viewer)
             resource = await self._origin.fetch(key, wanted)
         except Refused as refused:
-            return _refusal(refused)
+            return refusal(refused)
         return _partial(request, resource) if resource.immutable else _whole(resource, _NO_CACHE)
-
-
-def _refusal(refused: Refused) -> web.Response:
-    status = STATUS[refused.refusal]
-    headers = {hdrs.CACHE_CONTROL: _NO_CACHE}
-    if status == 503:
-        headers[hdrs.RETRY_AFTER] = "2"
-    return web.Response(status=status, text=f"{refused.detail}\n", headers=headers)
 
 
 def _whole(resource: Resource, caching: str) -> web.Response:

@@ -41,7 +41,7 @@ def start_rtmp(
     on_event: Callable[[SupervisionEvent], None],
     on_listener: Callable[[Ref], None],
 ) -> Ref:
-    """Start the endpoint; returns its supervisor. `on_listener` is given each listener that is started, again after a crash."""
+    """Start the endpoint; returns its supervisor. `on_listener` is given each listener, again after a crash."""
     numbers = itertools.count(1)
 
     def handover(wire: Wire) -> None:

@@ -1,14 +1,15 @@
 """One RTMP connection's session: what the peer asks for becomes a publisher or subscribers; their fate, its statuses."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from arcly_actors.bus.bus import Bus
-from arcly_actors.bus.events import ActorRestarted, Failed
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
-from arcly_actors.bus.place import Outlet, Place
-from arcly_actors.egress.byte_subscriber import Begin, ByteSubscriber, NotSeated, Seated, ViewEnded, Viewing
+from arcly_actors.bus.place import Outlet
+from arcly_actors.egress.byte_subscriber import Begin, NotSeated, Seated, ViewEnded, Viewing
+from arcly_actors.egress.flv import EITHER
 from arcly_actors.egress.rtmp import format_name, make_encoder
+from arcly_actors.egress.view import View
 from arcly_actors.endpoints.complaint_log import ComplaintLog
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.ingest.publisher import KeyframeNeeded, PublishAccepted, Publishing, PublishLost
@@ -37,25 +38,16 @@ from arcly_actors.protocols.rtmp.events import (
 )
 from arcly_actors.runtime import Exited, LoopActor, System, receives
 from arcly_actors.runtime.notify import notify
-from arcly_actors.runtime.policy import Intensity, RestartWindow
 from arcly_actors.transport.connection import Attach, Close, Command, ConnectionClosed
 
 
 @dataclass(slots=True)
-class _View:
-    """One stream that the peer plays."""
+class _Play:
+    """One stream that the peer plays, and which kinds of it."""
 
     stream_id: int
-    key: StreamKey
-    subscriber: Ref | None = None
-    place: Place | None = None
+    view: View
     kinds: frozenset[Kind] = frozenset({Kind.VIDEO, Kind.AUDIO})
-    restarts: RestartWindow = field(default_factory=lambda: RestartWindow(Intensity()))
-    restarted: int = 0
-
-    def take_place(self, place: Place) -> None:
-        """Keep the place for a subscriber that takes over."""
-        self.place = place
 
 
 @dataclass(slots=True)
@@ -85,7 +77,7 @@ class RtmpSession(LoopActor):
         self._peer = peer
         self._application = ""
         self._publication: _Publication | None = None
-        self._views: dict[int, _View] = {}
+        self._plays: dict[int, _Play] = {}
 
     def on_start(self) -> None:
         """Take the connection's events."""
@@ -103,8 +95,8 @@ class RtmpSession(LoopActor):
     def _end_children(self) -> None:
         if self._publication is not None:
             self._publication.publisher.stop(block=False)
-        for stream_id in tuple(self._views):
-            self._drop_view(stream_id)
+        for stream_id in tuple(self._plays):
+            self._drop(stream_id)
 
     def _command(self, command: ServerCommand) -> None:
         notify(self._connection, Command(command))
@@ -136,9 +128,13 @@ class RtmpSession(LoopActor):
             if event.error is not None:
                 self._command(EndPublish(stream_id, Refusal.FAILED, "internal error"))
             return
-        view = self._view_of(event.ref)
-        if view is not None:
-            self._subscriber_exited(view, event)
+        play = self._play_of(event.ref)
+        if play is not None and event.error is not None:
+            restarted = play.view.restart(event.error)
+            if restarted is not None:
+                self.watch(restarted)
+            else:
+                self._end_play(play, Refusal.FAILED, "internal error")
 
     # -- publishing ---------------------------------------------------------------------------------------------------
 
@@ -203,90 +199,63 @@ class RtmpSession(LoopActor):
         except Refused as refused:
             self._command(RefusePlay(stream_id, refused.refusal, refused.detail))
             return
-        self._drop_view(stream_id)
-        self._views[stream_id] = view = _View(stream_id, key)
-        self._start_subscriber(view)
+        self._drop(stream_id)
+        view = View(self.system, self._bus, self.actor_ref, self._viewing(stream_id, key, EITHER))
+        self._plays[stream_id] = _Play(stream_id, view)
+        self.watch(view.start())
 
     @receives(ReceiveChanged)
     def receive_changed(self, event: ReceiveChanged) -> None:
         """The peer wants picture or sound no longer, or again: go on at the same place in another format."""
-        view = self._views.get(event.stream_id)
-        if view is None:
+        play = self._plays.get(event.stream_id)
+        if play is None:
             return
         kind = Kind.VIDEO if event.kind == "video" else Kind.AUDIO
-        view.kinds = view.kinds | {kind} if event.wanted else view.kinds - {kind}
-        if view.place is not None and view.subscriber is not None:
-            view.subscriber.stop(block=False)
-            self._start_subscriber(view)
+        play.kinds = play.kinds | {kind} if event.wanted else play.kinds - {kind}
+        self.watch(play.view.change(self._viewing(play.stream_id, play.view.viewing.key, play.kinds)))
+
+    def _viewing(self, stream_id: int, key: StreamKey, kinds: frozenset[Kind]) -> Viewing:
+        name = format_name(stream_id, kinds)
+        return Viewing(key, "rtmp", self._peer, name, lambda: make_encoder(stream_id, kinds))
 
     @receives(Seated)
     def seated(self, seated: Seated) -> None:
         """There is a seat: tell the peer, then let the messages flow. Both go the same way, so they stay in order."""
-        view = self._view_of(seated.subscriber)
-        if view is not None:
-            self._command(AcceptPlay(view.stream_id))
-            notify(seated.subscriber, Begin())
+        play = self._play_of(seated.subscriber)
+        if play is not None:
+            self._command(AcceptPlay(play.stream_id))
+            notify(seated.subscriber, Begin(self._outlet))
 
     @receives(NotSeated)
     def not_seated(self, answer: NotSeated) -> None:
         """There is no such stream."""
-        view = self._view_of(answer.subscriber)
-        if view is not None:
-            del self._views[view.stream_id]
-            self._command(RefusePlay(view.stream_id, answer.refusal, answer.detail))
+        play = self._play_of(answer.subscriber)
+        if play is not None:
+            del self._plays[play.stream_id]
+            self._command(RefusePlay(play.stream_id, answer.refusal, answer.detail))
 
     @receives(ViewEnded)
     def view_ended(self, ended: ViewEnded) -> None:
         """The stream is over, or this viewer was too slow for it."""
-        view = self._view_of(ended.subscriber)
-        if view is None:
-            return
-        del self._views[view.stream_id]
-        self._command(EndPlay(view.stream_id, ended.refusal, ended.detail))
-        if ended.refusal is not None:
-            notify(self._connection, Close(ended.detail))
+        play = self._play_of(ended.subscriber)
+        if play is not None:
+            self._end_play(play, ended.refusal, ended.detail)
 
     @receives(PlayStopped)
     def play_stopped(self, event: PlayStopped) -> None:
         """The peer has seen enough."""
-        self._drop_view(event.stream_id)
+        self._drop(event.stream_id)
 
-    def _start_subscriber(self, view: _View) -> None:
-        stream_id, kinds = view.stream_id, frozenset(view.kinds)
-        viewing = Viewing(
-            view.key,
-            "rtmp",
-            self._peer,
-            format_name(stream_id, kinds),
-            lambda: make_encoder(stream_id, kinds),
-        )
-        view.subscriber = ByteSubscriber.start(
-            self.system, self._bus, viewing, self._outlet, self.actor_ref, resume=view.place, keep=view.take_place
-        )
-        self.watch(view.subscriber)
+    def _end_play(self, play: _Play, refusal: Refusal | None, detail: str) -> None:
+        del self._plays[play.stream_id]
+        self._command(EndPlay(play.stream_id, refusal, detail))
+        if refusal is not None:
+            notify(self._connection, Close(detail))
 
-    def _drop_view(self, stream_id: int) -> None:
-        view = self._views.pop(stream_id, None)
-        if view is not None and view.subscriber is not None:
-            view.subscriber.stop(block=False)
+    def _drop(self, stream_id: int) -> None:
+        play = self._plays.pop(stream_id, None)
+        if play is not None:
+            play.view.stop()
 
-    def _view_of(self, subscriber: Ref) -> _View | None:
-        for view in self._views.values():
-            if view.subscriber is not None and view.subscriber.actor_urn == subscriber.actor_urn:
-                return view
-        return None
-
-    def _subscriber_exited(self, view: _View, exited: Exited) -> None:
-        """A crash is repaired on the live connection, as long as it does not happen too often."""
-        if exited.error is None:
-            return
-        if not view.restarts.admit(self.system.clock.monotonic_ns()):
-            del self._views[view.stream_id]
-            self._command(EndPlay(view.stream_id, Refusal.FAILED, "internal error"))
-            notify(self._connection, Close("its subscriber failed too often"))
-            return
-        view.restarted += 1
-        name = f"subscriber of {view.key} at {self._peer}"
-        self._bus.events.emit(Failed(name, repr(exited.error)))
-        self._bus.events.emit(ActorRestarted(name, view.restarted))
-        self._start_subscriber(view)
+    def _play_of(self, subscriber: Ref) -> _Play | None:
+        return next((play for play in self._plays.values() if play.view.is_of(subscriber)), None)

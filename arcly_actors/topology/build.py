@@ -8,17 +8,19 @@
     └─ sources     what publishes without being asked to: the test pattern, later pulls
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 import pykka
+from aiohttp.web import RouteDef
 
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.events import ActorRestarted, Events, Failed
 from arcly_actors.bus.fanout import WriteAll
 from arcly_actors.bus.messages import Ref
 from arcly_actors.endpoints.complaint_log import ComplaintLog
+from arcly_actors.endpoints.http import HttpDoor, start_http
 from arcly_actors.endpoints.rtmp import RtmpDoor, start_rtmp
 from arcly_actors.errors import ArclyError
 from arcly_actors.protocols.rtmp.limits import RtmpLimits
@@ -75,21 +77,34 @@ def restart_policy(supervision: Supervision) -> RestartPolicy:
     )
 
 
-def build(system: System, topology: Topology, events: Events) -> Build:
+Routes = Callable[[], Sequence[RouteDef]]
+"""Makes further HTTP routes (the console's), once everything they look at is there."""
+
+
+def build(system: System, topology: Topology, events: Events, routes: Routes | None = None) -> Build:
     """Start everything that `topology` says, under one root supervisor."""
     restarts = restart_policy(topology.supervision)
     # The outlets that the bus passes here are those that endpoints gave it: the transport's own.
     write = cast("WriteAll", write_all)
     bus = Bus(system, topology.policies(), events, write, topology.limits.max_publishers)
-    built = _Builder(system, topology, events, bus, restarts)
+    built = _Builder(system, topology, events, bus, restarts, routes)
     return built.start()
 
 
 class _Builder:
     """The closures that start each part, again and again if need be."""
 
-    def __init__(self, system: System, topology: Topology, events: Events, bus: Bus, restarts: RestartPolicy) -> None:
+    def __init__(
+        self,
+        system: System,
+        topology: Topology,
+        events: Events,
+        bus: Bus,
+        restarts: RestartPolicy,
+        routes: Routes | None,
+    ) -> None:
         self._system = system
+        self._routes = routes
         self._topology = topology
         self._events = events
         self._bus = bus
@@ -133,6 +148,9 @@ class _Builder:
             tls = server_context(endpoints.rtmps.tls.certificate, endpoints.rtmps.tls.key)
             secure = RtmpDoor("rtmps", (_address(endpoints.rtmps.listen),), rtmp_limits, tls)
             doors.append(("rtmps", lambda: self._start_rtmp(secure)))
+        if endpoints.http.enabled:
+            web = self._http_door()
+            doors.append(("http", lambda: self._start_http(web)))
         # An endpoint that fails too often stays down and is tried again: the others are none of its business.
         specs = tuple(ChildSpec(name, start, on_exceeded=OnExceeded.DEGRADE) for name, start in doors)
         return self._supervisor("endpoints", specs)
@@ -147,6 +165,25 @@ class _Builder:
             complaints=self._complaints,
             on_event=self._on_event,
             on_listener=lambda ref: self._listeners.__setitem__(door.name, ref),
+        )
+
+    def _http_door(self) -> HttpDoor:
+        http = self._topology.endpoints.http
+        tls = server_context(http.tls.certificate, http.tls.key) if http.tls is not None else None
+        hls = {name: application.hls.policy() for name, application in self._topology.applications.items()}
+        routes = self._routes() if self._routes is not None else ()
+        return HttpDoor((_address(http.listen),), hls, routes, http.cors, tls)
+
+    def _start_http(self, door: HttpDoor) -> Ref:
+        return start_http(
+            self._system,
+            self._bus,
+            door,
+            budget=self._budget,
+            restarts=self._restarts,
+            complaints=self._complaints,
+            on_event=self._on_event,
+            on_listener=lambda ref: self._listeners.__setitem__("http", ref),
         )
 
     def _on_event(self, event: SupervisionEvent) -> None:

@@ -165,54 +165,6 @@ class SocketOutlet:
             self._loop.call_soon(callback)
 
 
-class ChunkedOutlet(SocketOutlet):
-    """An outlet whose every write is one chunk of an HTTP/1.1 body (RFC 9112 §7.1), gathered by the kernel, not
-    copied."""
-
-    __slots__ = ()
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, finish: Callable[[], None]) -> None:
-        super().__init__(loop, transport, finish)
-        self.direct = -1  # a batch must not write bare bytes past the chunk's frame
-
-    @property
-    def pending(self) -> int:
-        """See `Outlet.pending`."""
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
-
-    def write(self, data: bytes) -> None:
-        """See `Outlet.write`. Empty data is no chunk: that would end the body."""
-        if not data or self.closed or self._transport is None:
-            return
-        parts = (b"%x\r\n" % len(data), data, b"\r\n")
-        if self._fd < 0 or self._transport.get_write_buffer_size():
-            self._transport.writelines(parts)
-            return
-        try:
-            taken = os.writev(self._fd, parts)
-        except BlockingIOError:
-            taken = 0
-        except OSError as error:
-            self.fail(error)
-            return
-        if taken != len(parts[0]) + len(data) + 2:
-            self._transport.write(memoryview(b"".join(parts))[taken:])
-
-    def queue(self, data: bytes | memoryview) -> None:
-        """See `SocketOutlet.queue`."""
-        self.write(bytes(data))
-
-    def drained(self) -> None:
-        """See `SocketOutlet.drained`."""
-        self._wake()
-
-    def end(self) -> None:
-        """The last chunk, then as `Outlet.end`."""
-        if not self.closed and self._transport is not None:
-            self._transport.write(b"0\r\n\r\n")
-        super().end()
-
-
 def write_all(outlets: Iterable[Outlet], data: bytes) -> list[Outlet]:
     """Write the same bytes to each; the outlets that have something pending, or are closed, are returned."""
     write = os.write

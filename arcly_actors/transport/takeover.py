@@ -16,7 +16,6 @@ from aiohttp.abc import AbstractStreamWriter
 
 from arcly_actors import limits
 from arcly_actors.transport.gate import Gate
-from arcly_actors.transport.outlet import ChunkedOutlet, SocketOutlet
 from arcly_actors.transport.wire import Receiver, Wire
 
 
@@ -59,7 +58,8 @@ def takeover(
     """Send the head of a 200 response and give the connection away; the body is what `wire.outlet` is given until its
     `end`.
 
-    HTTP/1.1 gets a chunked body (each write is one chunk), HTTP/1.0 one that ends with the connection. `receiver` hears
+    HTTP/1.1 gets a chunked body, whose chunks, the last one too, the caller has framed: an encode-once format is framed
+    once for all its viewers. HTTP/1.0 gets a bare body, which ends with the connection. `receiver` hears
     `lost` when the client goes (also when it half-closes); its `received` is never called. ConnectionResetError if it
     has gone already. TypeError outside an `HttpSite`. Call it last in the route: `return` the response right after,
     without an await.
@@ -84,7 +84,6 @@ def takeover(
     wire = Wire(
         asyncio.get_running_loop(),
         on_lost=permit.release,
-        make_outlet=ChunkedOutlet if chunked and not head_only else SocketOutlet,
     )
     raw.set_protocol(wire)
     wire.connection_made(raw)

@@ -5,14 +5,11 @@ import os
 import random
 import socket
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from arcly_actors.transport.outlet import ChunkedOutlet, Outlet, write_all
+from arcly_actors.transport.outlet import Outlet, write_all
 from arcly_actors.transport.wire import set_options
 from tests.support.outlets import MemoryOutlet
 from tests.support.waiting import until
-from tests.support.wires import MakePair, Recorder, dispose, wire_pair
+from tests.support.wires import MakePair, Recorder
 
 
 def stream(seed: int, size: int) -> bytes:
@@ -209,42 +206,6 @@ async def test_a_stalled_viewer_costs_the_kernel_a_bounded_number_of_bytes(pair:
     except BlockingIOError:
         pass
     assert taken < 8 << 20
-
-
-@given(sizes=st.lists(st.integers(0, 40_000), max_size=12), seed=st.integers(0, 1000))
-@settings(max_examples=40, derandomize=True, deadline=None)
-def test_chunks_of_any_size_make_the_body(sizes: list[int], seed: int) -> None:
-    async def scenario() -> None:
-        wire, peer = await wire_pair(ChunkedOutlet, small=True)
-        recorder = Recorder()
-        wire.attach(recorder)
-        body = [stream(seed + number, size) for number, size in enumerate(sizes)]
-        for part in body:
-            if seed % 2:
-                write_all([wire.outlet], part)
-            else:
-                wire.outlet.write(part)
-        wire.outlet.end()
-        raw = await peer.rest()
-        peer.close()
-        await recorder.over.wait()
-        await dispose(wire, peer)
-        assert unchunk(raw) == b"".join(body)
-
-    asyncio.run(scenario())
-
-
-def unchunk(raw: bytes) -> bytes:
-    body = bytearray()
-    while True:
-        head, raw = raw.split(b"\r\n", 1)
-        size = int(head, 16)
-        assert raw[size : size + 2] == b"\r\n"
-        body += raw[:size]
-        raw = raw[size + 2 :]
-        if not size:
-            assert raw == b""
-            return bytes(body)
 
 
 def test_a_memory_outlet_is_an_outlet() -> None:

@@ -5,7 +5,7 @@ from typing import Protocol
 from arcly_actors.errors import Refusal
 from arcly_actors.protocols.rtmp import status
 from arcly_actors.protocols.rtmp.amf0 import whole
-from arcly_actors.protocols.rtmp.commands import Command, command_message, data_message
+from arcly_actors.protocols.rtmp.commands import Command, command_message
 from arcly_actors.protocols.rtmp.control import UserControl, UserControlType, user_control
 from arcly_actors.protocols.rtmp.events import (
     PauseRequested,
@@ -65,15 +65,17 @@ class NetStream:
         )
 
     def accept_play(self) -> None:
-        """The session said yes. The order is that of every large server, and Flash depended on it."""
+        """The session said yes. The order is that of every large server, and Flash depended on it.
+
+        Two data messages of those servers are left out (|RtmpSampleAccess and NetStream.Data.Start): only Flash took
+        note of them, and FFmpeg makes an unknown third track of them.
+        """
         self._expect(StreamState.PLAY_ASKED)
         self.move(StreamMove.ACCEPTED)
         self._connection.transmit(
             self._user_control(UserControlType.STREAM_BEGIN),
             self._status(status.PLAY_RESET, f"playing and resetting {self.path}"),
             self._status(status.PLAY_START, f"playing {self.path}"),
-            data_message(self.stream_id, 0, "|RtmpSampleAccess", True, True),
-            data_message(self.stream_id, 0, "onStatus", {"code": status.DATA_START.code}),
         )
 
     def refuse(self, asked: StreamState, what: Status, detail: str) -> None:

@@ -59,7 +59,6 @@ PAUSE_NOTIFY = Status("NetStream.Pause.Notify")
 UNPAUSE_NOTIFY = Status("NetStream.Unpause.Notify")
 SEEK_FAILED = _error("NetStream.Seek.Failed")
 STREAM_FAILED = _error("NetStream.Failed")
-DATA_START = Status("NetStream.Data.Start")
 
 CONNECT_REFUSALS = {
     Refusal.UNKNOWN_APPLICATION: CONNECT_INVALID_APP,
