@@ -2,27 +2,25 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any
 
 import pykka
 
 from arcly_actors import limits
 from arcly_actors.bus.channel import Channel
-from arcly_actors.bus.directory import Directory, Entries, Locate
+from arcly_actors.bus.directory import Directory, Entries, Locate, OnSupervision, StreamSupervision
 from arcly_actors.bus.encoded import Encoder
 from arcly_actors.bus.events import Events, PublishRefused, PublishStarted, SubscriberRefused
 from arcly_actors.bus.fanout import Fanout, WriteAll
 from arcly_actors.bus.key import StreamKey
-from arcly_actors.bus.messages import Claim, Lease, Subscribe, Subscription
+from arcly_actors.bus.messages import Claim, Lease, Ref, Subscribe, Subscription
 from arcly_actors.bus.policy import ApplicationPolicy
 from arcly_actors.bus.report import StreamReport
 from arcly_actors.bus.stream import End
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Refusal, Refused
-from arcly_actors.runtime import LoopActor, System
+from arcly_actors.runtime import System
 from arcly_actors.runtime.policy import RestartPolicy
-
-ReplyT = TypeVar("ReplyT")
 
 
 class Bus:
@@ -42,12 +40,18 @@ class Bus:
         self._write_all = write_all
         self._max_publishers = max_publishers
         self._entries: Entries = {}
-        self._directory: pykka.ActorRef[Directory] | None = None
+        self._directory: Ref | None = None
 
-    def start_directory(self, supervisor: pykka.ActorRef[LoopActor], restarts: RestartPolicy) -> pykka.ActorRef[Directory]:
+    def start_directory(self, supervisor: Ref, restarts: RestartPolicy, on_event: OnSupervision | None = None) -> Ref:
         """Start the directory actor, whose streams live under `supervisor`. For the engine's child spec."""
         self._directory = Directory.start(
-            self.system, supervisor, self._entries, self.policies, restarts, self.events, self._max_publishers
+            self.system,
+            supervisor,
+            self._entries,
+            self.policies,
+            StreamSupervision(restarts, on_event),
+            self.events,
+            self._max_publishers,
         )
         return self._directory
 
@@ -108,13 +112,10 @@ class Bus:
 
     def reports(self) -> tuple[StreamReport, ...]:
         """Every stream as a value, in the order of their keys."""
-        return tuple(
-            actor.report()
-            for _, entry in sorted(self._entries.items())
-            if entry.actor is not None and isinstance(actor := entry.actor.actor, StreamActor)
-        )
+        entries = [entry for _, entry in sorted(self._entries.items())]
+        return tuple(entry.channel.report() for entry in entries if entry.channel.report is not None)
 
-    async def _ask(self, key: StreamKey, message: object, *, create: bool) -> object:
+    async def _ask(self, key: StreamKey, message: object, *, create: bool) -> Any:
         """Ask the stream of `key`, again if its actor is just being restarted."""
         deadline = self.system.clock.monotonic_ns() + limits.REATTACH_PATIENCE
         while True:

@@ -1,14 +1,13 @@
 """The directory: which streams there are, and where their actors live now."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-
-import pykka
 
 from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.events import Events
 from arcly_actors.bus.gop import GopCacheActor
 from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.messages import Ref
 from arcly_actors.bus.policy import ApplicationPolicy
 from arcly_actors.bus.stream import StreamActor
 from arcly_actors.errors import Refusal, Refused
@@ -20,13 +19,12 @@ from arcly_actors.runtime import (
     Restart,
     StartChild,
     StopChild,
+    SupervisionEvent,
     Supervisor,
     System,
     receives,
 )
 from arcly_actors.runtime.policy import RestartPolicy
-
-Ref = pykka.ActorRef[LoopActor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +48,19 @@ class Entry:
 
     channel: Channel
     supervisor: Ref | None = None
-    actor: pykka.ActorRef[StreamActor] | None = None
+    actor: Ref | None = None
     waiting: list[LoopFuture[Ref]] = field(default_factory=list)
+
+
+OnSupervision = Callable[[SupervisionEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSupervision:
+    """How the actors of a stream are restarted, and who hears of it."""
+
+    restarts: RestartPolicy
+    on_event: OnSupervision | None = None
 
 
 Entries = dict[StreamKey, Entry]
@@ -67,7 +76,7 @@ class Directory(LoopActor):
         supervisor: Ref,
         entries: Entries,
         policies: Mapping[str, ApplicationPolicy],
-        restarts: RestartPolicy,
+        supervision: StreamSupervision,
         events: Events,
         max_publishers: int,
     ) -> None:
@@ -75,7 +84,7 @@ class Directory(LoopActor):
         self._supervisor = supervisor
         self._entries = entries
         self._policies = policies
-        self._restarts = restarts
+        self._supervision = supervision
         self._events = events
         self._max_publishers = max_publishers
 
@@ -149,7 +158,8 @@ class Directory(LoopActor):
                     ChildSpec("stream", start_stream, restart=Restart.TRANSIENT),
                     ChildSpec("gop-cache", lambda: GopCacheActor.start(self.system, entry.channel, self._events)),
                 ),
-                policy=self._restarts,
+                policy=self._supervision.restarts,
+                on_event=self._supervision.on_event,
             )
             self.watch(entry.supervisor)
             return entry.supervisor

@@ -21,6 +21,10 @@ class Encoder(Protocol):
         """What a viewer gets first: headers, metadata and the configuration of `tracks`, before a frame at `dts` (ns)."""
         ...
 
+    def follow(self, tracks: Sequence[Track]) -> None:
+        """These tracks are in force from the next frame on."""
+        ...
+
     def configuration(self, track: Track, dts: int) -> bytes:
         """The new configuration of a track, in the middle of the stream."""
         ...
@@ -132,12 +136,14 @@ class EncodedFeed:
 
     def _encode(self, logged: Logged) -> None:
         frame = logged.frame
-        data = self.encoder.frame(frame)
+        changed: list[Track] = []
         if logged.tracks is not self._tracks:
             changed = [track for track in logged.tracks if track not in self._tracks] if self._tracks else []
             self._tracks = logged.tracks
-            if changed:
-                data = b"".join([*(self.encoder.configuration(track, frame.dts) for track in changed), data])
+            self.encoder.follow(logged.tracks)
+        data = self.encoder.frame(frame)
+        if changed:
+            data = b"".join([*(self.encoder.configuration(track, frame.dts) for track in changed), data])
         self._log.append(data, dts=frame.dts, size=len(data))
         self.encoded += 1
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.media.codec import Kind
 from arcly_actors.media.frame import MediaFrame
@@ -58,10 +57,6 @@ class QosMeter:
         self._transit[frame.track.id] = transit
         if last is not None and not frame.discontinuity:
             self._jitter += (abs(transit - last) - self._jitter) / 16
-
-    def due(self, now: int) -> bool:
-        """Whether a window's length has passed since the last `roll` (monotonic ns)."""
-        return self._opened is None or now - self._opened >= limits.QOS_WINDOW
 
     def roll(self, now: int) -> StreamQos:
         """Close the window that the last call opened (monotonic ns) and return its figures."""

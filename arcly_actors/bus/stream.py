@@ -1,4 +1,4 @@
-"""The stream actor: one live stream. Publishers push to it, subscribers hold seats at it, its frames go to its channel."""
+"""The stream actor: one live stream. Publishers push to it, subscribers hold seats, frames go to its channel."""
 
 from dataclasses import dataclass
 
@@ -44,11 +44,19 @@ from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Refusal
 from arcly_actors.media.codec import Kind
 from arcly_actors.runtime import Exited, LoopActor, System, receives
+from arcly_actors.runtime.notify import notify
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Look at the hold, the idle publisher and the figures."""
+    """Close the figures' window and look at the publisher."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOver:
+    """The hold that began at this time (monotonic ns) is over, unless somebody came."""
+
+    since: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,9 @@ class StreamActor(LoopActor):
 
     def on_start(self) -> None:
         """Begin to look at the clock."""
+        self._channel.report = self.report
         self.after(limits.QOS_WINDOW, Tick())
+        self._limit_hold()
 
     # -- publishing ---------------------------------------------------------------------------------------------------
 
@@ -109,7 +119,7 @@ class StreamActor(LoopActor):
         channel.generation = lease
         if displaced is not None:
             detail = f"{claim.peer} took {self._key} over"
-            displaced.claim.publisher.tell(Displaced(self._key, Refusal.BUSY, detail))
+            notify(displaced.claim.publisher, Displaced(self._key, Refusal.BUSY, detail))
         again = channel.log.head > 0
         channel.timeline.begin()
         self._held = False
@@ -186,14 +196,14 @@ class StreamActor(LoopActor):
         if self._policy.hold_ns == 0:
             self.end(End(reason))
         else:
-            self.after(self._policy.hold_ns, Tick())
+            self._limit_hold()
 
     @receives(End)
     def end(self, end: End) -> None:
         """Tell everyone and stop."""
         holder = self._slot.holder
         if holder is not None:
-            holder.claim.publisher.tell(Displaced(self._key, Refusal.ENDED, end.detail))
+            notify(holder.claim.publisher, Displaced(self._key, Refusal.ENDED, end.detail))
         self._tell_seats(StreamEnded(self._key, end.detail))
         self._channel.feed.complete()
         self._events.emit(PublishEnded(self._key, end.detail))
@@ -252,7 +262,7 @@ class StreamActor(LoopActor):
 
     def _tell_seats(self, notice: SubscriberNotice) -> None:
         for seat in self._seats.values():
-            seat.request.subscriber.tell(notice)
+            notify(seat.request.subscriber, notice)
 
     # -- keyframes ----------------------------------------------------------------------------------------------------
 
@@ -271,7 +281,7 @@ class StreamActor(LoopActor):
             return
         full_intra = self._broker.due(now)
         if full_intra is not None:
-            holder.claim.publisher.tell(KeyframeWanted(self._key, full_intra))
+            notify(holder.claim.publisher, KeyframeWanted(self._key, full_intra))
             self._events.emit(KeyframeRequested(self._key, full_intra))
         wait = self._broker.wake_in(now)
         if wait is not None:
@@ -282,23 +292,29 @@ class StreamActor(LoopActor):
 
     @receives(Tick)
     def tick(self, _: Tick) -> None:
-        """Close the figures' window; end a hold that is over; displace a publisher that sends nothing."""
+        """Close the figures' window; displace a publisher that sends nothing."""
         now = self.system.clock.monotonic_ns()
-        empty = self._slot.empty_since
-        if empty is not None and now - empty >= self._policy.hold_ns:
-            self.end(End(f"no publisher for {self._policy.hold_ns / NS_PER_S:g} s"))
-            return
+        self._qos.roll(now)
         self._reap(now)
-        if self._qos.due(now):
-            self._qos.roll(now)
-            self.after(limits.QOS_WINDOW, Tick())
+        self.after(limits.QOS_WINDOW, Tick())
+
+    def _limit_hold(self) -> None:
+        since = self._slot.empty_since
+        if since is not None:
+            self.after(self._policy.hold_ns, HoldOver(since))
+
+    @receives(HoldOver)
+    def hold_over(self, over: HoldOver) -> None:
+        """End the stream if the slot has been empty ever since."""
+        if self._slot.empty_since == over.since:
+            self.end(End(f"no publisher for {self._policy.hold_ns / NS_PER_S:g} s"))
 
     def _reap(self, now: int) -> None:
         holder = self._slot.holder
         if holder is None or now - holder.last_frame < self._policy.idle_ns:
             return
         detail = f"no frame for {self._policy.idle_ns / NS_PER_S:g} s"
-        holder.claim.publisher.tell(Displaced(self._key, Refusal.ENDED, detail))
+        notify(holder.claim.publisher, Displaced(self._key, Refusal.ENDED, detail))
         self._vacate(holder.lease, detail)
 
     def report(self) -> StreamReport:
@@ -327,4 +343,3 @@ class StreamActor(LoopActor):
             dropped_frames=self.dropped_frames,
             formats=self._channel.formats(),
         )
-

@@ -15,13 +15,18 @@ from arcly_actors.media.codec import CodecId, Kind
 _NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 
+def _no_metadata() -> Mapping[str, str]:
+    # A dataclass takes no unhashable default, and a mapping proxy is hashable only from Python 3.12 on.
+    return _NO_METADATA
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """One elementary stream of a stream, at one version of its decoder configuration.
 
-    `configuration` is avcC / hvcC / av1C / vpcC / AudioSpecificConfig / OpusHead / dfLa…, empty where the codec has
-    none. `version` counts the configurations that this track id has had. Dimensions are pixels, `frame_rate` frames per
-    second, `sample_rate` hertz; 0 where unknown.
+    `configuration` is avcC / hvcC / av1C / VPCodecConfigurationRecord / AudioSpecificConfig / OpusHead / FLAC
+    STREAMINFO, empty where the codec has none. `version` counts the configurations that this track id has had. Dimensions
+    are pixels, `frame_rate` frames per second, `sample_rate` hertz; 0 where unknown.
     """
 
     id: int
@@ -34,7 +39,7 @@ class Track:
     sample_rate: int = 0
     channels: int = 0
     language: str = ""
-    metadata: Mapping[str, str] = field(default=_NO_METADATA, compare=False)
+    metadata: Mapping[str, str] = field(default_factory=_no_metadata, compare=False)
 
     @property
     def kind(self) -> Kind:

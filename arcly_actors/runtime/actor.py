@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pykka
 
 from arcly_actors.clock import NS_PER_S
+from arcly_actors.runtime.dispatch import receives
 from arcly_actors.runtime.exits import Exited, Monitors, monitors_of
 from arcly_actors.runtime.receiver import Crash, Receiver
 
 if TYPE_CHECKING:
     from arcly_actors.runtime.system import System
+
+__all__ = ["LoopActor", "Timer", "receives"]
 
 T = TypeVar("T")
 
@@ -73,9 +76,9 @@ class LoopActor(Receiver):
                 if error is not None:
                     raise error  # noqa: TRY301
                 if then is not None:
-                    self._mailbox.put(then(done.result()))
+                    self._inbox.put(then(done.result()))
             except BaseException as failure:  # noqa: BLE001 - the actor's failure, whatever it is
-                self._mailbox.urgent(Crash(failure))
+                self._inbox.urgent(Crash(failure))
 
         task.add_done_callback(finish)
         return task
@@ -98,7 +101,7 @@ class LoopActor(Receiver):
         """A watched actor ended. For its `Monitors` only."""
         self._watching.pop(exited.urn, None)
         if not self.actor_stopped.is_set():
-            self._mailbox.put(exited)
+            self._inbox.put(exited)
 
     def drop_timer(self, timer: Timer) -> None:
         """A timer fired or was cancelled. For `Timer` only."""

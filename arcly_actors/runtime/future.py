@@ -5,6 +5,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -60,7 +61,10 @@ class LoopFuture(pykka.Future[T]):
             if not arrived.wait(timeout):
                 raise pykka.Timeout(f"{timeout} seconds")
         if self._exception is not None:
-            raise self._exception
+            try:
+                raise self._exception
+            finally:
+                del self  # this frame is in the traceback: not to be a cycle
         value: T = self._value
         return value
 
@@ -142,8 +146,9 @@ class LoopFuture(pykka.Future[T]):
         def wake() -> None:
             if asyncio._get_running_loop() is loop:  # noqa: SLF001
                 finish()
-            elif not loop.is_closed():
-                loop.call_soon_threadsafe(finish)
+            else:
+                with suppress(RuntimeError):  # that loop is closed: nobody waits on it any more
+                    loop.call_soon_threadsafe(finish)
 
         self.on_settled(wake)
         try:

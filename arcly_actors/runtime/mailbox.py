@@ -7,15 +7,34 @@ message and nothing else, so a stop waits for at most that many frames.
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pykka import ActorDeadError
+from pykka import ActorDeadError, ActorRegistry
 from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
 if TYPE_CHECKING:
     from arcly_actors.runtime.receiver import Receiver
     from arcly_actors.runtime.run_queue import RunQueue
+
+
+class Inbox(Protocol):
+    """What an actor needs of its inbox, on the loop or in a thread."""
+
+    closed: bool
+    dropped: int
+
+    def put(self, letter: Any) -> None:
+        """Deliver from any thread. Raises ActorDeadError when the actor has stopped."""
+        ...
+
+    def urgent(self, letter: Any) -> None:
+        """Put a letter before all others."""
+        ...
+
+    def close(self) -> None:
+        """Refuse what waits and whatever comes."""
+        ...
 
 
 class Mailbox:
@@ -47,19 +66,34 @@ class Mailbox:
         if self.closed:
             raise ActorDeadError(f"{self.actor} not found")
         if threading.get_ident() != self.queue.home:
-            self._put_foreign(letter)
+            try:
+                self._put_foreign(letter)
+            except ActorDeadError:
+                self._bury()
+                raise
         elif type(letter) not in self.media or self._admit():
             self.accept(letter)
 
     def accept(self, letter: Any) -> None:
         """Queue a letter on the loop thread."""
         if self.closed:
-            refuse(letter, self)
+            refuse(letter)
             return
         self.append(letter)
         if not self.queued:
             self.queued = True
-            self.queue.add(self)
+            self.queue.ready.append(self)
+            if not self.queue.scheduled:
+                self.schedule()
+
+    def schedule(self) -> None:
+        """Have the run queue drained, for the letter just added. Raises ActorDeadError when the loop is closed."""
+        try:
+            self.queue.schedule()
+        except ActorDeadError:
+            self.letters.pop()
+            self._bury()
+            raise
 
     def urgent(self, letter: Any) -> None:
         """Put a letter before all others, on the loop thread."""
@@ -71,7 +105,7 @@ class Mailbox:
 
     def run(self, budget: int) -> int:
         """See `RunQueue`."""
-        return 0 if self.actor is None else self.actor.turn(budget)
+        return 0 if self.actor is None else self.actor.turn(self, budget)
 
     def get(self) -> Envelope[Any]:
         """Take the next letter (Pykka's inbox protocol); IndexError when empty."""
@@ -86,8 +120,15 @@ class Mailbox:
         """Refuse what waits and whatever comes, and let go of the actor; on its own thread."""
         self.closed = True
         while self.letters:
-            refuse(self.letters.popleft(), self)
+            refuse(self.letters.popleft())
         self.actor = None
+
+    def _bury(self) -> None:
+        """The loop is closed, so this actor will never run again: it is dead, and leaves the registry."""
+        if self.actor is not None:
+            ActorRegistry.unregister(self.actor.actor_ref)
+            self.actor.actor_stopped.set()
+        self.close()
 
     def _admit(self) -> bool:
         if self.waiting + self._foreign_media >= self.bound:
@@ -114,12 +155,12 @@ class Mailbox:
         self.accept(letter)
 
 
-def refuse(letter: Any, addressee: object) -> None:
+def refuse(letter: Any) -> None:
     """Answer a letter that nobody will handle: whoever asked learns that the actor is dead, a stop is as good as done."""
     if type(letter) is not Envelope or letter.reply_to is None:
         return
     if isinstance(letter.message, _ActorStop):
         letter.reply_to.set(None)
         return
-    error = ActorDeadError(f"{addressee} stopped before handling the message")
+    error = ActorDeadError("the actor stopped before handling the message")
     letter.reply_to.set_exception((ActorDeadError, error, None))

@@ -23,7 +23,7 @@ from arcly_actors.limits import MEDIA_LANE
 from arcly_actors.runtime.dispatch import DispatchTable, receives
 from arcly_actors.runtime.exits import Failed
 from arcly_actors.runtime.future import LoopFuture
-from arcly_actors.runtime.mailbox import Mailbox, refuse
+from arcly_actors.runtime.mailbox import Inbox, Mailbox
 from arcly_actors.runtime.ref import LoopActorRef, WatchedRef
 
 if TYPE_CHECKING:
@@ -43,12 +43,20 @@ class Killed(RuntimeError):
 
 
 class Crash:
-    """A task of the actor failed with `error`."""
+    """A task of the actor failed with this error; `take` it once, so that its traceback does not lead to itself."""
 
-    __slots__ = ("error",)
+    __slots__ = ("_errors",)
 
     def __init__(self, error: BaseException) -> None:
-        self.error = error
+        self._errors = [error]
+
+    def take(self) -> BaseException:
+        """The error."""
+        return self._errors.pop()
+
+
+class _Late(WatchedRef[Any]):
+    """The reference that an actor has of itself when it is dead."""
 
 
 _PROXIED = (ProxyCall, ProxyGetAttr, ProxySetAttr)
@@ -64,6 +72,7 @@ class Receiver(pykka.Actor):
     media_bound: ClassVar[int] = MEDIA_LANE
 
     _table: ClassVar[DispatchTable]
+    _inbox: Inbox
     _reason = ""
 
     def __init_subclass__(cls, **arguments: Any) -> None:
@@ -75,7 +84,7 @@ class Receiver(pykka.Actor):
         super().__init__()
         self.system = system
         self.actor_urn = system.new_urn()
-        self._owed: dict[LoopFuture[Any], None] = {}
+        self._owed: dict[pykka.Future[Any], bool] = {}
         self._ref = self._actor_ref = self._make_ref()
         self._ref.system = system
 
@@ -88,17 +97,18 @@ class Receiver(pykka.Actor):
         return LoopFuture()
 
     def _make_ref(self) -> WatchedRef[Self]:
-        mailbox = self.actor_inbox = self._mailbox = Mailbox()
+        mailbox = Mailbox()
+        self.actor_inbox = self._inbox = mailbox
         mailbox.bind(self, self.system.run_queue, frozenset(self.media_types), self.media_bound)
         return LoopActorRef(self, mailbox)
 
     def _start_actor_loop(self) -> None:
-        self._mailbox.put(Begin())
+        self._inbox.put(Begin())
 
     @property
     def dropped(self) -> int:
         """Media messages refused because `media_bound` of them were waiting."""
-        return self._mailbox.dropped
+        return self._inbox.dropped
 
     def on_receive(self, message: Any) -> Any:
         """Dispatch to the method that `receives` this type. An override sees every message first; call this to go on."""
@@ -108,13 +118,13 @@ class Receiver(pykka.Actor):
     def stop_self(self, reason: str = "") -> None:
         """Stop after the present message, before any that waits; `Exited` carries the reason."""
         self._reason = reason
-        self._mailbox.urgent(_ActorStop())
+        self._inbox.urgent(_ActorStop())
 
-    def turn(self, budget: int) -> int:
-        """Handle up to `budget` letters, and say how many it was. For the run queue only."""
-        mailbox = self._mailbox
+    def turn(self, mailbox: Mailbox, budget: int) -> int:
+        """Handle up to `budget` letters, and say how many it was. For the mailbox only."""
         letters, media, table = mailbox.letters, mailbox.media, self._table
         left = budget
+        letter: Any = None
         try:
             while letters and left:
                 left -= 1
@@ -124,6 +134,7 @@ class Receiver(pykka.Actor):
                     mailbox.waiting -= 1
                 table[kind](self, letter)
         except BaseException as error:  # see the module's text
+            letter = None  # this frame is in the traceback, and an asked letter leads to the error: not to be a cycle
             self._end(error)
             if isinstance(error, KeyboardInterrupt):
                 raise
@@ -147,7 +158,7 @@ class Receiver(pykka.Actor):
 
     @receives(Crash)
     def _crashed(self, crash: Crash) -> None:
-        raise crash.error
+        raise crash.take()
 
     @receives(*_PROXIED)
     def _proxied(self, message: Any) -> Any:
@@ -174,12 +185,15 @@ class Receiver(pykka.Actor):
                 self._answer_later(reply, response)
             else:
                 reply.set(response)
+        finally:
+            del envelope, reply  # or, by the traceback, the error would lead to itself
 
     def _answer_later(self, reply: pykka.Future[Any], response: LoopFuture[Any]) -> None:
-        self._owed[response] = None
+        self._owed[reply] = True
 
         def settle() -> None:
-            self._owed.pop(response, None)
+            if not self._owed.pop(reply, False):
+                return  # the actor ended first
             try:
                 value = response.get()
             except BaseException:  # noqa: BLE001 - whatever it is, it is the asker's
@@ -193,7 +207,7 @@ class Receiver(pykka.Actor):
         """The one way out, taken once: hooks in Pykka's order, then everything the actor owned, then the news."""
         if self.actor_stopped.is_set():
             return
-        self._shut_mailbox()
+        self._inbox.closed = True
         if error is None:
             ActorRegistry.unregister(self.actor_ref)
             self.actor_stopped.set()
@@ -210,17 +224,11 @@ class Receiver(pykka.Actor):
             except BaseException:  # noqa: BLE001
                 self._handle_failure(*sys.exc_info())
         self._release()
-        for owed in tuple(self._owed):
-            if not owed.settled:
-                owed.set_exception((None, ActorDeadError(f"{self} stopped before it answered"), None))
-        self._empty_mailbox()
+        for reply in tuple(self._owed):
+            if self._owed.pop(reply, False):
+                reply.set_exception((None, ActorDeadError(f"{self} stopped before it answered"), None))
+        self._inbox.close()
         self._tell_the_end(error)
-
-    def _shut_mailbox(self) -> None:
-        self._mailbox.closed = True
-
-    def _empty_mailbox(self) -> None:
-        self._mailbox.close()
 
     def _release(self) -> None:
         """Let go of what the actor owns (timers, tasks, watches)."""
@@ -230,6 +238,6 @@ class Receiver(pykka.Actor):
         ref.monitors.close(ref, error, self._reason)
         if error is not None:
             self.system.failures.report(Failed(ref, self.actor_urn, error))
-
-
-__all__ = ["Begin", "Crash", "Kill", "Killed", "Receiver", "refuse"]
+        # The reference leads to the error, its traceback to this actor: so from here no way leads back to the reference.
+        self._ref = self._actor_ref = _Late(self)
+        self._ref.monitors.over = True

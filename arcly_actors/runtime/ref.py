@@ -106,4 +106,4 @@ class LoopActorRef(WatchedRef[A]):
             mailbox.queued = True
             queue.ready.append(mailbox)
             if not queue.scheduled:
-                queue.schedule()
+                mailbox.schedule()

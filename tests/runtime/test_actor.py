@@ -399,6 +399,7 @@ async def test_the_result_of_a_task_comes_as_a_message(system: System) -> None:
     ref.tell((work(), lambda result: Note(f"got {result}")))
     while "got DEEP" not in log:
         await ask(ref, "tick")
+    assert log.count("got DEEP") == 1
 
 
 async def test_the_failure_of_a_task_is_the_actors(system: System) -> None:

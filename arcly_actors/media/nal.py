@@ -1,0 +1,82 @@
+"""NAL units of H.264 and H.265 in their two framings: length-prefixed (ISO/IEC 14496-15) and Annex B (start codes)."""
+
+import re
+from collections.abc import Iterable
+
+from arcly_actors import limits
+from arcly_actors.errors import Malformed, PeerLimit
+
+START_CODE = b"\x00\x00\x00\x01"
+_START = re.compile(rb"\x00\x00\x01")
+
+
+def split(payload: bytes, length_size: int = 4) -> list[bytes]:
+    """The NAL units of a length-prefixed access unit, empty ones left out.
+
+    `Malformed` when a length points past the end, `PeerLimit` beyond `limits.NAL_UNITS`.
+    """
+    units: list[bytes] = []
+    position, size = 0, len(payload)
+    while position < size:
+        start = position + length_size
+        end = start + int.from_bytes(payload[position:start])
+        if start > size or end > size:
+            raise Malformed(f"NAL unit at {position} ends at {end}, past the {size} bytes of its frame")
+        if end > start:
+            units.append(payload[start:end])
+            _bounded(units)
+        position = end
+    return units
+
+
+def split_annex_b(data: bytes) -> list[bytes]:
+    """The NAL units between start codes (ITU-T H.264 annex B), without trailing zero bytes.
+
+    Bytes before the first start code belong to no unit and are left out; `PeerLimit` beyond `limits.NAL_UNITS`.
+    """
+    units: list[bytes] = []
+    start = -1
+    for found in _START.finditer(data):
+        if start >= 0:
+            _append(units, data[start : found.start()])
+        start = found.end()
+    if start >= 0:
+        _append(units, data[start:])
+    return units
+
+
+def join(units: Iterable[bytes], length_size: int = 4) -> bytes:
+    """Length-prefixed framing of the units."""
+    return b"".join(part for unit in units for part in (len(unit).to_bytes(length_size), unit))
+
+
+def join_annex_b(units: Iterable[bytes]) -> bytes:
+    """Annex B framing of the units, with four-byte start codes."""
+    return b"".join(part for unit in units for part in (START_CODE, unit))
+
+
+def to_annex_b(payload: bytes) -> bytes:
+    """A frame's payload (4-byte lengths) as Annex B."""
+    return join_annex_b(split(payload))
+
+
+def from_annex_b(data: bytes) -> bytes:
+    """Annex B as a frame's payload (4-byte lengths)."""
+    return join(split_annex_b(data))
+
+
+def widen(payload: bytes, length_size: int) -> bytes:
+    """A payload with lengths of 1, 2 or 4 bytes as a frame's payload (4 bytes): the same object when it is one."""
+    return payload if length_size == 4 else join(split(payload, length_size))
+
+
+def _append(units: list[bytes], unit: bytes) -> None:
+    unit = unit.rstrip(b"\x00")
+    if unit:
+        units.append(unit)
+        _bounded(units)
+
+
+def _bounded(units: list[bytes]) -> None:
+    if len(units) > limits.NAL_UNITS:
+        raise PeerLimit(f"more than {limits.NAL_UNITS} NAL units in one frame")
