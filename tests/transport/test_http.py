@@ -341,5 +341,6 @@ async def test_stopping_closes_connections_and_frees_everything(system: System) 
         for peer in peers:
             await peer.rest()
             peer.close()
-        await until(lambda: descriptors() < before)
-        assert site.cancelled == 5
+        await until(lambda: site.cancelled == 5)
+        await until(lambda: descriptors() < before)  # the listening socket is closed, too
+        assert site.budget.in_use == 0
