@@ -45,7 +45,7 @@ class Acceptor:
         self._tls = tls
         self._tls_timeout = tls_timeout / NS_PER_S
         self._sockets: list[socket.socket] = []
-        self._opening: set[asyncio.Task[None]] = set()
+        self._opening: set[asyncio.Task[bool]] = set()
         self._retry: asyncio.TimerHandle | None = None
         self.bound: tuple[Address, ...] = ()
 
@@ -112,11 +112,17 @@ class Acceptor:
         set_options(accepted)
         task = self._loop.create_task(self._open(accepted, permit, peer))
         self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
 
-    async def _open(self, accepted: socket.socket, permit: Permit, peer: Address) -> None:
+        def opened(done: "asyncio.Task[bool]") -> None:  # not a `finally` in the task: one cancelled early never runs
+            self._opening.discard(done)
+            if done.cancelled() or not done.result():
+                permit.release()
+                accepted.close()
+
+        task.add_done_callback(opened)
+
+    async def _open(self, accepted: socket.socket, permit: Permit, peer: Address) -> bool:
         where = Address.of_peer(accepted.getsockname())
-        stands = False
         try:
             await self._loop.connect_accepted_socket(
                 lambda: self._make(permit),
@@ -124,10 +130,10 @@ class Acceptor:
                 ssl=self._tls,
                 ssl_handshake_timeout=self._tls_timeout if self._tls is not None else None,
             )
-            stands = True
         except OSError as error:  # ssl.SSLError, TimeoutError and resets are all of this family
             self._complaints.add(where, "handshake", str(error) or type(error).__name__, peer)
-        finally:
-            if not stands:
-                permit.release()
-                accepted.close()
+            return False
+        except Exception as error:  # noqa: BLE001 - a defect in one connection's making must not pass unheard
+            self._complaints.add(where, "defect", repr(error), peer)
+            return False
+        return True

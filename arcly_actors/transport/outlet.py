@@ -15,6 +15,9 @@ read as ratios)::
 ``socket.send`` costs the same as ``os.write``. The system call is the cost; ``os.write`` saves the last 0.1 µs and,
 more to the point, tells at once whether a viewer keeps up.
 
+All Python work included (300 sockets, 12 000 bytes): a bare loop of ``os.write`` 1.72, `write_all` 1.75,
+`SocketOutlet.write` 1.82, `ChunkedOutlet.write` 2.21.
+
 A descriptor is used only between the transport's ``connection_made`` and ``connection_lost``. Both asyncio and uvloop
 close it after ``connection_lost`` has run, so a number that the kernel gave to another connection is never written to.
 """

@@ -59,6 +59,7 @@ async def test_nothing_is_read_before_somebody_listens(system: System, pair: Mak
     await made.peer.send(b"first\nsecond\n")
     for _ in range(20):
         await asyncio.sleep(0)
+    assert made.events == []
     made.attach()
     await made.told("first", "second")
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import socket
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -11,12 +14,14 @@ from aiohttp import web
 
 from arcly_actors import limits
 from arcly_actors.runtime import System
+from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.budget import Budget, Complaint
 from arcly_actors.transport.gate import HttpTimes
 from arcly_actors.transport.http import Drain, HttpSite
 from arcly_actors.transport.listener import WhereBound
 from arcly_actors.transport.outlet import write_all
 from arcly_actors.transport.takeover import takeover
+from arcly_actors.transport.tls import server_context
 from arcly_actors.transport.wire import Wire
 from tests.support.engines import Witness
 from tests.support.waiting import until
@@ -46,7 +51,7 @@ class Site:
         ]
         self.ref = HttpSite.start(
             system,
-            [_address()],
+            [Address("127.0.0.1", 0)],
             routes,
             budget=self.budget,
             complain=self.complaints.append,
@@ -86,12 +91,6 @@ class Site:
         peer = await connect(self.port)
         await peer.send(f"GET {path} HTTP/{version}\r\nHost: x\r\n\r\n".encode())
         return peer
-
-
-def _address() -> Any:
-    from arcly_actors.transport.addresses import Address
-
-    return Address("127.0.0.1", 0)
 
 
 @contextlib.asynccontextmanager
@@ -136,9 +135,12 @@ async def test_ordinary_requests_with_cors_and_keepalive(system: System) -> None
 
 
 async def test_a_body_over_the_limit_is_413(system: System) -> None:
-    async with serving(system) as site, aiohttp.ClientSession(f"http://127.0.0.1:{site.port}") as client:
-        async with client.post("/body", data=b"x" * (limits.HTTP_BODY + 1)) as response:
-            assert response.status == 413
+    async with (
+        serving(system) as site,
+        aiohttp.ClientSession(f"http://127.0.0.1:{site.port}") as client,
+        client.post("/body", data=b"x" * (limits.HTTP_BODY + 1)) as response,
+    ):
+        assert response.status == 413
 
 
 async def test_a_defect_in_a_route_is_a_500_and_a_complaint(system: System) -> None:
@@ -182,6 +184,7 @@ async def test_a_body_that_does_not_come_is_timed_out(system: System) -> None:
 async def test_a_client_that_does_not_take_its_response_is_cut_off(system: System) -> None:
     async with serving(system, times=HttpTimes(stall=30 * MS)) as site:
         peer = await site.get("/big")
+        await until(lambda: site.budget.in_use == 1)
         await until(lambda: not site.budget.in_use)
         assert len(await peer.rest()) < 30_000_000
         peer.close()
@@ -200,7 +203,9 @@ async def test_a_client_that_goes_away_cancels_its_request(system: System) -> No
         peer = await site.get("/wait")
         await until(lambda: site.waiting == 1)
         peer.close()
-        await until(lambda: site.cancelled == 1)
+        await until(lambda: not site.budget.in_use)
+        await until(lambda: site.cancelled > 0)
+        assert (site.waiting, site.cancelled) == (1, 1)
 
 
 async def test_the_budget_counts_http_too(system: System) -> None:
@@ -216,15 +221,33 @@ async def test_the_budget_counts_http_too(system: System) -> None:
 
 
 async def test_a_stream_is_chunked_for_http_1_1_and_read_by_a_real_client(system: System) -> None:
-    async with serving(system) as site, aiohttp.ClientSession(f"http://127.0.0.1:{site.port}") as client:
-        async with client.get("/stream.flv") as response:
-            assert response.status == 200
-            assert response.headers["Content-Type"] == "video/x-flv"
-            wire, _ = site.streams[0]
-            for part in (b"FLV", b"\0" * 100_000, b"end"):
-                write_all([wire.outlet], part)
-            wire.outlet.end()
-            assert await response.read() == b"FLV" + b"\0" * 100_000 + b"end"
+    async with (
+        serving(system) as site,
+        aiohttp.ClientSession(f"http://127.0.0.1:{site.port}") as client,
+        client.get("/stream.flv") as response,
+    ):
+        await assert_stream(site, response)
+
+
+async def test_a_stream_over_tls(system: System, certificate: tuple[Path, Path]) -> None:
+    trusting = ssl.create_default_context(cafile=str(certificate[0]))
+    async with (
+        serving(system, tls=server_context(*certificate)) as site,
+        aiohttp.ClientSession() as client,
+        client.get(f"https://127.0.0.1:{site.port}/stream.flv", ssl=trusting, server_hostname="localhost") as response,
+    ):
+        assert site.streams[0][0].encrypted
+        await assert_stream(site, response)
+
+
+async def assert_stream(site: Site, response: aiohttp.ClientResponse) -> None:
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "video/x-flv"
+    wire, _ = site.streams[0]
+    for part in (b"FLV", b"\0" * 100_000, b"end"):
+        write_all([wire.outlet], part)
+    wire.outlet.end()
+    assert await response.read() == b"FLV" + b"\0" * 100_000 + b"end"
 
 
 async def test_a_stream_ends_with_the_connection_for_http_1_0(system: System) -> None:
@@ -301,8 +324,6 @@ async def test_drain_lets_a_running_request_finish_and_then_stops(system: System
 
 
 def _accepts(site: Site) -> bool:
-    import socket
-
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", site.port)) == 0
 
@@ -320,4 +341,6 @@ async def test_stopping_closes_connections_and_frees_everything(system: System) 
         for peer in peers:
             await peer.rest()
             peer.close()
-        await until(lambda: site.cancelled == 5 and descriptors() < before)
+        await until(lambda: site.cancelled == 5)
+        await until(lambda: descriptors() < before)  # the listening socket is closed, too
+        assert site.budget.in_use == 0
