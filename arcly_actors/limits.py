@@ -35,6 +35,9 @@ REATTACH_DELAY = 50 * NS_PER_MS
 REATTACH_PATIENCE = 10 * NS_PER_S
 """How long they keep asking before they give up: longer than the restart backoff of a single crash."""
 
+QOS_WINDOW = 1 * NS_PER_S
+"""The window of the bit and frame rates, and how often holds and idle publishers are looked at."""
+
 # -- media ----------------------------------------------------------------------------------------------------------
 
 FRAME_BYTES = 8 * 1024 * 1024
@@ -54,3 +57,195 @@ SEI_MESSAGES = 64
 
 PICTURE_SIDE = 16384
 """Pixels: no decoder that our protocols reach takes more, so a greater size is a damaged header."""
+# -- runtime --------------------------------------------------------------------------------------------------------
+
+MEDIA_LANE = 512
+"""Media messages waiting in one actor's mailbox: about 10 s of 50 fps, past which they are too late to be of use."""
+
+TURN_MESSAGES = 64
+"""Messages one actor handles before the others have their turn: small enough for fairness, large enough to be cheap."""
+
+DRAIN_MESSAGES = 1024
+"""Messages handled before the event loop polls its sockets again: about 1-5 ms of work."""
+
+VIRTUAL_ITERATIONS = 2_000_000
+"""Turns of a virtual loop after which a scenario counts as running away: about half a minute of CPU."""
+
+VIRTUAL_SPAN = 7 * 24 * 3600 * NS_PER_S
+"""Virtual time after which it does: a timer that ticks once a second is found out after seconds of CPU."""
+
+SHUTDOWN_TIMEOUT = 5 * NS_PER_S
+"""How long a child may take to stop in order before its supervisor ends it: a disk flush, not a row of network waits."""
+
+
+# -- HLS ------------------------------------------------------------------------------------------------------------
+
+HLS_IDLE = 30 * NS_PER_S
+"""Packaging stops when no playlist or segment was asked for this long: players ask every few seconds."""
+
+HLS_WAIT = 10 * NS_PER_S
+"""The longest a first request waits for a playable playlist: under the patience of players and proxies."""
+
+HLS_LONGEST_SEGMENT = 30 * NS_PER_S
+"""A GOP longer than this is cut off: players buffer whole segments, and the target duration follows the longest."""
+
+HLS_LARGEST_SEGMENT = 64 * 1024 * 1024
+"""Payload bytes of one segment: 30 s at 16 Mb/s."""
+
+HLS_SHELF = 256 * 1024 * 1024
+"""Segment bytes kept for one stream: a window and its grace at 2 s of 80 Mb/s."""
+
+HLS_ENDED = 30 * NS_PER_S
+"""How long the playlist of a stream that ended is still served: what slow players have yet to play."""
+
+HLS_IN_FLIGHT = 8
+"""Segments that may wait for the muxer: it takes milliseconds for each, so more means that it hangs."""
+
+HLS_MUXER_FAILURES = 3
+"""Muxer crashes in a row before the stream is given up: the same input will fail again."""
+
+HLS_WAITERS = 1000
+"""Requests that may wait for the first playlist of one stream."""
+
+HLS_CENSUS = 10_000
+"""Viewers told apart when they are counted; more than connections allow would be made-up user agents."""
+
+HLS_STREAMS = 1000
+"""Streams packaged at once: as many as may be published."""
+# -- topology -------------------------------------------------------------------------------------------------------
+
+TOPOLOGY_BYTES = 1 << 20
+"""A topology is written by hand; a megabyte is hundreds of times a long one and still reads at once."""
+
+TOPOLOGY_DEPTH = 16
+"""Levels of nesting; the format itself is five deep."""
+
+TOPOLOGY_NODES = 20_000
+"""Values in a topology, aliases counted in full: ten nested aliases must not become a billion values."""
+
+TOPOLOGY_FAULTS = 200
+"""Faults told at once: more than a person mends in one go."""
+
+# -- logging --------------------------------------------------------------------------------------------------------
+
+COMPLAINT_ADDRESSES = 1024
+"""Addresses with complaints of their own; further ones share a line per kind, as a flood has many addresses."""
+
+COMPLAINT_INTERVAL_NS = 10 * NS_PER_S
+"""One line per kind and address within this time: readable under attack, and soon enough to watch a repair."""
+
+LOG_CHARACTERS = 2_000
+"""Longest message in a log line: what quotes a peer has no length of its own."""
+# -- rtmp -----------------------------------------------------------------------------------------------------------
+
+HANDSHAKE_TIMEOUT = 5 * NS_PER_S
+"""From accept to the first proper request: a real client needs well under a second, a half-open one never comes."""
+
+IDLE_TIMEOUT = 60 * NS_PER_S
+"""A connection that neither publishes nor plays: long enough for an encoder that connects before the show starts."""
+
+MAX_MESSAGE = 8 * 1024 * 1024
+"""One media message: the largest 4K intra frames at 100 Mb/s are about 4 MiB."""
+
+MAX_COMMAND_SIZE = 64 * 1024
+"""One command, control or metadata message; real ones are under 2 KiB. Also the bound on everything that a peer
+sends before it has been let in."""
+
+MAX_CHUNK_STREAMS = 64
+"""Chunk streams of one RTMP connection: clients use three to six; each costs a header state and a partial message."""
+
+MAX_MESSAGE_STREAMS = 8
+"""Message streams (createStream) of one RTMP connection: clients use one, test players two."""
+
+MAX_AGGREGATE_PARTS = 1024
+"""Messages inside one RTMP aggregate: real ones bundle a second of media, and an empty one costs only 15 bytes."""
+
+MAX_HELD_INPUT = 1024 * 1024
+"""Bytes kept while a request waits for its answer: a second of an eager 8 Mb/s encoder, an answer takes milliseconds."""
+
+MAX_AMF_DEPTH = 16
+"""Nesting of AMF values: real metadata has depth three; deeper only costs stack."""
+
+MAX_AMF_TEXT = 1024 * 1024
+"""Characters one AMF3 message may repeat through string references: two bytes can stand for the whole table."""
+
+MAX_STREAM_PATH = 512
+"""Characters of an application and stream name together: it ends up in file names, URLs and log lines."""
+
+MAX_QUERY_FIELDS = 32
+"""Parameters in the query string of a stream's address."""
+
+# -- transport ------------------------------------------------------------------------------------------------------
+
+MAX_CONNECTIONS = 10_000
+"""Connections of one engine over all its listeners: at 40 kB a viewer this is 400 MB."""
+
+ACCEPT_BACKLOG = 1024
+"""Connections the kernel holds for us: a flash crowd of a thousand viewers within one slow loop turn."""
+
+ACCEPT_BURST = 64
+"""Accepts per loop turn, so that a flood of connects does not hold up the media of those already here."""
+
+ACCEPT_RETRY = 500 * NS_PER_MS
+"""Pause after the process ran out of descriptors: accepting again at once would only spin."""
+
+COMPLAINT_INTERVAL = 10 * NS_PER_S
+"""One report per reason in this time; what happened in between is counted in the next one."""
+
+TLS_HANDSHAKE_TIMEOUT = 10 * NS_PER_S
+"""A TLS handshake is two round trips; satellites need 2 s, a silent peer never finishes."""
+
+LINGER_TIMEOUT = 2 * NS_PER_S
+"""How long a finished connection may take to fetch its last bytes before it is cut off."""
+
+ORPHAN_TIMEOUT = 10 * NS_PER_S
+"""A connection whose session crashed waits this long for the restarted one: a few back-offs of a supervisor."""
+
+ORPHAN_EVENTS = 256
+"""Events kept for a session that is not there yet. Reading is paused, so only timers of the engine can add to them."""
+
+REPLY_BACKLOG = 256 * 1024
+"""Unsent bytes at which a peer is no longer read: one that asks and does not fetch the answers costs no more."""
+
+UNSENT_IN_KERNEL = 256 * 1024
+"""Bytes per connection that the kernel takes ahead of the network (TCP_NOTSENT_LOWAT): 0.8 s of a 2.6 Mb/s stream,
+against the 4 MB that its own tuning allows, so a stalled viewer is noticed early and costs little."""
+
+KEEPALIVE_IDLE = 30 * NS_PER_S
+"""Silence before TCP asks whether the peer is still there; below the usual NAT time-out of a minute."""
+
+KEEPALIVE_INTERVAL = 10 * NS_PER_S
+"""Between two unanswered questions."""
+
+KEEPALIVE_PROBES = 3
+"""Unanswered questions until the peer counts as gone: a minute in all."""
+
+HTTP_HEADER_TIMEOUT = 5 * NS_PER_S
+"""From the first byte of a request (or from accept) to the end of its header: real clients send it in one segment."""
+
+HTTP_BODY_TIMEOUT = 10 * NS_PER_S
+"""For a whole request body; ours are SDP offers and small JSON."""
+
+HTTP_BODY = 256 * 1024
+"""The largest request body: an SDP offer with every codec and candidate has about 20 kB."""
+
+HTTP_LINE = 8190
+"""The request line and each header field; signed URLs have up to 2 kB."""
+
+HTTP_FIELDS = 64
+"""Header fields of one request; browsers send about 20."""
+
+HTTP_KEEPALIVE = 30 * NS_PER_S
+"""An idle kept-alive connection: longer than a segment of any playlist."""
+
+HTTP_STALL_TIMEOUT = 15 * NS_PER_S
+"""A response of which the client takes not one byte for this long is cut off."""
+
+HTTP_DRAIN = 3 * NS_PER_S
+"""What running requests get to finish when the site stops."""
+
+HTTP_UNASKED = 64 * 1024
+"""Bytes that a client may send during a streamed response; there is nothing for it to say."""
+
+GOODBYE_TURNS = 200
+"""Turns of the event loop that an engine waits at most for its streams to tell everyone that they end."""

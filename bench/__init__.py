@@ -1,1 +1,1 @@
-"""Package."""
+"""Benchmarks against the real server in its own process: `python -m bench rtmp`."""

@@ -12,6 +12,7 @@ from arcly_actors.bus.feed import Feed
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.log import LogBound, SharedLog
 from arcly_actors.bus.policy import ApplicationPolicy, Join
+from arcly_actors.bus.report import StreamReport
 from arcly_actors.bus.timeline import Timeline
 from arcly_actors.media.codec import Kind
 from arcly_actors.media.frame import MediaFrame, Track
@@ -39,7 +40,9 @@ class Channel:
         self.timeline = Timeline()
         self.tracks: tuple[Track, ...] = ()
         self.metadata = _NO_METADATA
-        self.generation = 0
+        self.report: Callable[[], StreamReport] | None = None  # the running stream actor's
+        self.generation = 0  # leases granted so far, over all restarts of the stream actor
+        self.seats = 0  # seats given so far, likewise
         self._anchor: int | None = None
         self._encoded: dict[str, EncodedFeed] = {}
 

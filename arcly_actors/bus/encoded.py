@@ -5,10 +5,13 @@ Entry *p* of an encoded feed is frame *p* of the channel's log, so a join positi
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from arcly_actors.bus.log import LogBound, SharedLog
 from arcly_actors.media.frame import MediaFrame, Track
+
+if TYPE_CHECKING:
+    from arcly_actors.bus.fanout import Fanout
 
 
 class Encoder(Protocol):
@@ -16,6 +19,10 @@ class Encoder(Protocol):
 
     def opening(self, tracks: Sequence[Track], metadata: Mapping[str, str], dts: int) -> bytes:
         """What a viewer gets first: headers, metadata and the configuration of `tracks`, before a frame at `dts` (ns)."""
+        ...
+
+    def follow(self, tracks: Sequence[Track]) -> None:
+        """These tracks are in force from the next frame on."""
         ...
 
     def configuration(self, track: Track, dts: int) -> bytes:
@@ -49,6 +56,7 @@ class EncodedFeed:
         self.users = 0
         self.encoded = 0
         self.failed: Exception | None = None
+        self.fanout: Fanout | None = None
         self.on_appended: Callable[[], None] | None = None
         self._frames = frames
         self._released = released
@@ -128,12 +136,14 @@ class EncodedFeed:
 
     def _encode(self, logged: Logged) -> None:
         frame = logged.frame
-        data = self.encoder.frame(frame)
+        changed: list[Track] = []
         if logged.tracks is not self._tracks:
             changed = [track for track in logged.tracks if track not in self._tracks] if self._tracks else []
             self._tracks = logged.tracks
-            if changed:
-                data = b"".join([*(self.encoder.configuration(track, frame.dts) for track in changed), data])
+            self.encoder.follow(logged.tracks)
+        data = self.encoder.frame(frame)
+        if changed:
+            data = b"".join([*(self.encoder.configuration(track, frame.dts) for track in changed), data])
         self._log.append(data, dts=frame.dts, size=len(data))
         self.encoded += 1
 

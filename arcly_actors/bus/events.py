@@ -125,11 +125,10 @@ class GopOutgrown:
 
 @dataclass(frozen=True, slots=True)
 class ActorRestarted:
-    """A supervisor restarted `actor`, which had ended with `error`."""
+    """A supervisor restarted `actor` for the `restarts`-th time; why, the `Failed` before it says."""
 
     actor: str
     restarts: int
-    error: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,14 @@ class Fanout:
                 self._write(place, self._feed.head)
             self.detach(place)
 
+    def ending(self) -> bytes:
+        """What closes the stream in this format."""
+        return self._feed.encoder.ending()
+
+    def release(self) -> None:
+        """Give the fan-out back; the last user's release ends the encoding."""
+        self._feed.release()
+
     def lag_ns(self, place: Place) -> int:
         """How far behind the head a viewer is."""
         if place.drained_dts is None or self._feed.head == self._feed.tail:
@@ -187,22 +195,22 @@ class Fanout:
         """Bring a viewer that is not steady as far as its socket lets it."""
         if place.outlet.closed:
             return
-        feed = self._feed
-        if place.position is None:
-            self._await_keyframe(place)
-            if place.position is None:
-                return
         if place.outlet.pending:
             self._judge(place)
             return
-        if place.position < feed.tail:
-            self._skip(place)
-            if place.position is None:
-                return
-        if place.position < feed.head:
-            self._write(place, feed.reach(place.position, limits.MAX_WRITE))
+        start = self._stand(place)
+        if start is not None and start < self._feed.head:
+            self._write(place, self._feed.reach(start, limits.MAX_WRITE))
         if place.position == cohort.position and not place.outlet.pending:
             self._settle(place, cohort)
+
+    def _stand(self, place: Place) -> int | None:
+        """Where the viewer goes on: where it was if that is still here, else at a keyframe; None while there is none."""
+        if place.position is None:
+            self._await_keyframe(place)
+        elif place.position < self._feed.tail:
+            self._skip(place)
+        return place.position
 
     def _settle(self, place: Place, cohort: _Cohort) -> None:
         del cohort.slow[place]

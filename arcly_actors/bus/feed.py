@@ -36,7 +36,7 @@ class Feed(Observable[ValueT], Generic[ValueT]):
     ) -> abc.DisposableBase:
         return self._seat(observer)
 
-    def subscribe(  # type: ignore[override]  # reactivex types its overloads by position only; this is their union
+    def subscribe(
         self,
         on_next: abc.ObserverBase[ValueT] | Callable[[ValueT], None] | None = None,
         on_error: Callable[[Exception], None] | None = None,
@@ -118,7 +118,7 @@ class _Callbacks(abc.ObserverBase[ValueT]):
         self._completed = on_completed
 
     @property
-    def on_next(self) -> Callable[[ValueT], None]:  # type: ignore[override]  # the caller's own function saves a call per value
+    def on_next(self) -> Callable[[ValueT], None]:
         """The subscriber's function itself."""
         return self._next
 

@@ -11,8 +11,8 @@ from arcly_actors.bus.events import Events, GopOutgrown
 from arcly_actors.bus.policy import GopBound
 from arcly_actors.media.codec import Kind
 from arcly_actors.media.frame import MediaFrame
-from arcly_actors.runtime.actor import LoopActor, receives
-from arcly_actors.runtime.system import System
+from arcly_actors.runtime import LoopActor, System, receives
+from arcly_actors.runtime.notify import notify
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,11 @@ class GopCacheActor(LoopActor):
         self._channel.anchor_at(None)
         self._catch_up()
         ref = self.actor_ref
-        self._seat = self._channel.feed.subscribe(lambda _: ref.tell(_FRAME_LOGGED))
+
+        def logged(_: MediaFrame) -> None:
+            notify(ref, _FRAME_LOGGED)
+
+        self._seat = self._channel.feed.subscribe(logged)
 
     def on_stop(self) -> None:
         """Leave the feed."""

@@ -1,20 +1,23 @@
 """What publishers, subscribers and streams say to each other. Requests are imperative, notices in the past tense."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pykka import ActorRef
 
 from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.place import SeatQos
 from arcly_actors.bus.policy import Join
 from arcly_actors.errors import Refusal
 from arcly_actors.media.frame import MediaFrame, Track
 
 if TYPE_CHECKING:
     from arcly_actors.bus.channel import Channel
-    from arcly_actors.runtime.actor import LoopActor
+
+Ref: TypeAlias = ActorRef[Any]
+"""Any actor; which messages it takes, the text beside it says."""
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -27,11 +30,11 @@ class Claim:
     """
 
     key: StreamKey
-    publisher: "ActorRef[LoopActor]"
+    publisher: Ref
     protocol: str
     peer: str
     answers_keyframes: bool = False
-    parameters: Mapping[str, str] = field(default=_NONE)
+    parameters: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Lease:
 
     key: StreamKey
     number: int
-    stream: "ActorRef[LoopActor]"
+    stream: Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Announce:
 
     lease: int
     tracks: tuple[Track, ...]
-    metadata: Mapping[str, str] = field(default=_NONE)
+    metadata: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +90,15 @@ class Displaced:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Ask for a seat at the stream `key`."""
+    """Ask for a seat at the stream `key`. `qos` tells, on the loop, how the viewer is doing."""
 
     key: StreamKey
-    subscriber: "ActorRef[LoopActor]"
+    subscriber: Ref
     protocol: str
     peer: str
     join: Join | None = None
-    parameters: Mapping[str, str] = field(default=_NONE)
+    parameters: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    qos: Callable[[], SeatQos] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ class Subscription:
 
     key: StreamKey
     number: int
-    stream: "ActorRef[LoopActor]"
+    stream: Ref
     channel: "Channel"
     join: Join
 

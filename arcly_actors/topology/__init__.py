@@ -1,1 +1,30 @@
-"""Package."""
+"""The declarative topology: the same model in YAML, in Python and as a JSON Schema."""
+
+from arcly_actors.topology.application import Application, GopCache, Hls, Subscriber
+from arcly_actors.topology.endpoints import Endpoints, Http, Rtmp, Rtmps
+from arcly_actors.topology.faults import TopologyError, TopologyFault
+from arcly_actors.topology.model import Backoff, Limits, Supervision, Topology, json_schema
+from arcly_actors.topology.tls import Tls
+from arcly_actors.topology.values import Address, duration, size
+
+__all__ = [
+    "Address",
+    "Application",
+    "Backoff",
+    "Endpoints",
+    "GopCache",
+    "Hls",
+    "Http",
+    "Limits",
+    "Rtmp",
+    "Rtmps",
+    "Subscriber",
+    "Supervision",
+    "Tls",
+    "Topology",
+    "TopologyError",
+    "TopologyFault",
+    "duration",
+    "json_schema",
+    "size",
+]

@@ -94,7 +94,7 @@ def test_a_codec_without_a_name_has_an_empty_codec_string() -> None:
 @settings(max_examples=300, derandomize=True, deadline=None)
 @given(codec=st.sampled_from(CodecId), data=st.binary(max_size=200))
 def test_random_bytes_end_in_a_value_or_a_violation(codec: CodecId, data: bytes) -> None:
-    _survives(Track(1, codec, data), data)
+    check_survives(Track(1, codec, data), data)
 
 
 @settings(max_examples=400, derandomize=True, deadline=None)
@@ -108,7 +108,7 @@ def test_damaged_samples_end_in_a_value_or_a_violation(
 ) -> None:
     reference = references(which[0])[which[1]]
     track = Track(1, reference.codec, damaged(reference.configuration, cut, flips))
-    _survives(track, damaged(reference.packets[0].payload, cut, flips))
+    check_survives(track, damaged(reference.packets[0].payload, cut, flips))
 
 
 def damaged(data: bytes, cut: int, flips: list[tuple[int, int]]) -> bytes:
@@ -119,7 +119,7 @@ def damaged(data: bytes, cut: int, flips: list[tuple[int, int]]) -> bytes:
     return bytes(out)
 
 
-def _survives(track: Track, payload: bytes) -> None:
+def check_survives(track: Track, payload: bytes) -> None:
     for attempt in (
         lambda: describe(track),
         lambda: learn(track, payload),

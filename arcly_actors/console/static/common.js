@@ -1,0 +1,119 @@
+// What both pages share: asking the server once a second, writing figures for people, and the player's surroundings.
+
+import { Player } from "./player.js";
+
+const POLL_MS = 1000;
+const FETCH_MS = 5000;
+
+export const byId = (id) => document.getElementById(id);
+
+// An element with text or children. Text is only ever set as text: stream names come from strangers.
+export function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export function bits(perSecond) {
+  if (typeof perSecond !== "number") return "–";
+  if (perSecond < 1e6) return `${Math.round(perSecond / 1e3)} kb/s`;
+  return `${(perSecond / 1e6).toFixed(perSecond < 1e7 ? 2 : 1)} Mb/s`;
+}
+
+export function span(seconds) {
+  if (typeof seconds !== "number") return "–";
+  const whole = Math.floor(seconds);
+  const [days, hours, minutes] = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60];
+  if (days) return `${days} d ${hours} h`;
+  const clock = `${String(minutes).padStart(hours ? 2 : 1, "0")}:${String(whole % 60).padStart(2, "0")}`;
+  return hours ? `${hours}:${clock}` : clock;
+}
+
+export const number = (value, digits = 0) => (typeof value === "number" ? value.toFixed(digits) : "–");
+
+// "h264 1280×720 · aac 48 kHz"
+export function media(tracks) {
+  return tracks
+    .map(({ codec, width, height, sample_rate: rate }) => {
+      if (width) return `${codec} ${width}×${height}`;
+      return rate ? `${codec} ${rate / 1000} kHz` : codec;
+    })
+    .join(" · ");
+}
+
+// Calls took(value) with each answer and failed(error) for each failure, once a second while the page is visible.
+export function poll(address, took, failed) {
+  async function once() {
+    try {
+      const answer = await fetch(address, { signal: AbortSignal.timeout(FETCH_MS), cache: "no-store" });
+      if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
+      took(await answer.json());
+    } catch (error) {
+      failed(error);
+    }
+  }
+  async function forever() {
+    for (;;) {
+      if (!document.hidden) await once();
+      await new Promise((wake) => setTimeout(wake, POLL_MS));
+    }
+  }
+  forever();
+}
+
+const NOTICES = { connecting: "Connecting…", waiting: "Waiting for the stream…", ended: "The stream has ended.", idle: "" };
+
+// The video element with its state pill, its notice and its figures; `watch(address)` plays another presentation.
+export class Screen {
+  player = null;
+
+  constructor() {
+    setInterval(() => this.#figures(), 500);
+  }
+
+  watch(address) {
+    this.player?.stop();
+    this.player = window.arclyPlayer = new Player(byId("video"), address);
+    this.player.addEventListener("state", () => this.#show());
+    this.player.start();
+    this.#show();
+  }
+
+  // The server's word on the stream: an ended player begins again when its stream is live again.
+  seen(live) {
+    if (live && this.player?.state === "ended") this.player.start();
+  }
+
+  #show() {
+    const { state, detail } = this.player;
+    const pill = byId("player-state");
+    pill.hidden = state === "idle";
+    pill.dataset.state = state;
+    setText(pill, state);
+    const notice = byId("notice");
+    notice.hidden = state === "playing";
+    setText(notice, state === "unplayable" ? detail : NOTICES[state] + (state === "waiting" && detail ? ` (${detail})` : ""));
+  }
+
+  #figures() {
+    if (!this.player) return;
+    const { width, height, bitrate, buffer, decoded, dropped, stalls } = this.player.stats;
+    const figures = {
+      Picture: width ? `${width}×${height}` : "–",
+      "Bit rate": bitrate ? bits(bitrate) : "–",
+      Buffer: `${buffer.toFixed(1)} s`,
+      Decoded: String(decoded),
+      Dropped: String(dropped),
+      Stalls: String(stalls),
+    };
+    const list = byId("figures");
+    if (!list.children.length) {
+      list.append(...Object.keys(figures).map((name) => element("div", {}, element("dt", {}, name), element("dd"))));
+    }
+    Object.values(figures).forEach((text, at) => setText(list.children[at].lastChild, text));
+  }
+}

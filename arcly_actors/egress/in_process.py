@@ -1,0 +1,192 @@
+"""Reading in Python code: a stream's frames as an async iterator, joined at the GOP, bounded by the stream's own log."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from arcly_actors import limits
+from arcly_actors.bus.bus import Bus
+from arcly_actors.bus.channel import Channel
+from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.messages import (
+    Ref,
+    SeatLagged,
+    StreamEnded,
+    StreamHeld,
+    StreamResumed,
+    Subscribe,
+    Subscription,
+    TracksChanged,
+    Unsubscribe,
+)
+from arcly_actors.bus.policy import Join
+from arcly_actors.errors import Refused
+from arcly_actors.media.frame import MediaFrame
+from arcly_actors.runtime import Exited, LoopActor, LoopFuture, System, receives
+from arcly_actors.runtime.notify import notify
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What became of a request for a seat."""
+
+    outcome: Subscription | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class _AskAgain:
+    """Ask for a seat."""
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """Ask for the first seat's outcome."""
+
+
+class FrameSubscriber(LoopActor):
+    """Holds a program's seat, at the restarted stream too, and says by `changed` when there is something to look at."""
+
+    def __init__(self, system: System, bus: Bus, key: StreamKey, join: Join | None, reader: "FrameReader") -> None:
+        super().__init__(system)
+        self._bus = bus
+        self._key = key
+        self._join = join
+        self._reader = reader
+        self._seat: Subscription | None = None
+        self._first: LoopFuture[Subscription] = LoopFuture()
+
+    def on_start(self) -> None:
+        """Ask for a seat."""
+        self._ask(_AskAgain())
+
+    def on_stop(self) -> None:
+        """Give it back."""
+        if self._seat is not None:
+            notify(self._seat.stream, Unsubscribe(self._seat.number, "left"))
+
+    @receives(_First)
+    def first(self, _: _First) -> LoopFuture[Subscription]:
+        """Answered with the seat, or with the refusal."""
+        return self._first
+
+    @receives(_AskAgain)
+    def _ask(self, _: _AskAgain) -> None:
+        request = Subscribe(self._key, self.actor_ref, "python", "in-process", self._join)
+
+        async def ask() -> _Asked:
+            try:
+                return _Asked(await self._bus.subscribe(request))
+            except Refused as refused:
+                return _Asked(refused)
+
+        self.spawn(ask(), then=lambda message: message)
+
+    @receives(_Asked)
+    def asked(self, asked: _Asked) -> None:
+        """A seat, or the end."""
+        outcome = asked.outcome
+        if isinstance(outcome, Subscription):
+            self._seat = outcome
+            self.watch(outcome.stream)
+            if not self._first.settled:
+                self._first.set(outcome)
+        elif self._first.settled:
+            self._reader.finish()
+        else:
+            self._first.set_exception((Refused, outcome, None))
+
+    @receives(SeatLagged)
+    def lagged(self, lagged: SeatLagged) -> None:
+        """The reader skipped frames: say so under this seat's number."""
+        if self._seat is not None:
+            notify(self._seat.stream, SeatLagged(self._seat.number, lagged.frames))
+
+    @receives(StreamEnded)
+    def ended(self, _: StreamEnded) -> None:
+        """No frame follows."""
+        self._reader.finish()
+
+    @receives(StreamHeld, StreamResumed, TracksChanged)
+    def unchanged(self, _: object) -> None:
+        """The log tells it all."""
+
+    @receives(Exited)
+    def stream_gone(self, exited: Exited) -> None:
+        """Restarted: take a seat there. Ended in order: over."""
+        if exited.error is None:
+            self._reader.finish()
+        else:
+            self.after(limits.REATTACH_DELAY, _AskAgain())
+
+
+class FrameReader:
+    """A cursor over a channel's log.
+
+    A reader that is more than half of the application's `max_lag_ns` behind, or that fell out of the log, goes on at the
+    newest cached keyframe; a publisher never waits for it.
+    """
+
+    def __init__(self) -> None:
+        self._ready = asyncio.Event()
+        self._finished = False
+        self._position: int | None = None
+        self._waits_from = 0
+        self.skipped = 0
+
+    def finish(self) -> None:
+        """No frame follows those in the log."""
+        self._finished = True
+        self._ready.set()
+
+    async def frames(
+        self, system: System, bus: Bus, key: StreamKey, join: Join | None = None
+    ) -> AsyncIterator[MediaFrame]:
+        """Frames from the join on, until the stream ends. Raises `Refused` when there is no such stream."""
+        subscriber = FrameSubscriber.start(system, bus, key, join, self)
+        try:
+            seat: Subscription = await subscriber.ask(_First(), block=False)
+            channel = seat.channel
+            self._position = channel.start(seat.join)
+            self._waits_from = channel.log.head
+            observing = channel.feed.subscribe(lambda _: self._ready.set(), None, self.finish)
+            try:
+                while (frame := await self._next(channel, subscriber)) is not None:
+                    yield frame
+            finally:
+                observing.dispose()
+        finally:
+            await subscriber.stop(block=False)
+
+    async def _next(self, channel: Channel, subscriber: Ref) -> MediaFrame | None:
+        while True:
+            skipped = self._find(channel)
+            if skipped:
+                self.skipped += skipped
+                notify(subscriber, SeatLagged(0, skipped))
+            position = self._position
+            if position is not None and position < channel.log.head:
+                self._position = position + 1
+                return channel.log[position].frame
+            if self._finished:
+                return None
+            self._ready.clear()
+            await self._ready.wait()
+
+    def _find(self, channel: Channel) -> int:
+        """Put the position where it can be read from; returns how many frames that skips."""
+        log, position, anchor = channel.log, self._position, channel.anchor
+        if position is None:
+            if anchor is not None and anchor >= self._waits_from:
+                self._position = anchor
+            return 0
+        if position >= log.head:
+            return 0
+        lost = position < log.tail
+        late = lost or log.dts(log.head - 1) - log.dts(position) > channel.policy.max_lag_ns // 2
+        if late and anchor is not None and anchor > position:
+            self._position = anchor
+            return anchor - position
+        if lost:
+            self._position, self._waits_from = None, log.head
+            return log.head - position
+        return 0

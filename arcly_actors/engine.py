@@ -1,0 +1,171 @@
+"""The engine: a whole streaming server as an object that a program embeds.
+
+``async with Engine(topology) as engine`` starts the supervision tree and every endpoint, and ends it in order: viewers
+get a proper end, connections are flushed, actors stop from the leaves up.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+import pykka
+from aiohttp.web import RouteDef
+
+from arcly_actors import limits
+from arcly_actors.bus.events import Events
+from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.messages import Ref
+from arcly_actors.bus.report import StreamReport
+from arcly_actors.clock import Clock, Entropy, SystemClock, SystemEntropy
+from arcly_actors.console.reports import stream_json
+from arcly_actors.console.routes import console_routes
+from arcly_actors.console.trees import tree_json
+from arcly_actors.errors import ArclyError, ConfigurationError
+from arcly_actors.ingest.in_process import PublishHandle
+from arcly_actors.ingest.pattern import PatternShape
+from arcly_actors.ingest.pattern_publisher import PatternSource
+from arcly_actors.media.frame import Track
+from arcly_actors.runtime import (
+    ChildSpec,
+    Exited,
+    LoopActor,
+    OnExceeded,
+    StartChild,
+    System,
+    TreeNode,
+    receives,
+    tree,
+)
+from arcly_actors.stream import Stream
+from arcly_actors.topology import Topology
+from arcly_actors.topology.build import Build, build
+from arcly_actors.transport.addresses import Address
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class Engine:
+    """A streaming runtime on the running event loop. Use it as an async context manager, from that loop only.
+
+    Entering raises `ConfigurationError` when an endpoint cannot have its address. `clock` and `entropy` are the system's
+    unless given.
+    """
+
+    def __init__(
+        self, topology: Topology | None = None, *, clock: Clock | None = None, entropy: Entropy | None = None
+    ) -> None:
+        self.topology = topology or Topology()
+        self.events = Events()
+        self._clock = clock or SystemClock()
+        self._entropy = entropy or SystemEntropy()
+        self._built: Build | None = None
+        self._watcher: pykka.ActorRef[_RootWatcher] | None = None
+        self._failed: asyncio.Future[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        system = System(loop, self._clock, self._entropy)
+        self._failed = loop.create_future()
+        self._built = build(system, self.topology, self.events, self._console)
+        self._watcher = _RootWatcher.start(system, self._built.root, self._failed)
+        try:
+            await self._built.ready()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        built, self._built = self._built, None
+        if built is None:
+            return
+        if self._watcher is not None:
+            await self._watcher.stop(block=False)
+        built.bus.end_all("the server is shutting down")
+        # Ending a stream takes a few messages to each viewer; they are all on their way within some turns of the loop.
+        for _ in range(limits.GOODBYE_TURNS):
+            if not built.bus.reports():
+                break
+            await asyncio.sleep(0)
+        await built.root.stop(block=False)
+        self.events.observable.complete()
+
+    def _console(self) -> Sequence[RouteDef]:
+        return console_routes(lambda: [stream_json(report) for report in self.streams()], lambda: tree_json(self.tree()))
+
+    @property
+    def addresses(self) -> dict[str, tuple[Address, ...]]:
+        """Where each endpoint listens, with the ports that were chosen."""
+        return dict(self._running.bound)
+
+    async def failed(self) -> None:
+        """Wait until the engine as a whole fails, and raise why; never returns otherwise. Cancel it freely."""
+        if self._failed is not None:
+            await asyncio.shield(self._failed)
+
+    async def stream(self, key: str) -> Stream:
+        """The stream `key` (``"live/cam"``), as soon as it is published. Raises `Refused` for an unknown application."""
+        running = self._running
+        parsed = StreamKey.parse(key)
+        await running.bus.appears(parsed)
+        return Stream(running.system, running.bus, parsed)
+
+    def publish(self, key: str, tracks: tuple[Track, ...], metadata: Mapping[str, str] = _NONE) -> PublishHandle:
+        """Publish from this program: ``async with engine.publish("live/made", tracks) as publisher``.
+
+        Entering raises `Refused` when the slot is taken.
+        """
+        running = self._running
+        return PublishHandle(running.system, running.bus, StreamKey.parse(key), tuple(tracks), metadata)
+
+    async def start_pattern(self, key: str, shape: PatternShape | None = None) -> None:
+        """Publish the built-in test pattern at `key`, supervised, for as long as the engine runs."""
+        running = self._running
+        parsed = StreamKey.parse(key)
+
+        def start() -> Ref:
+            return PatternSource.start(running.system, running.bus, parsed, shape)
+
+        spec = ChildSpec(f"pattern {parsed}", start, on_exceeded=OnExceeded.DEGRADE)
+        await running.sources.ask(StartChild(spec), block=False)
+
+    def streams(self) -> tuple[StreamReport, ...]:
+        """Every stream, with its state, tracks, viewers and figures as of now."""
+        return self._running.bus.reports()
+
+    def tree(self) -> TreeNode:
+        """The supervision tree as of now: id, state, restarts and last error of every actor."""
+        return tree(self._running.root)
+
+    def end_stream(self, key: str, reason: str = "ended by the operator") -> None:
+        """End a stream: its publisher is disconnected and its viewers get a proper end."""
+        self._running.bus.end(StreamKey.parse(key), reason)
+
+    @property
+    def _running(self) -> Build:
+        if self._built is None:
+            raise ConfigurationError("the engine is not running: use it inside `async with Engine(...)`")
+        return self._built
+
+
+class _RootWatcher(LoopActor):
+    """Hears of the root supervisor's failure: then nothing is left that could restart anything."""
+
+    def __init__(self, system: System, root: Ref, failed: "asyncio.Future[None]") -> None:
+        super().__init__(system)
+        self._root = root
+        self._failed = failed
+
+    def on_start(self) -> None:
+        """Watch it."""
+        self.watch(self._root)
+
+    @receives(Exited)
+    def exited(self, exited: Exited) -> None:
+        """Say so to whoever waits in `Engine.failed`."""
+        if not self._failed.done():
+            self._failed.set_exception(ArclyError(f"the engine failed: {exited.error or exited.reason}"))
+            self._failed.exception()  # nobody may be waiting, which is not a second error

@@ -1,0 +1,63 @@
+"""The server under test: a topology made for the case, its process, and the wait until it listens."""
+
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.child import Child
+
+if TYPE_CHECKING:
+    from bench.case import Bench
+
+APPLICATION, NAME = "live", "bench"
+_START_SECONDS = 20.0
+
+
+def topology(port: int, viewers: int, flush_ms: float | None) -> str:
+    """A topology with RTMP alone, room for the viewers, and the flush interval unless it is to be the default."""
+    application = "" if flush_ms is None else f"flush_interval: {flush_ms:g}ms"
+    return (
+        "version: 1\n"
+        f"applications:\n  {APPLICATION}: {{{application}}}\n"
+        f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{port}"}}\n  http: {{enabled: false}}\n'
+        f"limits: {{max_connections: {viewers + 100}}}\n"
+    )
+
+
+@contextmanager
+def running_server(viewers: int, flush_ms: float | None, bench: "Bench") -> Iterator[tuple[Child, int]]:
+    """The server in a process of its own, listening on the port given with it."""
+    port = _free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.yaml"
+        path.write_text(topology(port, viewers, flush_ms))
+        command = _filled(bench.server_command, path, port)
+        with Child(command, bench.server_cores, log=bench.log) as server:
+            _wait_listening(server, port, bench.log)
+            yield server, port
+
+
+def _filled(command: Sequence[str], path: Path, port: int) -> list[str]:
+    return [part.replace("{topology}", str(path)).replace("{port}", str(port)) for part in command]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_listening(server: Child, port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while server.alive and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"the server does not listen; its log {log} ends: {log.read_text()[-2000:]}")

@@ -1,0 +1,213 @@
+"""The load client in Python, for machines without a C compiler: same arguments, same lines as `native/viewers.c`.
+
+It costs far more than the C one and shares the machine with the server, so it is good for some dozens of viewers.
+"""
+
+import json
+import resource
+import selectors
+import socket
+import struct
+import sys
+import time
+from pathlib import Path
+
+from bench.checker import FAULTS, Checker, Reference
+from bench.chunks import ChunkReader, Message
+from bench.clip import AUDIO, VIDEO, load
+from bench.histogram import Histogram
+from bench.wire import amf, chunked
+
+_HANDSHAKE = 1 + 1536 + 1536
+_RESULT = b"\x02\x00\x07_result"
+_CLIENT_CHUNK = 128
+_PATIENCE_NS = 20_000_000_000
+
+
+class Tally:
+    """What all viewers count together, while the steady window is open."""
+
+    def __init__(self) -> None:
+        self.measuring = False
+        self.late = Histogram()
+        self.bytes = self.payload = 0
+
+
+class Viewer:
+    """One viewer: handshake, connect, createStream, play, then media to check."""
+
+    def __init__(self, address: tuple[str, int], names: tuple[str, str], reference: Reference, tally: Tally) -> None:
+        self.checker = Checker(reference)
+        self.first_keyframe_ns: int | None = None
+        self.failed = False
+        self.socket = socket.create_connection(address, timeout=5)
+        self.socket.setblocking(False)
+        self._address, (self._application, self._name) = address, names
+        self._tally = tally
+        self._handshake = _HANDSHAKE
+        self._chunks = ChunkReader()
+        self._play_at = 0
+        self._window = self._received = self._acknowledged = 0
+        self._send(b"\x03" + bytes(1536))
+
+    def on_readable(self) -> None:
+        """Take what the server sent."""
+        try:
+            data = self.socket.recv(1 << 18)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._give_up("closed", str(error))
+            return
+        if not data:
+            self._give_up("closed", "closed by the server")
+            return
+        now = time.monotonic_ns()
+        self._received += len(data)
+        self._tally.bytes += len(data) * self._tally.measuring
+        if self._handshake:
+            data = self._shake_hands(data)
+        try:
+            for message in self._chunks.feed(data):
+                self._accept(message, now)
+        except ValueError as error:
+            self._give_up("protocol", str(error))
+        self._acknowledge()
+
+    def _shake_hands(self, data: bytes) -> bytes:
+        used = min(self._handshake, len(data))
+        self._handshake -= used
+        if not self._handshake:
+            url = f"rtmp://{self._address[0]}:{self._address[1]}/{self._application}"
+            self._send(bytes(1536))
+            self._command(amf("connect", 1, {"app": self._application, "flashVer": "LNX 9,0,124,2", "tcUrl": url}), 0)
+        return data[used:]
+
+    def _accept(self, message: Message, now: int) -> None:
+        if message.type in {AUDIO, VIDEO}:
+            sent_ns = self.checker.accept(message)
+            if sent_ns is not None and self.first_keyframe_ns is None and message.payload[0] >> 4 == 1:
+                self.first_keyframe_ns = now - self._play_at
+            if self._tally.measuring:
+                self._tally.payload += len(message.payload)
+                if sent_ns is not None:
+                    self._tally.late.add(now - sent_ns)
+        elif message.type == 20:
+            self._on_command(message.payload)
+        elif message.type == 5:
+            self._window = int.from_bytes(message.payload[:4], "big")
+        elif message.type == 4 and message.payload[:2] == b"\x00\x06":
+            self._send(chunked(2, 4, b"\x00\x07" + message.payload[2:6], chunk=_CLIENT_CHUNK))
+        elif message.type not in {1, 3, 4, 6, 18}:
+            self.checker.fault("unexpected", f"message type {message.type}")
+
+    def _on_command(self, body: bytes) -> None:
+        if body.startswith(_RESULT + amf(1)):
+            self._command(amf("createStream", 2, None), 0)
+        elif body.startswith(_RESULT + amf(2, None) + b"\x00"):
+            stream = int(struct.unpack_from(">d", body, len(_RESULT + amf(2, None)) + 1)[0])
+            self._play_at = time.monotonic_ns()
+            self._command(amf("play", 3, None, self._name, -2000), stream)
+        elif b"_error" in body or b"\x02\x00\x05error" in body:
+            self._give_up("refused", repr(body))
+
+    def _command(self, body: bytes, stream: int) -> None:
+        self._send(chunked(3, 20, body, message_stream=stream, chunk=_CLIENT_CHUNK))
+
+    def _acknowledge(self) -> None:
+        if self._window and self._received - self._acknowledged >= self._window and not self.failed:
+            self._acknowledged = self._received
+            self._send(chunked(2, 3, (self._received & 0xFFFFFFFF).to_bytes(4, "big")))
+
+    def _send(self, data: bytes | bytearray) -> None:
+        try:
+            self.socket.sendall(data)
+        except OSError as error:
+            self._give_up("closed", f"cannot send: {error}")
+
+    def _give_up(self, kind: str, text: str) -> None:
+        if not self.failed:
+            self.failed = True
+            self.checker.fault(kind, text)
+            self.socket.close()
+
+
+class Crowd:
+    """All viewers and the loop that serves them."""
+
+    def __init__(self, count: int, join_ns: int, address: tuple[str, int], names: tuple[str, str], clip: Path) -> None:
+        self.tally = Tally()
+        self.viewers: list[Viewer] = []
+        self._count, self._join_ns = count, join_ns
+        self._address, self._names = address, names
+        self._reference = Reference(load(clip))
+        self._start = time.monotonic_ns()
+        self._selector = selectors.DefaultSelector()
+
+    def serve(self, until: int, *, for_playing: bool = False) -> None:
+        """Handle events until a moment, or once everybody plays; viewers join as they are due."""
+        while (now := time.monotonic_ns()) < until:
+            self._join(now)
+            if (
+                for_playing
+                and len(self.viewers) == self._count
+                and all(v.failed or v.first_keyframe_ns for v in self.viewers)
+            ):
+                return
+            for key, _ in self._selector.select(min(until - now, 5_000_000) / 1e9):
+                viewer: Viewer = key.data
+                viewer.on_readable()
+                if viewer.failed:
+                    self._selector.unregister(key.fileobj)
+
+    def _join(self, now: int) -> None:
+        due = min(self._count, (now - self._start) * self._count // self._join_ns + 1) if self._join_ns else self._count
+        while len(self.viewers) < due:
+            viewer = Viewer(self._address, self._names, self._reference, self.tally)
+            self.viewers.append(viewer)
+            if not viewer.failed:
+                self._selector.register(viewer.socket, selectors.EVENT_READ, viewer)
+
+    def result(self, seconds: float, cpu: float) -> dict[str, object]:
+        """The line that ends the run."""
+        firsts = [v.first_keyframe_ns // 1000 for v in self.viewers if v.first_keyframe_ns is not None]
+        heads = [v.checker.next_video for v in self.viewers if v.checker.next_video is not None]
+        return {
+            "event": "result", "joined": len(firsts), "failed": sum(v.failed for v in self.viewers),
+            "seconds": seconds, "bytes": self.tally.bytes, "payload": self.tally.payload, "frames": self.tally.late.count,
+            "cpu": cpu, "first_keyframe_us": firsts, "spread": max(heads, default=0) - min(heads, default=0),
+            "errors": {kind: sum(v.checker.faults[kind] for v in self.viewers) for kind in FAULTS},
+            "first_error": next((v.checker.first_error for v in self.viewers if v.checker.first_error), ""),
+            "latency": dict(self.tally.late.bins),
+        }  # fmt: skip
+
+
+def main(arguments: list[str]) -> None:
+    """`CLIP HOST PORT APP NAME N JOIN_S SETTLE_S STEADY_S`."""
+    clip, host, port, application, name, count = arguments[:6]
+    join, settle, steady = (int(float(seconds) * 1e9) for seconds in arguments[6:9])
+    crowd = Crowd(int(count), join, (host, int(port)), (application, name), Path(clip))
+    crowd.serve(time.monotonic_ns() + join + _PATIENCE_NS, for_playing=True)
+    crowd.serve(time.monotonic_ns() + settle)
+    _say({"event": "steady"})
+    cpu, began = _own_cpu(), time.monotonic_ns()
+    crowd.tally.measuring = True
+    crowd.serve(began + steady)
+    crowd.tally.measuring = False
+    cpu, seconds = _own_cpu() - cpu, (time.monotonic_ns() - began) / 1e9
+    _say({"event": "end"})
+    crowd.serve(time.monotonic_ns() + 250_000_000)  # keeps reading while the server's CPU is read
+    _say(crowd.result(seconds, cpu))
+
+
+def _own_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _say(line: dict[str, object]) -> None:
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

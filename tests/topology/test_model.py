@@ -1,0 +1,98 @@
+"""The model in Python: defaults, strictness, and the way to YAML and back."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from arcly_actors.bus.policy import ApplicationPolicy, Conflict, Join
+from arcly_actors.topology import (
+    Address,
+    Application,
+    Backoff,
+    Endpoints,
+    GopCache,
+    Http,
+    Rtmp,
+    Rtmps,
+    Subscriber,
+    Supervision,
+    Tls,
+    Topology,
+    duration,
+    size,
+)
+
+
+def test_a_default_topology_listens_on_this_machine_only() -> None:
+    assert Topology().endpoints.listeners() == {"rtmp": Address("127.0.0.1", 1935), "http": Address("127.0.0.1", 8080)}
+
+
+def test_without_a_file_live_is_the_only_application_and_has_the_policy_of_the_bus() -> None:
+    assert Topology().policies() == {"live": ApplicationPolicy()}
+
+
+def test_an_application_becomes_the_policy_of_the_bus() -> None:
+    application = Application(
+        gop_cache=GopCache(frames=9, bytes=size("1MiB"), duration=duration("3s")),
+        hold=0,
+        on_conflict="takeover",
+        idle_timeout=duration("5s"),
+        subscriber=Subscriber(join="live", max_lag=duration("1s")),
+        flush_interval=0,
+    )
+    policy = application.policy()
+    assert (policy.gop.frames, policy.gop.size, policy.gop.duration_ns) == (9, 1 << 20, 3_000_000_000)
+    assert (policy.hold_ns, policy.idle_ns, policy.max_lag_ns, policy.flush_interval_ns) == (0, 5 * 10**9, 10**9, 0)
+    assert (policy.on_conflict, policy.join) == (Conflict.TAKEOVER, Join.LIVE)
+
+
+def test_the_python_form_is_the_file() -> None:
+    made = Topology(
+        applications={"live/room": Application(hold=duration("1m"))},
+        endpoints=Endpoints(
+            rtmp=Rtmp(enabled=False),
+            rtmps=Rtmps(listen=Address("::", 1936), tls=Tls(certificate=Path("c.pem"), key=Path("k.pem"))),
+            http=Http(cors=("*", "https://player.example:8443")),
+        ),
+        supervision=Supervision(strategy="rest_for_one", backoff=Backoff(first=duration("1s"), jitter=0)),
+    )
+    assert Topology.parse(made.to_yaml()) == made
+    assert made.endpoints.listeners() == {"rtmps": Address("::", 1936), "http": Address("127.0.0.1", 8080)}
+
+
+def test_text_with_units_is_understood_in_python_too() -> None:
+    read = Topology.model_validate({"applications": {"live": {"hold": "1m", "gop_cache": {"bytes": "1MiB"}}}})
+    assert read.applications["live"].hold == 60 * 10**9
+    assert read.applications["live"].gop_cache.bytes == 1 << 20
+
+
+def test_a_topology_does_not_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Topology().limits.max_publishers = 3
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"applications": {}},
+        {"applications": {"live": {"hold": -1}}},
+        {"applications": {"live": {"hold": True}}},
+        {"limits": {"max_publishers": True}},
+        {"limits": {"max_publishers": 1.0}},
+        {"sources": ["rtmp://example/live/cam"]},
+        {"sinks": [{}]},
+        {"endpoints": {"http": {"cors": ["player.example"]}}},
+        {"endpoints": {"http": {"cors": ["https://player.example/path"]}}},
+        {"endpoints": {"rtmp": {"listen": "127.0.0.1:8080"}}},
+        {"supervision": {"backoff": {"first": "31s"}}},
+    ],
+)
+def test_values_that_cannot_work_are_refused_in_python_too(value: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Topology.model_validate(value)
+
+
+def test_a_disabled_endpoint_leaves_its_address_to_others() -> None:
+    endpoints = Endpoints(rtmp=Rtmp(enabled=False, listen=Address("127.0.0.1", 8080)))
+    assert endpoints.listeners() == {"http": Address("127.0.0.1", 8080)}
