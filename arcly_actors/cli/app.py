@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from arcly_actors.cli.check import check
+from arcly_actors.cli.demo import demo
+from arcly_actors.cli.run import run
 from arcly_actors.cli.schema import schema
 from arcly_actors.version import VERSION
 
@@ -32,5 +34,7 @@ def options(
     """Live-media streaming: RTMP in; RTMP, HTTP-FLV and HLS out."""
 
 
+app.command("run")(run)
+app.command("demo")(demo)
 app.command("check")(check)
 app.command("schema")(schema)
