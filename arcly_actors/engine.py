@@ -6,6 +6,7 @@ get a proper end, connections are flushed, actors stop from the leaves up.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType, TracebackType
 from typing import Self
 

@@ -142,6 +142,9 @@ LOG_BURST = 20
 
 LOG_WINDOW = 5 * NS_PER_S
 """After this the lines that were left out are told as a number: soon enough to follow a crowd that arrives."""
+
+SIGNAL_ECHO = 500 * NS_PER_MS
+"""A second SIGINT this soon after the first is its echo, passed on by a parent; a person takes longer to press again."""
 # -- rtmp -----------------------------------------------------------------------------------------------------------
 
 HANDSHAKE_TIMEOUT = 5 * NS_PER_S

@@ -15,6 +15,7 @@ app = typer.Typer(
     help="Live-media streaming: RTMP in; RTMP, HTTP-FLV and HLS out.",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

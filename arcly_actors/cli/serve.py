@@ -14,7 +14,7 @@ from arcly_actors.cli.journal import Journal
 from arcly_actors.cli.logging import start_logging, stop_logging
 from arcly_actors.cli.status import StatusLine
 from arcly_actors.cli.terminal import errors, output
-from arcly_actors.clock import SystemClock
+from arcly_actors.clock import Clock, SystemClock
 from arcly_actors.engine import Engine
 from arcly_actors.errors import AddressUnavailable, ArclyError, ConfigurationError
 from arcly_actors.loop import run
@@ -45,16 +45,16 @@ def serve(serving: Serving) -> Exit:
         stack.callback(stop_logging, lines)
         status = StatusLine(console, clock)
         try:
-            return run(_serve(serving, status, Journal(clock), lines))
+            return run(_serve(serving, clock, status, lines))
         except AddressUnavailable as error:
             console.print(Text(f"arcly: {error}. {_advice(serving, error)}", style="red"))
             return Exit.UNAVAILABLE
 
 
-async def _serve(serving: Serving, status: StatusLine, journal: Journal, lines: logging.Handler) -> Exit:
-    engine = Engine(serving.topology)
+async def _serve(serving: Serving, clock: Clock, status: StatusLine, lines: logging.Handler) -> Exit:
+    engine, journal = Engine(serving.topology, clock=clock), Journal(clock)
     engine.events.observable.subscribe(journal)
-    with Interrupts(status.clear) as interrupts, status:
+    with Interrupts(clock, status.clear) as interrupts, status:
         # Why an endpoint cannot start is told once, by `serve`; not as the failure of an actor, too.
         lines.addFilter(_no_configuration_error)
         async with engine:
