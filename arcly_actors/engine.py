@@ -6,6 +6,7 @@ get a proper end, connections are flushed, actors stop from the leaves up.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -32,6 +33,7 @@ from arcly_actors.runtime import (
     LoopActor,
     OnExceeded,
     StartChild,
+    StopChild,
     System,
     TreeNode,
     receives,
@@ -84,6 +86,9 @@ class Engine:
             return
         if self._watcher is not None:
             await self._watcher.stop(block=False)
+        # Sources first: to them, the end of their stream is a failure.
+        with suppress(pykka.ActorDeadError):
+            await built.root.ask(StopChild("sources"), block=False)
         built.bus.end_all("the server is shutting down")
         # Ending a stream takes a few messages to each viewer; they are all on their way within some turns of the loop.
         for _ in range(limits.GOODBYE_TURNS):
