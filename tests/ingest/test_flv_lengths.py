@@ -5,7 +5,7 @@ from arcly_actors.media import nal
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.frame import MediaFrame
 
-SPS = bytes.fromhex("6742c00dda05067840000003004000000f03c50ae0")
+SPS = bytes.fromhex("6742c01eda0280bfe5840000030004000003 00f23c58ba80")
 PPS = bytes.fromhex("68ce3c80")
 
 
