@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pykka
 from aiohttp.web import RouteDef
@@ -44,6 +44,9 @@ from arcly_actors.topology import Topology
 from arcly_actors.topology.build import Build, build
 from arcly_actors.transport.addresses import Address
 
+if TYPE_CHECKING:
+    from arcly_actors.threaded import ThreadedEngine
+
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -64,6 +67,15 @@ class Engine:
         self._built: Build | None = None
         self._watcher: pykka.ActorRef[_RootWatcher] | None = None
         self._failed: asyncio.Future[None] | None = None
+
+    @classmethod
+    def run_in_thread(
+        cls, topology: Topology | None = None, *, clock: Clock | None = None, entropy: Entropy | None = None
+    ) -> "ThreadedEngine":
+        """An engine for a program without an event loop: ``with Engine.run_in_thread() as engine``."""
+        from arcly_actors.threaded import ThreadedEngine  # noqa: PLC0415 - it is built on this module
+
+        return ThreadedEngine(topology, clock=clock, entropy=entropy)
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()

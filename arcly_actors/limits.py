@@ -145,6 +145,12 @@ LOG_WINDOW = 5 * NS_PER_S
 
 SIGNAL_ECHO = 500 * NS_PER_MS
 """A second SIGINT this soon after the first is its echo, passed on by a parent; a person takes longer to press again."""
+
+# -- embedding ------------------------------------------------------------------------------------------------------
+
+PULLED_BATCH = 32
+"""Items fetched for a blocking iterator at once: the hop between threads is shared, and little is held behind it."""
+
 # -- rtmp -----------------------------------------------------------------------------------------------------------
 
 HANDSHAKE_TIMEOUT = 5 * NS_PER_S

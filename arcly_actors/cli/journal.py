@@ -15,7 +15,7 @@ _log = logging.getLogger("arcly_actors.events")
 _LINES: Final[dict[type, tuple[int, Callable[[Any], str]]]] = {
     bus.PublishStarted: (logging.INFO, lambda _: "published"),
     bus.PublishHeld: (
-        logging.WARNING,
+        logging.INFO,
         lambda event: f"publisher gone ({event.reason}); viewers are held for {duration_text(event.hold_ns)}",
     ),
     bus.PublishResumed: (logging.INFO, lambda _: "resumed"),
@@ -68,12 +68,13 @@ class Journal:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._windows: dict[type, tuple[int, int]] = {}
+        self.stopping = False
 
     def __call__(self, event: bus.Event) -> None:
         """Log one event, or count it."""
         kind = type(event)
         level, text = _LINES[kind]
-        if not _log.isEnabledFor(level):
+        if not _log.isEnabledFor(level) or (self.stopping and kind is bus.PublishHeld):  # nothing is held any more
             return
         ends, count = self._windows.get(kind, (0, 0))
         now = self._clock.monotonic_ns()

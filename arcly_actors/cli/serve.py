@@ -94,7 +94,8 @@ async def _until_over(engine: Engine, interrupts: Interrupts, status: StatusLine
             task.cancel()
         with suppress(asyncio.CancelledError, ArclyError):
             await failed
-    _log.info("stopping; once more to stop at once")
+    journal.stopping = True
+    _log.info("stopping; another Ctrl-C stops at once")
     return Exit.OK
 
 
