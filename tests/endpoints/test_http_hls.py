@@ -19,7 +19,7 @@ from arcly_actors.media.codec import CodecId
 from arcly_actors.media.frame import MediaFrame
 from arcly_actors.runtime import System
 from tests.egress.hls_scene import KEY, Listing, Scene
-from tests.support.programs import run
+from tests.support.tools import run
 from tests.support.streams import clip
 
 Client = TestClient[web.Request, web.Application]
