@@ -5,7 +5,7 @@ import json
 import sys
 from dataclasses import dataclass
 
-from tests.support.tools import running, run
+from tests.support.tools import run, running
 
 
 @dataclass(frozen=True, slots=True)
