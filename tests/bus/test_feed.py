@@ -148,7 +148,11 @@ def test_completion_is_told_to_all_and_to_those_who_come_later(error: Exception 
 
 def test_a_last_word_may_dispose_of_another_seat() -> None:
     feed: Feed[int] = Feed()
-    feed.subscribe(None, None, lambda: middle.seat.dispose())
+
+    def last_word() -> None:
+        middle.seat.dispose()
+
+    feed.subscribe(None, None, last_word)
     middle, last = Witness(feed), Witness(feed)
     feed.complete()
     assert (middle.seen, last.seen) == ([], ["done"])
