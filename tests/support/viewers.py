@@ -47,7 +47,8 @@ async def ffprobe(url: str, seconds: float = 1.5, *options: str) -> Probed:
     """Play for `seconds` with Debian's ffprobe, which also decodes."""
     output, errors = await run(
         "ffprobe",
-        *("-v", "warning", *options, "-read_intervals", f"%+{seconds}", "-of", "json"),
+        # In FLV FFmpeg waits for a second track that may yet come for as long as it analyses: 5 s unless told.
+        *("-v", "warning", *options, "-analyzeduration", "1000000", "-read_intervals", f"%+{seconds}", "-of", "json"),
         *("-show_entries", "stream=index,codec_name,width:packet=stream_index,dts,flags:frame=stream_index", "-i", url),
     )
     told = json.loads(output)
