@@ -65,7 +65,7 @@ class EncodedFeed:
         self._tracks: tuple[Track, ...] = ()
         self._joined: dict[tuple[int, int], bytes] = {}
         for position in range(frames.tail, frames.head):
-            self._encode(frames[position])
+            self.take(frames[position])
 
     @property
     def head(self) -> int:
@@ -74,8 +74,8 @@ class EncodedFeed:
 
     @property
     def tail(self) -> int:
-        """The oldest position still here."""
-        return self._first + self._log.tail
+        """The oldest position still here. An entry without its frame is of no use: its tracks are not known."""
+        return max(self._first + self._log.tail, self._frames.tail)
 
     @property
     def size(self) -> int:

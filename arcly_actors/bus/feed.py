@@ -1,6 +1,7 @@
 """The feed: a stream's frames as a reactivex Observable, with each observer isolated from the rest."""
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from reactivex import Observable, abc
@@ -23,13 +24,16 @@ class Feed(Observable[ValueT], Generic[ValueT]):
 
     def __init__(self) -> None:
         super().__init__()
+        # Two lists side by side. During a delivery they only grow, and a seat that is given up leaves a gap.
         self._next: list[Callable[[ValueT], None]] = []
-        self._seats: list[abc.ObserverBase[ValueT]] = []
+        self._seats: list[abc.ObserverBase[ValueT] | None] = []
+        self._depth = 0
+        self._gaps = 0
         self._ended: tuple[Exception | None] | None = None
         self.failed_observers = 0
 
     def __len__(self) -> int:
-        return len(self._next)
+        return len(self._seats) - self._gaps
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[ValueT], scheduler: abc.SchedulerBase | None = None
@@ -57,43 +61,65 @@ class Feed(Observable[ValueT], Generic[ValueT]):
         """Deliver one value to every observer."""
         failures: list[tuple[int, Exception]] | None = None
         calls = self._next
-        for index, call in enumerate(calls):
-            try:
-                call(value)
-            except Exception as error:  # noqa: BLE001 - isolating observers is what a feed is for
-                failures = failures or []
-                failures.append((index, error))
-        if failures and calls is self._next:  # an observer that changed the list meanwhile is met again at the next value
-            for seat, failure in [(self._seats[index], failure) for index, failure in failures]:
-                self._drop(seat, failure)
+        self._depth += 1
+        try:
+            for index, call in enumerate(islice(calls, len(calls))):
+                try:
+                    call(value)
+                except Exception as error:  # noqa: BLE001 - isolating observers is what a feed is for
+                    failures = failures or []
+                    failures.append((index, error))
+            for index, failure in failures or ():
+                self.failed_observers += 1
+                seat = self._leave(index)
+                if seat is not None:
+                    self._finish(seat, failure)
+        finally:
+            self._depth -= 1
+            self._compact()
 
     def complete(self, error: Exception | None = None) -> None:
         """End the feed: every observer gets `on_completed`, or `on_error` with `error`; later ones get it at once."""
         if self._ended is not None:
             return
         self._ended = (error,)
-        seats, self._seats, self._next = self._seats, [], []
-        for seat in seats:
-            self._finish(seat, error)
+        self._depth += 1  # a last word may dispose of other seats
+        for index in range(len(self._seats)):
+            seat = self._leave(index)
+            if seat is not None:
+                self._finish(seat, error)
+        self._depth -= 1
+        self._compact()
 
     def _seat(self, observer: abc.ObserverBase[ValueT]) -> abc.DisposableBase:
         if self._ended is not None:
             self._finish(observer, self._ended[0])
             return Disposable()
-        # New lists instead of changed ones: a delivery that is under way goes on over the old.
-        self._seats = [*self._seats, observer]
-        self._next = [*self._next, observer.on_next]
+        self._seats.append(observer)
+        self._next.append(observer.on_next)
         return Disposable(lambda: self._remove(observer))
 
     def _remove(self, observer: abc.ObserverBase[ValueT]) -> None:
-        kept = [(seat, call) for seat, call in zip(self._seats, self._next, strict=True) if seat is not observer]
-        self._seats = [seat for seat, _ in kept]
-        self._next = [call for _, call in kept]
+        for index, seat in enumerate(self._seats):
+            if seat is observer:
+                self._leave(index)
+                self._compact()
+                return
 
-    def _drop(self, observer: abc.ObserverBase[ValueT], error: Exception) -> None:
-        self.failed_observers += 1
-        self._remove(observer)
-        self._finish(observer, error)
+    def _leave(self, index: int) -> abc.ObserverBase[ValueT] | None:
+        """Leave a gap at `index`; who sat there, if anybody did."""
+        seat, self._seats[index] = self._seats[index], None
+        self._next[index] = _ignore
+        if seat is not None:
+            self._gaps += 1
+        return seat
+
+    def _compact(self) -> None:
+        if self._gaps and not self._depth:
+            kept = [(seat, call) for seat, call in zip(self._seats, self._next, strict=True) if seat is not None]
+            self._seats = [seat for seat, _ in kept]
+            self._next = [call for _, call in kept]
+            self._gaps = 0
 
     def _finish(self, observer: abc.ObserverBase[ValueT], error: Exception | None) -> None:
         try:

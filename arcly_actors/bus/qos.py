@@ -52,6 +52,8 @@ class QosMeter:
                     self._gop_frames = self._since_key
                 self._key_dts = frame.dts
                 self._since_key = 0
+        if not frame.arrival:
+            return
         transit = frame.arrival - frame.dts
         last = self._transit.get(frame.track.id)
         self._transit[frame.track.id] = transit

@@ -29,9 +29,10 @@ class _Lane:
 class Timeline:
     """Maps publishers' timestamps (ns) to the stream's: DTS strictly rises in each track while the stream lives.
 
-    Each call of `begin` starts a new publisher; its first frame follows the newest one of the publisher before and is
-    marked as a discontinuity. A clock that jumps within one publisher is treated alike, and the other tracks take the
-    same correction, so that sound and picture stay together.
+    Each call of `begin` starts a new publisher; its first frame follows the newest one of the publisher before, and the
+    first of each of its tracks is marked as a discontinuity. A clock that jumps within one publisher is treated alike,
+    and the other tracks take the same correction, so that sound and picture stay together. A track whose clock has
+    nothing to do with its publisher's other clock is put beside it.
     """
 
     def __init__(self) -> None:
@@ -39,6 +40,7 @@ class Timeline:
         self._offset: int | None = None
         self._newest: int | None = None
         self._fresh: set[int] = set()
+        self._resumed = False
         self.repaired = 0
         self.jumps = 0
 
@@ -51,23 +53,11 @@ class Timeline:
         """The next frame is a new publisher's."""
         self._offset = None
         self._fresh = set(self._lanes)
+        self._resumed = self._newest is not None
 
     def place(self, frame: MediaFrame) -> MediaFrame:
         """The frame on the stream's timeline; the payload is shared, not copied."""
-        track = frame.track.id
-        if self._offset is None:
-            self._offset = (0 if self._newest is None else self._newest + SEAM_NS) - frame.dts
-        lane = self._lanes.get(track)
-        seam = False
-        if lane is None:
-            lane = self._lanes[track] = _Lane(self._offset, -STEP_NS)
-        elif track in self._fresh:
-            self._fresh.discard(track)
-            lane.offset = self._offset
-            seam = True
-        elif self._jumped(lane, frame.dts + lane.offset):
-            self._follow_jump(lane, frame.dts)
-            seam = True
+        lane, seam = self._lane(frame)
         dts = frame.dts + lane.offset
         if dts < lane.last + STEP_NS:
             self.repaired += 1
@@ -77,6 +67,32 @@ class Timeline:
         if self._newest is None or dts > self._newest:
             self._newest = dts
         return frame.at(pts=pts, dts=dts, discontinuity=seam or frame.discontinuity)
+
+    def _lane(self, frame: MediaFrame) -> tuple[_Lane, bool]:
+        """The lane of a frame's track, with the offset that is right for it, and whether that is a new one."""
+        track = frame.track.id
+        if self._offset is None:
+            self._offset = (0 if self._newest is None else self._newest + SEAM_NS) - frame.dts
+        lane = self._lanes.get(track)
+        if lane is None:
+            lane = self._lanes[track] = _Lane(self._aligned(frame.dts), -STEP_NS)
+            return lane, self._resumed
+        if track in self._fresh:
+            self._fresh.discard(track)
+            lane.offset = self._aligned(frame.dts)
+            return lane, True
+        if self._jumped(lane, frame.dts + lane.offset):
+            self._follow_jump(lane, frame.dts)
+            return lane, True
+        return lane, False
+
+    def _aligned(self, dts: int) -> int:
+        """The offset for a track that begins: the publisher's, unless this track's clock has nothing to do with it."""
+        offset, newest = self._offset or 0, self._newest
+        if newest is None or abs(dts + offset - newest) <= JUMP_FORWARD_NS:
+            return offset
+        self.jumps += 1
+        return newest + SEAM_NS - dts
 
     def _jumped(self, lane: _Lane, dts: int) -> bool:
         return dts > max(lane.last, self._newest or 0) + JUMP_FORWARD_NS or dts < lane.last - JUMP_BACK_NS

@@ -133,7 +133,7 @@ class HttpSite(LoopActor):
         async def guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
             gate = request.transport.get_protocol() if request.transport is not None else None
             if not isinstance(gate, Gate):
-                raise ConnectionResetError("the client has gone")
+                return web.Response(status=408, text="the client has gone\n")  # to nobody: aiohttp finds it closed
             gate.begin()
             try:
                 return await site._respond(request, handler)

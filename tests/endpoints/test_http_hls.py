@@ -19,8 +19,8 @@ from arcly_actors.media.codec import CodecId
 from arcly_actors.media.frame import MediaFrame
 from arcly_actors.runtime import System
 from tests.egress.hls_scene import KEY, Listing, Scene
-from tests.support.tools import run
 from tests.support.streams import clip
+from tests.support.tools import run
 
 Client = TestClient[web.Request, web.Application]
 

@@ -347,6 +347,11 @@ READERS: tuple[Callable[[bytes], object], ...] = (
 )
 
 
+def check_reads(reader: Callable[[bytes], object], data: bytes) -> None:
+    """Any value will do; any other exception than a violation is the failure."""
+    reader(data)
+
+
 @fuzz
 @given(data=st.binary(max_size=80))
 def test_every_reader_ends_in_a_value_or_a_violation(data: bytes) -> None:
@@ -360,4 +365,4 @@ def test_every_reader_ends_in_a_value_or_a_violation(data: bytes) -> None:
             b"\x01" + data,
         ):
             with contextlib.suppress(PeerViolation):
-                assert reader(candidate) is not None
+                check_reads(reader, candidate)

@@ -6,7 +6,7 @@ import re
 import sys
 from dataclasses import dataclass
 
-from tests.support.tools import running, run
+from tests.support.tools import run, running
 
 
 @dataclass(frozen=True, slots=True)

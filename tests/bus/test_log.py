@@ -1,0 +1,82 @@
+"""The shared log, against a model that keeps everything."""
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from arcly_actors.bus.log import LogBound, SharedLog
+
+BOUND = LogBound(entries=300, size=5000, duration_ns=1000)
+THOROUGH = settings(max_examples=100, stateful_step_count=40, derandomize=True, deadline=None)
+
+
+class Model(RuleBasedStateMachine):
+    """Appends in bursts, so that the log compacts itself now and then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: SharedLog[int] = SharedLog(BOUND)
+        self.all: list[tuple[int, int]] = []  # (dts, size)
+        self.tail = 0
+
+    @rule(count=st.integers(1, 200), size=st.integers(0, 60), step=st.integers(-2, 8))
+    def append(self, count: int, size: int, step: int) -> None:
+        for _ in range(count):
+            dts = self.all[-1][0] + step if self.all else 0
+            assert self.log.append(len(self.all), dts=dts, size=size) == len(self.all)
+            self.all.append((dts, size))
+            while self.tail < len(self.all) - 1 and not self.fits(dts):
+                self.tail += 1
+
+    def fits(self, dts: int) -> bool:
+        held = self.all[self.tail :]
+        return (
+            len(held) <= BOUND.entries
+            and sum(size for _, size in held) <= BOUND.size
+            and dts - held[0][0] <= BOUND.duration_ns
+        )
+
+    @rule(position=st.integers(-2, 3000), length=st.integers(0, 50))
+    def read(self, position: int, length: int) -> None:
+        end = position + length
+        if self.tail <= position < len(self.all):
+            assert self.log[position] == position
+            assert self.log.dts(position) == self.all[position][0]
+        else:
+            with pytest.raises(KeyError):
+                self.log[position]
+            with pytest.raises(KeyError):
+                self.log.dts(position)
+        if self.tail <= position and end <= len(self.all):
+            assert list(self.log.slice(position, end)) == list(range(position, end))
+        else:
+            with pytest.raises(KeyError):
+                self.log.slice(position, end)
+
+    @invariant()
+    def same(self) -> None:
+        assert (self.log.tail, self.log.head) == (self.tail, len(self.all))
+        assert len(self.log) == len(self.all) - self.tail
+        assert self.log.size == sum(size for _, size in self.all[self.tail :])
+
+
+TestLog = Model.TestCase
+TestLog.settings = THOROUGH
+
+
+@given(st.lists(st.integers(0, 20_000), min_size=1, max_size=50))
+@settings(derandomize=True, deadline=None)
+def test_the_newest_item_stays_however_large_it_is(sizes: list[int]) -> None:
+    log: SharedLog[int] = SharedLog(BOUND)
+    for number, size in enumerate(sizes):
+        log.append(number, dts=0, size=size)
+        assert log[number] == number
+
+
+def test_what_is_forgotten_is_let_go_of() -> None:
+    log: SharedLog[bytes] = SharedLog(LogBound(entries=10, size=10**9, duration_ns=10**18))
+    for number in range(10_000):
+        log.append(b"%d" % number, dts=number, size=1)
+    assert len(log) == 10
+    assert len(log._items) <= 10 + 256
