@@ -1,35 +1,19 @@
 """Enhanced RTMP from and to FFmpeg 8.1 (PyAV): the codecs that FLV had no number for, on every output."""
 
 import asyncio
-import contextlib
-import sys
-from collections.abc import AsyncIterator
 
 import pytest
 
-from arcly_actors.bus.events import PublishStarted
 from arcly_actors.media.codec import CodecId
 from tests.interop.conftest import ClipFile
-from tests.support.live import Live, live
-from tests.support.tools import running
+from tests.support.live import live
+from tests.support.publishers import av_publishes
 from tests.support.viewers import av_play
 
 pytestmark = pytest.mark.interop
 
 PAIRS = [(CodecId.H265, CodecId.AAC), (CodecId.AV1, CodecId.OPUS), (CodecId.VP9, CodecId.AC3)]
 DECODERS = {CodecId.H265: {"hevc"}, CodecId.AV1: {"libdav1d", "av1"}, CodecId.VP9: {"vp9"}}
-
-
-@contextlib.asynccontextmanager
-async def av_publishes(server: Live, clip: str, path: str) -> AsyncIterator[None]:
-    """PyAV publishing a clip over and over in real time, once it has been accepted."""
-    already = len(server.events(PublishStarted))
-    async with running(sys.executable, "-m", "tests.support.av_peer", "publish", server.rtmp(path), clip) as publisher:
-        try:
-            await server.event(PublishStarted, already + 1)
-        except TimeoutError:
-            pytest.fail(publisher.errors)
-        yield
 
 
 @pytest.mark.parametrize(("video", "audio"), PAIRS)

@@ -2,31 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from arcly_actors.bus.events import PublishStarted
 from tests.interop.conftest import ClipFile
 from tests.support.live import Live, live
-from tests.support.tools import Program, optional_tool, require_tool, run, running
+from tests.support.publishers import ffmpeg_publishes
+from tests.support.tools import optional_tool, require_tool, run, running
 from tests.support.viewers import Probed, ffprobe
 
 pytestmark = pytest.mark.interop
 
 HLS = {"segment": "500ms"}
-
-
-@contextlib.asynccontextmanager
-async def ffmpeg_publishes(server: Live, clip: str, url: str = "", *options: str) -> AsyncIterator[Program]:
-    """FFmpeg publishing a clip over and over in real time, once it has been accepted."""
-    pace = ("-nostdin", "-v", "warning", "-re", "-stream_loop", "-1")
-    already = len(server.events(PublishStarted))
-    async with running(
-        require_tool("ffmpeg"), *pace, "-i", clip, *options, "-c", "copy", "-f", "flv", url or server.rtmp()
-    ) as publisher:
-        await server.event(PublishStarted, already + 1)
-        yield publisher
 
 
 def check(probed: Probed, *codecs: str, pictures: int = 30) -> None:
