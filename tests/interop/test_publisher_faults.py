@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 
 from arcly_actors.bus.events import (
+    ConnectionRefused,
     PublishEnded,
     PublishHeld,
     PublishRefused,
@@ -17,7 +18,7 @@ from arcly_actors.bus.events import (
 )
 from arcly_actors.errors import Refusal
 from arcly_actors.media.frame import MediaFrame
-from arcly_actors.protocols.rtmp.client import PlayEnded
+from arcly_actors.protocols.rtmp.client import PlayEnded, StatusReceived
 from arcly_actors.protocols.rtmp.message import Message, MessageType
 from tests.interop.conftest import ClipFile
 from tests.support.publishers import ffmpeg_publishes
@@ -42,11 +43,14 @@ def of_kind(viewer: RtmpLink | FlvView, kind: str) -> list[int]:
     return [event.timestamp_ms for event in viewer.media if event.kind == kind and event.body[1] != 0]
 
 
+_STREAMABLE = ("-f", "flv", "-flvflags", "no_duration_filesize")
+
+
 @contextlib.asynccontextmanager
 async def ffmpeg_plays(server: Live, url: str) -> AsyncIterator[Program]:
     """FFmpeg copying what it plays to its standard output, as soon as it has its seat."""
     already = len(server.events(SubscriberJoined))
-    command = (require_tool("ffmpeg"), "-nostdin", "-v", "warning", "-i", url, "-c", "copy", "-f", "flv", "-")
+    command = (require_tool("ffmpeg"), "-nostdin", "-v", "warning", "-i", url, "-c", "copy", *_STREAMABLE, "-")
     async with running(*command) as player:
         await server.event(SubscriberJoined, already + 1)
         yield player
@@ -81,7 +85,7 @@ async def test_viewers_outlive_a_killed_publisher_and_see_the_next_one(clip_file
         await server.event(PublishEnded)
         for player in players:
             assert await player.status(10) == 0, player.errors
-            print('PLAYER', player.errors)
+            assert "onoton" not in player.errors  # its words for DTS that goes back
         await link.until(lambda: link.told(PlayEnded))
         await view.until(lambda: view.ended)
         assert view.ended == "properly"
@@ -92,3 +96,97 @@ async def test_viewers_outlive_a_killed_publisher_and_see_the_next_one(clip_file
 def viewer_over(viewer: RtmpLink | FlvView) -> bool:
     """Whether a viewer has been told that it is over."""
     return bool(viewer.ended) if isinstance(viewer, FlvView) else bool(viewer.told(PlayEnded) or viewer.over)
+
+
+async def ffmpeg_fails_to(*arguments: str) -> str:
+    """What FFmpeg says when a server turns it away."""
+    async with running(require_tool("ffmpeg"), "-nostdin", "-hide_banner", "-v", "info", *arguments) as program:
+        assert await program.status() != 0
+        return program.errors
+
+
+async def test_ffmpeg_understands_every_no(clip_file: ClipFile) -> None:
+    publish = ("-i", clip_file(), "-c", "copy", "-f", "flv")
+    play = ("-f", "null", "-")
+    async with live(limits={"max_publishers": 1}) as server, ffmpeg_publishes(server, clip_file()):
+        busy, limit, unknown, absent, no_flv, no_hls = await asyncio.gather(
+            ffmpeg_fails_to(*publish, server.rtmp()),
+            ffmpeg_fails_to(*publish, server.rtmp("live/another")),
+            ffmpeg_fails_to(*publish, server.rtmp("nowhere/cam")),
+            ffmpeg_fails_to("-i", server.rtmp("live/nobody"), *play),
+            ffmpeg_fails_to("-i", server.flv("live/nobody"), *play),
+            ffmpeg_fails_to("-i", server.hls("nowhere/cam"), *play),
+        )
+        assert "live/cam is being published" in busy, busy
+        assert "1 streams are being published" in limit, limit
+        assert "no application 'nowhere'" in unknown, unknown
+        assert "nobody publishes live/nobody" in absent, absent
+        assert "404" in no_flv, no_flv
+        assert "404" in no_hls, no_hls
+        refusals = {event.refusal for event in server.events(PublishRefused)}
+        assert refusals == {Refusal.BUSY, Refusal.LIMIT}
+        assert (await server.event(ConnectionRefused)).refusal is Refusal.UNKNOWN_APPLICATION
+        assert {event.refusal for event in server.events(SubscriberRefused)} >= {Refusal.NOT_FOUND}
+        assert server.engine.streams()[0].state == "live"
+
+
+CLIP = clip(gop=10)
+
+
+def take(material: Clip, seconds: float, start: float = 0.0) -> list[MediaFrame]:
+    """So many seconds of it, from `start` on."""
+    return [frame for frame in material.play(start + seconds) if frame.dts >= start * 1e9]
+
+
+async def test_a_takeover_moves_the_viewers_over() -> None:
+    async with (
+        live(on_conflict="takeover") as server,
+        publishing(server.port("rtmp")) as first,
+    ):
+        await first.send(media_messages(CLIP.tracks, take(CLIP, 1)))
+        async with playing(server.port("rtmp")) as viewer, publishing(server.port("rtmp")) as second:
+            await first.until(lambda: first.over)
+            assert "NetStream.Publish.BadName" in first.codes
+            before = len(viewer.media)
+            await second.send(media_messages(CLIP.tracks, take(CLIP, 1)))
+            await viewer.until(lambda: len(pictures(viewer.media)) >= before // 2 + 10)
+            assert rising(of_kind(viewer, "video"))
+            assert not viewer_over(viewer)
+
+
+async def test_multitrack_is_refused_in_words() -> None:
+    async with live() as server, publishing(server.port("rtmp")) as link:
+        await link.send([Message(MessageType.VIDEO, 1, 0, bytes((0x80 | 1 << 4 | 6, 0x00)) + b"avc1" + bytes(8))])
+        await link.until(lambda: link.over)
+        told = [event for event in link.told(StatusReceived) if event.level == "error"]
+        assert [event.code for event in told] == ["NetStream.Failed"]
+        assert "multitrack" in told[0].description.lower()
+
+
+async def test_too_many_connections_are_closed_and_told_of_once() -> None:
+    async with live(limits={"max_connections": 2}) as server:
+        async with linked(server.port("rtmp")) as first, linked(server.port("rtmp")) as second:
+            await first.connect()
+            await second.connect()
+            for _ in range(20):
+                async with linked(server.port("rtmp")) as third:
+                    await third.connect()
+                    assert third.over
+            assert (await server.event(ConnectionRefused)).refusal is Refusal.LIMIT
+            assert len(server.lines("connections are in use")) == 1
+        await server.settled()
+        async with linked(server.port("rtmp")) as later:
+            await later.connect()
+            assert not later.over
+
+
+async def test_a_viewer_starts_at_a_keyframe_on_every_output() -> None:
+    async with live(hls={"segment": "500ms"}) as server, publishing(server.port("rtmp")) as link:
+        await link.send(media_messages(CLIP.tracks, take(CLIP, 1.5)))  # 45 pictures: in the middle of the fifth GOP
+        await server.until_pictures(45)
+        async with playing(server.port("rtmp")) as player, viewing(server.flv()) as view:
+            for viewer in (player, view):
+                await viewer.until(lambda viewer=viewer: len(pictures(viewer.media)) == 5)
+                assert [key for _, key in pictures(viewer.media)] == [True, False, False, False, False]
+            _, playlist = await fetch(server.http("live/cam/media.m3u8"))
+            assert playlist.count("#EXTINF") >= 1
