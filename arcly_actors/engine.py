@@ -6,8 +6,9 @@ get a proper end, connections are flushed, actors stop from the leaves up.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pykka
 from aiohttp.web import RouteDef
@@ -32,6 +33,7 @@ from arcly_actors.runtime import (
     LoopActor,
     OnExceeded,
     StartChild,
+    StopChild,
     System,
     TreeNode,
     receives,
@@ -41,6 +43,9 @@ from arcly_actors.stream import Stream
 from arcly_actors.topology import Topology
 from arcly_actors.topology.build import Build, build
 from arcly_actors.transport.addresses import Address
+
+if TYPE_CHECKING:
+    from arcly_actors.threaded import ThreadedEngine
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -63,6 +68,15 @@ class Engine:
         self._watcher: pykka.ActorRef[_RootWatcher] | None = None
         self._failed: asyncio.Future[None] | None = None
 
+    @classmethod
+    def run_in_thread(
+        cls, topology: Topology | None = None, *, clock: Clock | None = None, entropy: Entropy | None = None
+    ) -> "ThreadedEngine":
+        """An engine for a program without an event loop: ``with Engine.run_in_thread() as engine``."""
+        from arcly_actors.threaded import ThreadedEngine  # noqa: PLC0415 - it is built on this module
+
+        return ThreadedEngine(topology, clock=clock, entropy=entropy)
+
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         system = System(loop, self._clock, self._entropy)
@@ -84,6 +98,9 @@ class Engine:
             return
         if self._watcher is not None:
             await self._watcher.stop(block=False)
+        # Sources first: to them, the end of their stream is a failure.
+        with suppress(pykka.ActorDeadError):
+            await built.root.ask(StopChild("sources"), block=False)
         built.bus.end_all("the server is shutting down")
         # Ending a stream takes a few messages to each viewer; they are all on their way within some turns of the loop.
         for _ in range(limits.GOODBYE_TURNS):

@@ -35,6 +35,15 @@ class ConfigurationError(ArclyError):
     """A value that the operator or the embedding program gave cannot work; the text says which and what would."""
 
 
+class AddressUnavailable(ConfigurationError):
+    """`address` (host:port) cannot be listened on, because of `reason`: another program has it, or it is not ours."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"cannot listen on {address}: {reason}")
+        self.address = address
+        self.reason = reason
+
+
 class Refusal(StrEnum):
     """Why a proper request is declined. Each protocol maps these onto its own statuses in one table."""
 

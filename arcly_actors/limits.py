@@ -136,6 +136,21 @@ COMPLAINT_INTERVAL_NS = 10 * NS_PER_S
 
 LOG_CHARACTERS = 2_000
 """Longest message in a log line: what quotes a peer has no length of its own."""
+
+LOG_BURST = 20
+"""Lines about one kind of event within `LOG_WINDOW`: every viewer of a small server, not each of a thousand."""
+
+LOG_WINDOW = 5 * NS_PER_S
+"""After this the lines that were left out are told as a number: soon enough to follow a crowd that arrives."""
+
+SIGNAL_ECHO = 500 * NS_PER_MS
+"""A second SIGINT this soon after the first is its echo, passed on by a parent; a person takes longer to press again."""
+
+# -- embedding ------------------------------------------------------------------------------------------------------
+
+PULLED_BATCH = 32
+"""Items fetched for a blocking iterator at once: the hop between threads is shared, and little is held behind it."""
+
 # -- rtmp -----------------------------------------------------------------------------------------------------------
 
 HANDSHAKE_TIMEOUT = 5 * NS_PER_S

@@ -8,18 +8,19 @@ from arcly_actors.cli.app import app
 from arcly_actors.cli.exits import Exit
 from arcly_actors.cli.terminal import errors, tell_faults
 from arcly_actors.errors import ConfigurationError
-from arcly_actors.topology import TopologyError
 
 
 def main() -> None:
     """Run the command that the arguments name, and exit with a code of `cli.exits.Exit`."""
     try:
         app(prog_name="arcly")
-    except TopologyError as error:
-        tell_faults(errors(), error)
-        sys.exit(Exit.INVALID)
     except ConfigurationError as error:
-        errors().print(Text(f"arcly: {error}", style="red"))
+        from arcly_actors.topology import TopologyError  # noqa: PLC0415 - takes a while: not for `--version`
+
+        if isinstance(error, TopologyError):
+            tell_faults(errors(), error)
+        else:
+            errors().print(Text(f"arcly: {error}", style="red"))
         sys.exit(Exit.INVALID)
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from arcly_actors.cli.check import check
+from arcly_actors.cli.demo import demo
+from arcly_actors.cli.run import run
 from arcly_actors.cli.schema import schema
 from arcly_actors.version import VERSION
 
@@ -13,6 +15,7 @@ app = typer.Typer(
     help="Live-media streaming: RTMP in; RTMP, HTTP-FLV and HLS out.",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -32,5 +35,7 @@ def options(
     """Live-media streaming: RTMP in; RTMP, HTTP-FLV and HLS out."""
 
 
+app.command("run")(run)
+app.command("demo")(demo)
 app.command("check")(check)
 app.command("schema")(schema)

@@ -1,18 +1,22 @@
 """`arcly check`: every mistake in a topology, and nothing else done."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from arcly_actors.cli.exits import Exit
 from arcly_actors.cli.terminal import output, tell_faults
-from arcly_actors.topology import Topology, TopologyError
+
+if TYPE_CHECKING:
+    from arcly_actors.topology import Topology
 
 
 def check(topology: Annotated[Path, typer.Argument(help="The topology file.", show_default=False)]) -> None:
     """Check a topology file, and the files it names, without starting anything."""
+    from arcly_actors.topology import Topology, TopologyError  # noqa: PLC0415 - takes a while: not for `--version`
+
     console = output()
     try:
         loaded = Topology.load(topology)
@@ -24,7 +28,7 @@ def check(topology: Annotated[Path, typer.Argument(help="The topology file.", sh
         console.print(Text(f"  {line}"))
 
 
-def summary(topology: Topology) -> list[str]:
+def summary(topology: "Topology") -> list[str]:
     """What `topology` would serve, a line each: applications, then endpoints."""
     listeners = topology.endpoints.listeners()
     return [

@@ -1,9 +1,12 @@
 """Where commands write: rich on a terminal, plain unwrapped lines in a pipe."""
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.text import Text
 
-from arcly_actors.topology import TopologyError, TopologyFault
+if TYPE_CHECKING:  # it takes a while, and most commands need none of it
+    from arcly_actors.topology import TopologyError, TopologyFault
 
 
 def output() -> Console:
@@ -16,7 +19,7 @@ def errors() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def fault_line(fault: TopologyFault) -> Text:
+def fault_line(fault: "TopologyFault") -> Text:
     """``file:line:column: key: message (hint)``, coloured."""
     parts = [(f"{fault.place}: ", "bold")]
     if fault.key:
@@ -27,7 +30,7 @@ def fault_line(fault: TopologyFault) -> Text:
     return Text.assemble(*parts)
 
 
-def tell_faults(console: Console, error: TopologyError) -> None:
+def tell_faults(console: Console, error: "TopologyError") -> None:
     """A line for each fault, and how many there are."""
     for fault in error.faults:
         console.print(fault_line(fault))

@@ -72,7 +72,7 @@ def start_http(
             complain=complaints.turned_away,
             tls=door.tls,
             times=door.times,
-            allow_origin=door.origins[0] if door.origins else None,
+            allow_origins=door.origins,
         )
         on_listener(site)
         return site

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from arcly_actors.errors import Malformed, Refusal, Refused
+from arcly_actors.media import nal
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.describe import evolve, learn
 from arcly_actors.media.flv_audio import read_audio
@@ -40,6 +41,7 @@ class FlvTracks:
         self._told: tuple[Track, ...] = ()
         self._clocks = {VIDEO_TRACK: Unwrap(32), AUDIO_TRACK: Unwrap(32)}
         self._expected: set[int] = set()
+        self._length_sizes: dict[int, int] = {}
         self._early: list[MediaFrame] = []
         self.dropped = 0
 
@@ -62,7 +64,9 @@ class FlvTracks:
         return []
 
     def _configure(self, number: int, value: Configuration) -> "list[TracksLearnt | MediaFrame]":
-        self._tracks[number] = evolve(self._known(number, value.codec), value.configuration)
+        self._length_sizes[number] = nal.length_size(value.codec, value.configuration)
+        configuration = nal.with_wide_lengths(value.codec, value.configuration)
+        self._tracks[number] = evolve(self._known(number, value.codec), configuration)
         return self._tell() if self._complete() or self._told else []
 
     def _frame(self, number: int, dts: int, value: CodedFrame, arrival: int) -> "list[TracksLearnt | MediaFrame]":
@@ -72,15 +76,14 @@ class FlvTracks:
             return []
         if not value.payload:
             return []
-        if value.keyframe and track.kind is Kind.VIDEO:
-            track = learn(track, value.payload)
-        elif track.kind is Kind.AUDIO and not track.sample_rate:
-            track = self._describe_audio(track, value)
+        payload = nal.widen(value.payload, self._length_sizes.get(number, 4))
+        if value.sample_rate and not track.sample_rate:
+            track = replace(track, sample_rate=value.sample_rate, channels=value.channels)
+        elif value.keyframe and (track.codec in _SELF_DESCRIBED or not track.configuration):
+            track = _learnt(track, payload)
         self._tracks[number] = track
         dts += value.nano_offset
-        frame = MediaFrame(
-            track, dts + from_ms(value.composition_ms), dts, value.payload, value.keyframe, arrival=arrival
-        )
+        frame = MediaFrame(track, dts + from_ms(value.composition_ms), dts, payload, value.keyframe, arrival=arrival)
         told = self._tell() if self._told else []
         if self._told:
             return [*told, frame]
@@ -89,14 +92,6 @@ class FlvTracks:
             early, self._early = self._early, []
             return [*self._tell(), *early]
         return []
-
-    def _describe_audio(self, track: Track, value: CodedFrame) -> Track:
-        if value.sample_rate:
-            return replace(track, sample_rate=value.sample_rate, channels=value.channels)
-        try:
-            return learn(track, value.payload)
-        except Malformed:
-            return track
 
     def _known(self, number: int, codec: CodecId) -> Track:
         track = self._tracks.get(number)
@@ -115,6 +110,18 @@ class FlvTracks:
         self._told = tracks
         return [TracksLearnt(tracks)]
 
+
+def _learnt(track: Track, payload: bytes) -> Track:
+    """What a frame tells of its track; nothing if it is damaged, which its decoder will notice."""
+    try:
+        return learn(track, payload)
+    except Malformed:
+        return track
+
+
+_SELF_DESCRIBED = frozenset({CodecId.VP8, CodecId.AC3, CodecId.EAC3, CodecId.MP3})
+"""Codecs without a configuration, whose frames tell the size or rate. Where there is a sequence header, that one counts:
+what is repeated in-band may be spelt differently without meaning a change."""
 
 _PATIENCE = 16
 """Frames of one track after which the other is no longer waited for: a third of a second of sound, half of pictures."""

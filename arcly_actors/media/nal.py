@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterable
+from types import MappingProxyType
 
 from arcly_actors import limits
 from arcly_actors.errors import Malformed, PeerLimit
+from arcly_actors.media.codec import CodecId
 
 START_CODE = b"\x00\x00\x00\x01"
 _START = re.compile(rb"\x00\x00\x01")
+_LENGTH_SIZE_AT = MappingProxyType({CodecId.H264: 4, CodecId.H265: 21})
 
 
 def split(payload: bytes, length_size: int = 4) -> list[bytes]:
@@ -63,6 +66,20 @@ def to_annex_b(payload: bytes) -> bytes:
 def from_annex_b(data: bytes) -> bytes:
     """Annex B as a frame's payload (4-byte lengths)."""
     return join(split_annex_b(data))
+
+
+def length_size(codec: CodecId, configuration: bytes) -> int:
+    """The bytes of a NAL unit length under this avcC or hvcC; 4 for every other codec."""
+    at = _LENGTH_SIZE_AT.get(codec)
+    return 4 if at is None or len(configuration) <= at else (configuration[at] & 3) + 1
+
+
+def with_wide_lengths(codec: CodecId, configuration: bytes) -> bytes:
+    """The same avcC or hvcC for payloads with lengths of 4 bytes (ISO/IEC 14496-15 §5.3.3.1, §8.3.3.1)."""
+    at = _LENGTH_SIZE_AT.get(codec)
+    if at is None or length_size(codec, configuration) == 4:
+        return configuration
+    return configuration[:at] + bytes((configuration[at] | 3,)) + configuration[at + 1 :]
 
 
 def widen(payload: bytes, length_size: int) -> bytes:

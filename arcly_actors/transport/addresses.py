@@ -3,7 +3,7 @@
 import socket
 from dataclasses import dataclass
 
-from arcly_actors.errors import ConfigurationError
+from arcly_actors.errors import AddressUnavailable, ConfigurationError
 
 _V4_IN_V6 = "::ffff:"
 
@@ -42,14 +42,14 @@ class Address:
 def listen(address: Address, backlog: int) -> list[socket.socket]:
     """Non-blocking listening sockets, one per address that the host name has; all on one port.
 
-    ``[::]`` takes IPv4 as well. ConfigurationError names the address and what is in the way.
+    ``[::]`` takes IPv4 as well. AddressUnavailable names the address and what is in the way.
     """
     try:
         found = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
         )
     except OSError as error:
-        raise ConfigurationError(f"cannot listen on {address}: {error.strerror or error}") from error
+        raise AddressUnavailable(str(address), error.strerror or str(error)) from error
     sockets: list[socket.socket] = []
     port = address.port
     try:
@@ -66,5 +66,5 @@ def listen(address: Address, backlog: int) -> list[socket.socket]:
     except OSError as error:
         for opened in sockets:
             opened.close()
-        raise ConfigurationError(f"cannot listen on {Address(address.host, port)}: {error.strerror or error}") from error
+        raise AddressUnavailable(str(Address(address.host, port)), error.strerror or str(error)) from error
     return sockets

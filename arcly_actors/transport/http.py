@@ -45,8 +45,9 @@ class _Drained:
 class HttpSite(LoopActor):
     """Serves `routes` while it lives; connections end with it, streams that were taken over do not.
 
-    It listens from its start and accepts once aiohttp is set up. CORS: `allow_origin` goes into every answer (None: no
-    CORS). A request whose client goes away is cancelled. An exception in a route is a 500 and a complaint.
+    It listens from its start and accepts once aiohttp is set up. CORS: web pages of `allow_origins` may read the answers
+    (``*``: of any; empty: only our own). A request whose client goes away is cancelled. An exception in a route is a 500
+    and a complaint.
     """
 
     def __init__(
@@ -59,17 +60,17 @@ class HttpSite(LoopActor):
         complain: Callable[[Complaint], None],
         tls: ssl.SSLContext | None = None,
         times: HttpTimes | None = None,
-        allow_origin: str | None = "*",
+        allow_origins: Sequence[str] = ("*",),
     ) -> None:
         super().__init__(system)
         self._times = times or HttpTimes()
-        self._allow_origin = allow_origin
+        self._allow_origins = frozenset(allow_origins)
         self._gates: set[Gate] = set()
         self.complaints = Complaints(system.clock, complain)
         self._acceptor = Acceptor(system.loop, addresses, self._gate, budget=budget, complaints=self.complaints, tls=tls)
         application = web.Application(middlewares=[self._guard], client_max_size=limits.HTTP_BODY)
         application.add_routes(routes)
-        if allow_origin is not None:
+        if allow_origins:
             application.on_response_prepare.append(self._allow)
         self._runner = web.AppRunner(
             application,
@@ -132,7 +133,7 @@ class HttpSite(LoopActor):
         async def guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
             gate = request.transport.get_protocol() if request.transport is not None else None
             if not isinstance(gate, Gate):
-                raise ConnectionResetError("the client has gone")
+                return web.Response(status=408, text="the client has gone\n")  # to nobody: aiohttp finds it closed
             gate.begin()
             try:
                 return await site._respond(request, handler)
@@ -142,7 +143,7 @@ class HttpSite(LoopActor):
         return guard
 
     async def _respond(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        if request.method == "OPTIONS" and self._allow_origin is not None:
+        if request.method == "OPTIONS" and self._allow_origins:
             return web.Response(status=204, headers=_PREFLIGHT)
         try:
             async with asyncio.timeout(self._times.body / NS_PER_S):
@@ -159,7 +160,12 @@ class HttpSite(LoopActor):
             self.complaints.add(self._acceptor.bound[0], "route", f"{request.path}: {error!r}", peer)
             return web.Response(status=500, text="internal error\n")
 
-    async def _allow(self, _request: web.Request, response: web.StreamResponse) -> None:
-        assert self._allow_origin is not None
-        response.headers["Access-Control-Allow-Origin"] = self._allow_origin
+    async def _allow(self, request: web.Request, response: web.StreamResponse) -> None:
+        origin = "*"
+        if "*" not in self._allow_origins:
+            response.headers["Vary"] = "Origin"
+            origin = request.headers.get("Origin", "")
+            if origin not in self._allow_origins:
+                return
+        response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED

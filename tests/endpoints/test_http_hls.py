@@ -12,14 +12,15 @@ from yarl import URL
 from arcly_actors.clock import NS_PER_S, SystemClock, SystemEntropy
 from arcly_actors.egress.hls_muxer import SegmentMuxer
 from arcly_actors.egress.hls_policy import Container, HlsPolicy
-from arcly_actors.endpoints.http_hls import STATUS, HlsRoutes
+from arcly_actors.endpoints.http_hls import HlsRoutes
+from arcly_actors.endpoints.http_status import STATUS
 from arcly_actors.errors import Refusal
 from arcly_actors.media.codec import CodecId
 from arcly_actors.media.frame import MediaFrame
 from arcly_actors.runtime import System
 from tests.egress.hls_scene import KEY, Listing, Scene
-from tests.support.programs import run
 from tests.support.streams import clip
+from tests.support.tools import run
 
 Client = TestClient[web.Request, web.Application]
 

@@ -1,5 +1,6 @@
 """What the codec modules tell beyond the description of a track: records built, headers, durations, damage."""
 
+import contextlib
 import struct
 from collections.abc import Callable
 
@@ -346,6 +347,11 @@ READERS: tuple[Callable[[bytes], object], ...] = (
 )
 
 
+def check_reads(reader: Callable[[bytes], object], data: bytes) -> None:
+    """Any value will do; any other exception than a violation is the failure."""
+    reader(data)
+
+
 @fuzz
 @given(data=st.binary(max_size=80))
 def test_every_reader_ends_in_a_value_or_a_violation(data: bytes) -> None:
@@ -358,7 +364,5 @@ def test_every_reader_ends_in_a_value_or_a_violation(data: bytes) -> None:
             b"\x0b\x77" + data,
             b"\x01" + data,
         ):
-            try:
-                reader(candidate)
-            except PeerViolation:
-                continue
+            with contextlib.suppress(PeerViolation):
+                check_reads(reader, candidate)

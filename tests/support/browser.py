@@ -224,6 +224,10 @@ class Tab:
         assert response is not None
         return response.status
 
+    async def leave(self) -> None:
+        """Go to an empty page, so that nothing asks a server that is about to end."""
+        await self.page.goto("about:blank", timeout=ACTION_S * 1000)
+
     async def evaluate(self, function: str, argument: object = None, within: float = ACTION_S) -> Any:
         """What the JavaScript function (source text, may be async) returns."""
         return await asyncio.wait_for(self.page.evaluate(function, argument), within)

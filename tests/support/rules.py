@@ -31,11 +31,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "endpoints": _KERNEL | {"ingest", "egress"},
     "topology": _STREAMING,
     "script": _STREAMING | {"topology"},
-    "engine": _ENGINE,
-    "console": _ENGINE,
-    "cli": _ENGINE | {"console"},
+    "console": _KERNEL,
+    "stream": _STREAMING,
+    "loop": set(),
+    "engine": _ENGINE | {"console", "stream", "loop", "threaded"},
+    "pulled": set(),
+    "threaded": _ENGINE | {"stream", "loop", "pulled"},
+    "cli": _ENGINE | {"console", "stream", "loop", "threaded"},
     "__main__": {"cli"},
-    "__init__": _ENGINE,
+    "__init__": _ENGINE | {"stream", "threaded"},
 }
 # The one exception: the contract between engines and the connection that drives them (DESIGN §4) is the engines' own.
 CONTRACT = ("transport", ["protocols", "outputs"])

@@ -58,6 +58,28 @@ class Clip:
 
 
 @functools.cache
+def encode(
+    video: CodecId | None = CodecId.H264,
+    audio: CodecId | None = CodecId.AAC,
+    *,
+    seconds: int = 2,
+    gop: int = FPS,
+    b_frames: int = 0,
+    width: int = WIDTH,
+) -> bytes:
+    """An MP4 file of whole `seconds` with a keyframe each `gop` pictures. Encoded once for the same arguments."""
+    output = io.BytesIO()
+    with av.open(output, "w", format="mp4") as container:
+        pictures = _add_video(container, video, gop, b_frames, width) if video else None
+        sound = _add_audio(container, audio) if audio else None
+        if pictures:
+            _encode_video(container, pictures, seconds)
+        if sound:
+            _encode_audio(container, sound, seconds)
+    return output.getvalue()
+
+
+@functools.cache
 def clip(
     video: CodecId | None = CodecId.H264,
     audio: CodecId | None = CodecId.AAC,
@@ -68,15 +90,7 @@ def clip(
     width: int = WIDTH,
 ) -> Clip:
     """Encode a clip of whole `seconds` with a keyframe each `gop` pictures. The same object for the same arguments."""
-    output = io.BytesIO()
-    with av.open(output, "w", format="mp4") as container:
-        pictures = _add_video(container, video, gop, b_frames, width) if video else None
-        sound = _add_audio(container, audio) if audio else None
-        if pictures:
-            _encode_video(container, pictures, seconds)
-        if sound:
-            _encode_audio(container, sound, seconds)
-    output.seek(0)
+    output = io.BytesIO(encode(video, audio, seconds=seconds, gop=gop, b_frames=b_frames, width=width))
     with av.open(output, "r") as source:
         tracks = tuple(
             Track(

@@ -245,7 +245,8 @@ async def assert_stream(site: Site, response: aiohttp.ClientResponse) -> None:
     assert response.headers["Content-Type"] == "video/x-flv"
     wire, _ = site.streams[0]
     for part in (b"FLV", b"\0" * 100_000, b"end"):
-        write_all([wire.outlet], part)
+        write_all([wire.outlet], b"%x\r\n%b\r\n" % (len(part), part))
+    wire.outlet.write(b"0\r\n\r\n")
     wire.outlet.end()
     assert await response.read() == b"FLV" + b"\0" * 100_000 + b"end"
 

@@ -1,0 +1,34 @@
+"""`arcly demo`: the server with a built-in publisher, so that there is something to see at once."""
+
+from typing import Annotated, Final
+
+import typer
+
+from arcly_actors.cli.level import Level, LevelOption
+
+KEY: Final = "live/demo"
+_ADVICE: Final = "Stop the program that has it, or let the system choose another port: arcly demo --{name} 127.0.0.1:0"
+
+
+def demo(
+    rtmp: Annotated[str, typer.Option(help="Where RTMP listens; port 0: the system chooses.")] = "127.0.0.1:1935",
+    http: Annotated[str, typer.Option(help="Where HTTP listens; port 0: the system chooses.")] = "127.0.0.1:8080",
+    log_level: LevelOption = Level.INFO,
+) -> None:
+    """Run the server with a test pattern at live/demo: open the page that it prints, and watch."""
+    # Imported when needed: `arcly --version` and `--help` are to be quick.
+    from arcly_actors.cli.serve import Serving, serve  # noqa: PLC0415
+    from arcly_actors.errors import ConfigurationError  # noqa: PLC0415
+    from arcly_actors.topology import Topology  # noqa: PLC0415
+    from arcly_actors.topology.endpoints import Endpoints, Http, Rtmp  # noqa: PLC0415
+    from arcly_actors.topology.values import Address  # noqa: PLC0415
+
+    try:
+        rtmp_at, http_at = Address.parse(rtmp), Address.parse(http)
+    except ConfigurationError as error:
+        raise typer.BadParameter(str(error)) from None
+    if rtmp_at.overlaps(http_at):
+        raise typer.BadParameter(f"RTMP and HTTP cannot both listen on {http_at}")
+    topology = Topology(endpoints=Endpoints(rtmp=Rtmp(listen=rtmp_at), http=Http(listen=http_at)))
+    note = f"demo: a test pattern is on the air at {KEY}"
+    raise typer.Exit(serve(Serving(topology, log_level.number, note, KEY, _ADVICE)))
