@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import Any, TypeVar, cast
 
 import pykka
-import pytest
 
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.events import Event, Events
@@ -21,6 +20,7 @@ from arcly_actors.ingest.publisher import KeyframeNeeded, PublishAccepted, Publi
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import ChildSpec, Exited, LoopActor, RestartPolicy, Supervisor, System, TreeNode, receives, tree
 from arcly_actors.runtime.policy import Backoff, Intensity
+from arcly_actors.runtime.receiver import Crash
 from arcly_actors.transport.outlet import write_all
 from tests.bus.fan import TokenEncoder, tokens
 from tests.bus.frames import BOTH, STEP_MS, video
@@ -32,7 +32,7 @@ KEY = StreamKey("live", "cam")
 RESTARTS = RestartPolicy(intensity=Intensity(5, 10**10), backoff=Backoff(100 * NS_PER_MS, 10**9, 0.0))
 
 
-class Crash(Exception):
+class Injected(Exception):
     """An injected failure."""
 
 
@@ -40,7 +40,12 @@ class Stage:
     """The bus with one application, ``live``."""
 
     def __init__(
-        self, system: System, policy: ApplicationPolicy | None = None, *, most: int = 10, restarts: RestartPolicy = RESTARTS
+        self,
+        system: System,
+        policy: ApplicationPolicy | None = None,
+        *,
+        most: int = 10,
+        restarts: RestartPolicy = RESTARTS,
     ) -> None:
         self.system = system
         self.events = Events()
@@ -53,6 +58,7 @@ class Stage:
         def start() -> Ref:
             return self.bus.start_directory(self.root, restarts, self.supervision.append)
 
+        system.run_queue.drain()  # the loop's thread is known from here on
         self.root: Ref = Supervisor.start(
             system, "bus", children=(ChildSpec("directory", start),), policy=restarts, on_event=self.supervision.append
         )
@@ -81,12 +87,13 @@ class Stage:
         """All living actors of this class."""
         return [ref for ref in self.system.actors() if ref.actor_class.__name__ == kind]
 
-    async def crash(self, ref: Ref, monkeypatch: pytest.MonkeyPatch | None = None) -> None:
-        """Make an actor fail, as a defect in a message's method would."""
-        with pytest.raises((Crash, pykka.ActorDeadError)):
-            await ref.ask(pykka.messages.ProxyCall(attr_path=("system", "loop", "call_soon"), args=(), kwargs={}), block=False)
+    def crash(self, ref: Ref) -> None:
+        """Make an actor fail with `Injected`, as a defect in a message's method would."""
+        ref.tell(Crash(Injected("injected")))
 
-    async def publish(self, *, key: StreamKey = KEY, tracks: tuple[Track, ...] = BOTH, keyframes: bool = False) -> "Source":
+    async def publish(
+        self, *, key: StreamKey = KEY, tracks: tuple[Track, ...] = BOTH, keyframes: bool = False
+    ) -> "Source":
         """A publisher with the slot."""
         source = Source(self, key, keyframes=keyframes)
         await source.owner.next(PublishAccepted)
