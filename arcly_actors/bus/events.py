@@ -58,6 +58,15 @@ class PublishRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionRefused:
+    """A connection was turned away before it named a stream. Of many for one reason only some are told of."""
+
+    peer: str
+    refusal: Refusal
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriberJoined:
     """A viewer has a seat."""
 
@@ -145,6 +154,7 @@ Event = (
     | PublishResumed
     | PublishEnded
     | PublishRefused
+    | ConnectionRefused
     | SubscriberJoined
     | SubscriberLeft
     | SubscriberLagged

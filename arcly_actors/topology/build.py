@@ -109,7 +109,7 @@ class _Builder:
         self._events = events
         self._bus = bus
         self._restarts = restarts
-        self._complaints = ComplaintLog(system.clock)
+        self._complaints = ComplaintLog(system.clock, events)
         limits = topology.limits
         self._budget = Budget(limits.max_connections, limits.max_connections_per_address)
         self._listeners: dict[str, Ref] = {}

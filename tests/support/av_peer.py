@@ -19,7 +19,7 @@ _ENHANCED = {"rtmp_enhanced_codecs": "hvc1,av01,vp09,Opus,ac-3,ec-3,fLaC", "flvf
 def publish(url: str, path: str) -> None:
     """Copy the file's packets, never decoding."""
     with av.open(path) as source, av.open(url, "w", format="flv", container_options=_ENHANCED) as out:
-        streams = [out.add_stream_from_template(stream) for stream in source.streams]
+        streams = [out.add_stream_from_template(stream, opaque=True) for stream in source.streams]
         began = time.monotonic()
         for packet, at in _for_ever(source):
             while (wait := began + at - time.monotonic()) > 0:

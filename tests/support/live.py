@@ -10,9 +10,10 @@ import pykka
 
 from arcly_actors.bus.events import Event
 from arcly_actors.engine import Engine
+from arcly_actors.media.codec import Kind
 from arcly_actors.runtime.receiver import Crash
 from arcly_actors.topology import Topology
-from tests.support.waiting import Noticing
+from tests.support.waiting import Noticing, until
 
 E = TypeVar("E")
 
@@ -71,10 +72,29 @@ class Live(Noticing):
         """How many viewers there are, of one protocol or all."""
         return sum(seat.protocol.startswith(protocol) for report in self.engine.streams() for seat in report.seats)
 
+    async def settled(self, within: float = 20.0) -> None:
+        """Return when no connection has an actor any more."""
+        await until(lambda: not self.actors("RtmpSession", "FlvSession", "Connection"), within)
+
+    async def until_pictures(self, count: int) -> None:
+        """Return when the only stream has had so many pictures; they are counted by its own feed from its log."""
+        await until(lambda: self.logged_pictures() >= count)
+
+    def logged_pictures(self) -> int:
+        """Pictures in the log of the only stream."""
+        bus = self.engine._running.bus
+        (entry,) = bus._entries.values()
+        log = entry.channel.log
+        return sum(log[at].frame.track.kind is Kind.VIDEO for at in range(log.tail, log.head))
+
+    def actors(self, *names: str) -> list[pykka.ActorRef[Any]]:
+        """The running actors of these classes, or of all."""
+        return [ref for ref in pykka.ActorRegistry.get_all() if not names or ref.actor_class.__name__ in names]
+
     def crash(self, actor: type | str, error: BaseException | None = None) -> None:
         """Inject a failure into the one running actor of a class: as if one of its tasks had raised."""
         name = actor if isinstance(actor, str) else actor.__name__
-        (ref,) = (ref for ref in pykka.ActorRegistry.get_all() if ref.actor_class.__name__ == name)
+        (ref,) = self.actors(name)
         inbox: Any = ref.actor_inbox
         inbox.urgent(Crash(error or Injected(name)))
 
@@ -130,4 +150,4 @@ async def live(
     finally:
         logging.getLogger().removeHandler(log)
         watching.dispose()
-    assert pykka.ActorRegistry.get_all() == []
+    await until(lambda: not pykka.ActorRegistry.get_all(), 5.0)  # HLS muxers are threads, which end when they get to it

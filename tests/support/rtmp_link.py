@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TypeVar
@@ -202,19 +201,11 @@ def media_messages(tracks: tuple[Track, ...], frames: Iterable[MediaFrame]) -> l
     return [message for message in framing.messages if message.type != MessageType.DATA]
 
 
-@functools.singledispatch
-def pictures(media: object) -> list[tuple[int, bool]]:
+def pictures(media: Iterable[MediaReceived]) -> list[tuple[int, bool]]:
     """DTS (ms) and whether it is a keyframe, of every coded picture among what was received."""
-    raise TypeError(f"no media in {media!r}")
-
-
-@pictures.register
-def _(media: list) -> list[tuple[int, bool]]:  # type: ignore[type-arg]  # singledispatch takes plain classes only
     found = []
     for event in media:
-        if event.kind != "video":
-            continue
-        body = read_video(event.body)
+        body = read_video(event.body) if event.kind == "video" else None
         if isinstance(body, CodedFrame):
             found.append((event.timestamp_ms, body.keyframe))
     return found
