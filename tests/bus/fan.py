@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from arcly_actors.bus.channel import Channel
-from arcly_actors.bus.fanout import Fanout
+from arcly_actors.bus.fanout import Fanout, WriteAll
 from arcly_actors.bus.gop import GopCache
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.place import Place
@@ -92,7 +93,7 @@ class Fan:
         self.cache = GopCache(self.channel.policy.gop)
         self.encoder = TokenEncoder()
         self.feed = self.channel.encoded("tokens", lambda: self.encoder)
-        self.fanout = self.feed.fanout = Fanout(system, self.channel, self.feed, write_all)
+        self.fanout = self.feed.fanout = Fanout(system, self.channel, self.feed, cast("WriteAll", write_all))
         self.clock = 0
 
     def append(self, frame: MediaFrame) -> None:
