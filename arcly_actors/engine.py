@@ -5,7 +5,7 @@ get a proper end, connections are flushed, actors stop from the leaves up.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
@@ -130,13 +130,20 @@ class Engine:
         await running.bus.appears(parsed)
         return Stream(running.system, running.bus, parsed)
 
-    def publish(self, key: str, tracks: tuple[Track, ...], metadata: Mapping[str, str] = _NONE) -> PublishHandle:
+    def publish(
+        self,
+        key: str,
+        tracks: tuple[Track, ...],
+        metadata: Mapping[str, str] = _NONE,
+        keyframe_wanted: Callable[[bool], None] | None = None,
+    ) -> PublishHandle:
         """Publish from this program: ``async with engine.publish("live/made", tracks) as publisher``.
 
-        Entering raises `Refused` when the slot is taken.
+        Entering raises `Refused` when the slot is taken. `keyframe_wanted(full_intra)` is called on the loop when a
+        viewer waits for a keyframe.
         """
         running = self._running
-        return PublishHandle(running.system, running.bus, StreamKey.parse(key), tuple(tracks), metadata)
+        return PublishHandle(running.system, running.bus, StreamKey.parse(key), tuple(tracks), metadata, keyframe_wanted)
 
     async def start_pattern(self, key: str, shape: PatternShape | None = None) -> None:
         """Publish the built-in test pattern at `key`, supervised, for as long as the engine runs."""
