@@ -36,6 +36,10 @@ TURN_NS = 6 * NS_PER_MS
 """The least distance of two turns: waking up has a price, too."""
 
 
+RETRY_NS = 50 * NS_PER_MS
+"""How soon a viewer that is behind is looked at again when no frame comes."""
+
+
 class _Cohort:
     """Some of the viewers: the steady ones, all at `position`, and the rest.
 
@@ -197,6 +201,14 @@ class Fanout:
         cohort.position = head
         for place in list(cohort.slow):
             self._advance(place, cohort)
+        self._come_back(cohort)
+
+    def _come_back(self, cohort: _Cohort) -> None:
+        """Viewers that are behind are looked at again even if no frame comes that would bring on a flush (a hold)."""
+        head = self._feed.head
+        behind = (place.position is not None and place.position < head for place in cohort.slow if not place.outlet.closed)
+        if cohort.timer is None and any(behind):
+            cohort.timer = self._system.loop.call_later(RETRY_NS / NS_PER_S, self._flush_turn, cohort)
 
     def _scatter(self, cohort: _Cohort) -> None:
         """The log forgot what the steady ones have not had: more came between two flushes than it holds."""
@@ -285,8 +297,11 @@ class Fanout:
         self._bursting = None
         place = self._bursts.popleft()
         home = self._homes.get(place)
-        if home is not None and place in home.slow and not place.outlet.pending and not place.outlet.closed:
-            self._burst(place, limits.FIRST_WRITE)
+        if home is not None and place in home.slow:
+            if place.outlet.pending:
+                self._come_back(home)
+            elif not place.outlet.closed:
+                self._burst(place, limits.FIRST_WRITE)
         if self._bursts and self._bursting is None:
             self._bursting = self._system.loop.call_soon(self._burst_next)
 
