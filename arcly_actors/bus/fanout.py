@@ -310,6 +310,8 @@ class Fanout:
         anchor = self._usable(self._channel.anchor)
         if anchor is not None and anchor >= place.waits_from:
             place.position = anchor
+            if place.resync and anchor > place.waits_from:  # it lost its place, and these while it waited
+                self._skipped(place, anchor - place.waits_from)
 
     # -- lagging ------------------------------------------------------------------------------------------------------
 
