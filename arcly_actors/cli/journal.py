@@ -23,6 +23,8 @@ _LINES: Final[dict[type, tuple[int, Callable[[Any], str]]]] = {
     bus.PublishRefused: (logging.WARNING, lambda event: f"publisher refused ({event.refusal}): {event.detail}"),
     # Said already, at a bounded rate, by the endpoint's complaint.
     bus.ConnectionRefused: (logging.DEBUG, lambda event: f"connection refused ({event.refusal}): {event.detail}"),
+    # The endpoint has logged it already, with how many there were.
+    bus.ConnectionRefused: (logging.DEBUG, lambda event: f"connection refused ({event.refusal}): {event.detail}"),
     bus.SubscriberJoined: (logging.INFO, lambda event: f"viewer {event.number} joined"),
     bus.SubscriberLeft: (logging.INFO, lambda event: f"viewer {event.number} left: {event.reason}"),
     bus.SubscriberLagged: (

@@ -27,6 +27,10 @@ EVENTS: tuple[tuple[bus.Event, str], ...] = (
         bus.PublishRefused("live/cam", "rtmp", "10.0.0.1:5", Refusal.BUSY, "taken"),
         "WARNING rtmp live/cam 10.0.0.1:5 publisher refused (busy): taken",
     ),
+    (
+        bus.ConnectionRefused("10.0.0.1:5", Refusal.LIMIT, "too many"),
+        "DEBUG   10.0.0.1:5 connection refused (limit): too many",
+    ),
     (bus.SubscriberJoined(KEY, 3, "hls", "10.0.0.1:5"), "INFO    hls live/cam 10.0.0.1:5 viewer 3 joined"),
     (bus.SubscriberLeft(KEY, 3, "closed"), "INFO    live/cam viewer 3 left: closed"),
     (
