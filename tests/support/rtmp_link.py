@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from arcly_actors.clock import SystemClock
 from arcly_actors.egress.flv import FlvEncoder
+from arcly_actors.media.codec import Kind
 from arcly_actors.media.flv import TagType
 from arcly_actors.media.flv_body import CodedFrame
 from arcly_actors.media.flv_video import read_video
@@ -173,16 +174,17 @@ class _AsMessages:
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
+        self.hints: dict[str, Value] = {}
 
     def begin(self, tracks: Sequence[Track]) -> bytes:
-        del tracks
+        self.hints |= {"hasVideo" if track.kind is Kind.VIDEO else "hasAudio": True for track in tracks}
         return b""
 
     def tag(self, kind: TagType, timestamp_ms: int, parts: Sequence[bytes]) -> bytes:
         body = b"".join(parts)
         message = Message(kind, 1, timestamp_ms, body)
         if kind is TagType.SCRIPT:
-            message = Message(MessageType.DATA, 1, timestamp_ms, metadata_body({"hasVideo": True, "hasAudio": True}))
+            message = Message(MessageType.DATA, 1, timestamp_ms, metadata_body(dict(self.hints)))
         self.messages.append(message)
         return b""
 
@@ -190,15 +192,18 @@ class _AsMessages:
         return b""
 
 
-def media_messages(tracks: tuple[Track, ...], frames: Iterable[MediaFrame]) -> list[Message]:
-    """What a publisher of these frames sends: configurations, then the frames."""
+def media_messages(
+    tracks: tuple[Track, ...], frames: Iterable[MediaFrame], *, with_opening: bool = True
+) -> list[Message]:
+    """What a publisher of these frames sends: metadata and configurations (`with_opening`), then the frames."""
     framing = _AsMessages()
     encoder = FlvEncoder(framing)
-    encoder.opening(tracks, {}, 0)
+    if with_opening:
+        encoder.opening(tracks, {}, 0)
     encoder.follow(tracks)
     for frame in frames:
         encoder.frame(frame)
-    return [message for message in framing.messages if message.type != MessageType.DATA]
+    return framing.messages
 
 
 def pictures(media: Iterable[MediaReceived]) -> list[tuple[int, bool]]:
