@@ -132,14 +132,11 @@ class ThreadedEngine:
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
         """Start a coroutine on the engine's loop. Raises `ArclyError` when the engine does not run (any more)."""
-        try:
-            with self._lock:
-                if not self._open or self._loop is None:
-                    raise self._not_running()
+        with self._lock:
+            if self._open and self._loop is not None:
                 return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        except BaseException:
-            coroutine.close()
-            raise
+        coroutine.close()
+        raise self._not_running()
 
     def result(self, future: "Future[T]", timeout: float | None = None) -> T:
         """Wait for what `submit` started."""

@@ -15,6 +15,7 @@ from arcly_actors import limits
 from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.encoded import EncodedFeed
 from arcly_actors.bus.place import Outlet, Place, SeatQos
+from arcly_actors.bus.policy import Join
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.errors import Refusal
 from arcly_actors.runtime.system import System
@@ -84,13 +85,17 @@ class Fanout:
 
         A place that already has a position (its actor was restarted) goes on there.
         """
+        if self._feed.failed is not None:
+            self._refuse(place, self._feed.failed)
+            return
         home = self._cohorts[self._next_home % COHORTS]
         self._next_home += 1
         self._homes[place] = home
         self._by_outlet[place.outlet] = place
         home.slow[place] = None
         if place.position is None:
-            place.waits_from = self._feed.head
+            # Any cached keyframe will do for an instant joiner, one that the cache has yet to look at, too.
+            place.waits_from = self._feed.tail if place.join is Join.INSTANT else self._feed.head
             place.position = self._usable(self._channel.start(place.join))
         elif place.position < self._feed.tail:
             self._skip(place)
@@ -176,6 +181,8 @@ class Fanout:
     def _flush(self, cohort: _Cohort) -> None:
         self.flushes += 1
         head = self._feed.head
+        if cohort.position < self._feed.tail:
+            self._scatter(cohort)
         if cohort.steady and cohort.position < head:
             data = self._feed.joined(cohort.position, head)
             short = self._write_all(cohort.steady, data) if data else ()
@@ -190,6 +197,13 @@ class Fanout:
         cohort.position = head
         for place in list(cohort.slow):
             self._advance(place, cohort)
+
+    def _scatter(self, cohort: _Cohort) -> None:
+        """The log forgot what the steady ones have not had: more came between two flushes than it holds."""
+        for outlet in tuple(cohort.steady):
+            place = self._by_outlet[outlet]
+            self._unsettle(place, cohort)
+            cohort.slow[place] = None
 
     def _advance(self, place: Place, cohort: _Cohort) -> None:
         """Bring a viewer that is not steady as far as its socket lets it."""
@@ -232,7 +246,13 @@ class Fanout:
         data = self._feed.joined(start, end)
         place.drained_dts = self._feed.dts(start)
         if place.with_opening or place.resync:
-            data = self._head_of(place, start) + data
+            try:
+                data = self._head_of(place, start) + data
+            except Exception as error:  # noqa: BLE001 - a format's defect is for its own viewers, who may be being walked over
+                if self._feed.failed is None:
+                    self._feed.failed = error
+                    self._system.loop.call_soon(self._fail, error)
+                return
         if data:
             place.outlet.write(data)
         place.size += len(data)
@@ -311,7 +331,10 @@ class Fanout:
         """The encoder broke: every viewer of this format loses its place, and may ask for a new one."""
         for place in list(self._homes):
             self.detach(place)
-            place.viewer.evicted(Refusal.FAILED, f"this output format failed: {error}")
+            self._refuse(place, error)
+
+    def _refuse(self, place: Place, error: Exception) -> None:
+        place.viewer.evicted(Refusal.FAILED, f"this output format failed: {error}")
 
     def _usable(self, position: int | None) -> int | None:
         return position if position is not None and position >= self._feed.tail else None
