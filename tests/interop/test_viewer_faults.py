@@ -91,7 +91,7 @@ async def test_a_viewer_that_stops_reading_costs_nobody_else_anything() -> None:
     async with show(subscriber={"max_lag": "4s"}) as made:
         async with playing(made.server.port("rtmp"), receive_buffer=4096) as deaf:
             await deaf.until(lambda: deaf.media)
-            await deaf.deafen()
+            deaf.deafen()
             before = process.memory_info().rss
             while not made.server.events(SubscriberEvicted):
                 assert made.seconds < 60

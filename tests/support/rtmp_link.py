@@ -48,6 +48,7 @@ class RtmpLink(Noticing):
         self._engine = RtmpClient(b"interop")
         self._reading: asyncio.Task[None] | None = None
         self.events: list[ClientEvent] = []
+        self._hearing = asyncio.Event()
         self.hangup: Hangup | None = None
         self.over = False
 
@@ -104,19 +105,19 @@ class RtmpLink(Noticing):
 
     def read(self) -> None:
         """Read from now on."""
+        self._hearing.set()
         if self._reading is None:
             self._reading = asyncio.create_task(self._read())
 
-    async def deafen(self) -> None:
-        """Stop reading."""
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
-            self._reading = None
+    def deafen(self) -> None:
+        """Stop reading, after what is just coming in: a receive that is cancelled may lose bytes."""
+        self._hearing.clear()
 
     async def close(self) -> None:
         """Drop the connection."""
-        await self.deafen()
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
         self._socket.close()
 
     async def _read(self) -> None:
@@ -125,6 +126,7 @@ class RtmpLink(Noticing):
             while data := await loop.sock_recv(self._socket, 1 << 16):
                 self._engine.receive(data, _now())
                 await self._settle()
+                await self._hearing.wait()
         self.over = True
         self.notice()
 
