@@ -37,10 +37,6 @@ TURN_NS = 6 * NS_PER_MS
 """The least distance of two turns: waking up has a price, too."""
 
 
-RETRY_NS = 50 * NS_PER_MS
-"""How soon a viewer that is behind is looked at again when no frame comes."""
-
-
 class _Cohort:
     """Some of the viewers: the steady ones, all at `position`, and the rest.
 
@@ -202,14 +198,6 @@ class Fanout:
         cohort.position = head
         for place in list(cohort.slow):
             self._advance(place, cohort)
-        self._come_back(cohort)
-
-    def _come_back(self, cohort: _Cohort) -> None:
-        """Viewers that are behind are looked at again even if no frame comes that would bring on a flush (a hold)."""
-        head = self._feed.head
-        behind = (place.position is not None and place.position < head for place in cohort.slow if not place.outlet.closed)
-        if cohort.timer is None and any(behind):
-            cohort.timer = self._system.loop.call_later(RETRY_NS / NS_PER_S, self._flush_turn, cohort)
 
     def _scatter(self, cohort: _Cohort) -> None:
         """The log forgot what the steady ones have not had: more came between two flushes than it holds."""
@@ -233,6 +221,9 @@ class Fanout:
             self._go_on_when_drained(place)
         elif place.position == cohort.position:
             self._settle(place, cohort)
+        elif place.position is not None and place.position < self._feed.head and not place.draining:
+            place.draining = True  # more than one write's worth is left: let the others have their turn first
+            self._system.loop.call_soon(self._drained, place)
 
     def _go_on_when_drained(self, place: Place) -> None:
         """Not only at the next frame: a publisher that pauses, or is gone, sends none."""
@@ -315,7 +306,7 @@ class Fanout:
         home = self._homes.get(place)
         if home is not None and place in home.slow:
             if place.outlet.pending:
-                self._come_back(home)
+                self._go_on_when_drained(place)
             elif not place.outlet.closed:
                 self._burst(place, limits.FIRST_WRITE)
         if self._bursts and self._bursting is None:
