@@ -210,14 +210,14 @@ class Fanout:
         """Bring a viewer that is not steady as far as its socket lets it."""
         if place.outlet.closed:
             return
-        if place.outlet.pending:
+        if place.outlet.pending > 0:
             self._judge(place)
             self._go_on_when_drained(place)
             return
         start = self._stand(place)
         if start is not None and start < self._feed.head:
             self._write(place, self._feed.reach(start, limits.MAX_WRITE))
-        if place.outlet.pending:
+        if place.outlet.pending > 0:
             self._go_on_when_drained(place)
         elif place.position == cohort.position:
             self._settle(place, cohort)

@@ -48,6 +48,10 @@ EVENTS: tuple[tuple[bus.Event, str], ...] = (
         "WARNING live/cam GOP too long for the cache (600 frames, 9 bytes): joiners wait",
     ),
     (bus.ActorRestarted("bus/directory", 2), "WARNING bus/directory restarted (restart 2)"),
+    (
+        bus.ActorGaveUp("endpoints/rtmp", "OSError()", retried=True),
+        "ERROR   endpoints/rtmp failed too often (OSError()): it stays down and is tried again now and then",
+    ),
     (bus.Failed("bus/directory", "KeyError(1)"), "DEBUG   bus/directory failed: KeyError(1)"),
 )
 
