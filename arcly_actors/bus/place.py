@@ -28,6 +28,10 @@ class Outlet(Protocol):
         """Send all of `data` after everything written before; never raises, never blocks."""
         ...
 
+    def when_writable(self, callback: Callable[[], None]) -> None:
+        """Call once, on the loop, as soon as nothing is pending or the outlet is closed."""
+        ...
+
 
 class Viewer(Protocol):
     """Whom a place belongs to; called on the loop, must not block."""
@@ -57,8 +61,9 @@ class Place:
     """One viewer's position. `position` is the next entry to send; None while it waits for a keyframe.
 
     `waits_from` is the position from which on a keyframe will do. `drained_dts` is the DTS (ns) up to which the kernel
-    has surely taken everything: what lag is measured from. `resync` asks for the configurations to be sent again.
-    `channel` is the one whose positions these are; None before the place is taken.
+    has surely taken everything: what lag is measured from. `resync` asks for the configurations to be sent again;
+    `draining` says that the fan-out will hear when nothing is pending. `channel` is the one whose positions these are;
+    None before the place is taken.
     """
 
     outlet: Outlet
@@ -70,6 +75,7 @@ class Place:
     waits_from: int = 0
     drained_dts: int | None = None
     resync: bool = False
+    draining: bool = False
     size: int = 0
     frames: int = 0
     skipped: int = 0
