@@ -207,7 +207,9 @@ class Fanout:
     def _come_back(self, cohort: _Cohort) -> None:
         """Viewers that are behind are looked at again even if no frame comes that would bring on a flush (a hold)."""
         head = self._feed.head
-        behind = (place.position is not None and place.position < head for place in cohort.slow if not place.outlet.closed)
+        behind = (
+            place.position is not None and place.position < head for place in cohort.slow if not place.outlet.closed
+        )
         if cohort.timer is None and any(behind):
             cohort.timer = self._system.loop.call_later(RETRY_NS / NS_PER_S, self._flush_turn, cohort)
 
@@ -229,14 +231,14 @@ class Fanout:
         start = self._stand(place)
         if start is not None and start < self._feed.head:
             self._write(place, self._feed.reach(start, limits.MAX_WRITE))
-        if place.outlet.pending:
-            self._go_on_when_drained(place)
-        elif place.position == cohort.position:
+        if place.position == cohort.position and not place.outlet.pending:
             self._settle(place, cohort)
+        else:
+            self._go_on_when_drained(place)
 
     def _go_on_when_drained(self, place: Place) -> None:
         """Not only at the next frame: a publisher that pauses, or is gone, sends none."""
-        if not place.draining:
+        if place.outlet.pending and not place.draining:
             place.draining = True
             place.outlet.when_writable(partial(self._drained, place))
 

@@ -46,7 +46,9 @@ def start_rtmp(
     addresses = list(door.addresses)
 
     def bound(found: Sequence[Address]) -> None:
-        addresses[:] = found  # a restarted listener comes back where its clients know it, also if the system chose the port
+        addresses[:] = (
+            found  # a restarted listener comes back where its clients know it, also if the system chose the port
+        )
 
     def handover(wire: Wire) -> None:
         engine = RtmpServer(system.entropy.random_bytes(32), door.limits)
