@@ -93,6 +93,7 @@ class Fanout:
         self._next_home += 1
         self._homes[place] = home
         self._by_outlet[place.outlet] = place
+        place.channel, place.draining = self._channel, False
         home.slow[place] = None
         if place.position is None:
             # Any cached keyframe will do for an instant joiner, one that the cache has yet to look at, too.

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from arcly_actors.bus.policy import Join
 from arcly_actors.errors import Refusal
+
+if TYPE_CHECKING:
+    from arcly_actors.bus.channel import Channel
 
 
 class Outlet(Protocol):
@@ -59,12 +62,14 @@ class Place:
 
     `waits_from` is the position from which on a keyframe will do. `drained_dts` is the DTS (ns) up to which the kernel
     has surely taken everything: what lag is measured from. `resync` asks for the configurations to be sent again;
-    `draining` says that the fan-out will hear when nothing is pending.
+    `draining` says that the fan-out will hear when nothing is pending. `channel` is the one whose positions these are;
+    None before the place is taken.
     """
 
     outlet: Outlet
     viewer: Viewer
     join: Join
+    channel: "Channel | None" = None
     with_opening: bool = True
     position: int | None = None
     waits_from: int = 0
