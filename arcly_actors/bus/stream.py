@@ -124,7 +124,7 @@ class StreamActor(LoopActor):
         displaced = self._slot.claim(claim, lease, now)
         channel.generation = lease
         if displaced is not None:
-            detail = f"{claim.peer} took {self._key} over"
+            detail = f"another publisher took {self._key} over"
             notify(displaced.claim.publisher, Displaced(self._key, Refusal.BUSY, detail))
         again = channel.log.head > 0
         channel.timeline.begin()

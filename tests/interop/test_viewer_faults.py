@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import psutil
 import pytest
@@ -12,7 +13,7 @@ from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Refusal
 from arcly_actors.media.frame import MediaFrame
 from arcly_actors.protocols.rtmp.client import PlayEnded
-from tests.support.flv_view import FlvView, viewing
+from tests.support.flv_view import FlvView, has_seen, viewing
 from tests.support.live import Live, live
 from tests.support.rtmp_link import RtmpLink, media_messages, pictures, playing, publishing
 from tests.support.streams import clip
@@ -43,9 +44,9 @@ class Show:
         """Send the frames; return when both viewers have had so many pictures."""
         await self.publisher.send(media_messages(CLIP.tracks, frames, with_opening=False))
         for viewer in (self.player, self.view):
-            await viewer.until(lambda viewer=viewer: len(pictures(viewer.media)) >= until)
+            await has_seen(viewer, until)
 
-    def check(self) -> None:
+    def check_whole(self) -> None:
         """Nobody missed a picture or got one twice."""
         for viewer in (self.player, self.view):
             times = [at for at, _ in pictures(viewer.media)]
@@ -69,7 +70,7 @@ def heavy(frame: MediaFrame, weight: int) -> MediaFrame:
 
 
 @asynccontextmanager
-async def show(**application: object) -> AsyncIterator[Show]:
+async def show(**application: Any) -> AsyncIterator[Show]:
     """See `Show`. The viewers join at the first picture of all, so that they get every one."""
     frames = list(CLIP.play(1))
     first = next(index for index, frame in enumerate(frames) if frame.track is CLIP.tracks[0]) + 1
@@ -105,7 +106,7 @@ async def test_a_viewer_that_stops_reading_costs_nobody_else_anything() -> None:
             assert "NetStream.Play.InsufficientBW" in deaf.codes
             times = pictures(deaf.media)
             assert [at for at, _ in times] == sorted({at for at, _ in times})
-        made.check()
+        made.check_whole()
         # The log holds two GOPs and the lag: 5 s of 1.5 MB; what our own viewers keep grows with the seconds.
         kept = 3 * made.seconds * 30 * 50_000
         assert process.memory_info().rss - before < kept + 64 * MIB
@@ -121,7 +122,7 @@ async def test_a_crash_on_the_bus_is_not_seen_by_viewers(actor: str) -> None:
             await made.server.until_live(seats=2)
         for _ in range(2):
             await made.go_on()
-        made.check()
+        made.check_whole()
         assert not made.server.events(PublishHeld)
 
 
@@ -133,7 +134,7 @@ async def test_a_subscriber_that_crashes_goes_on_where_it_was(protocol: str) -> 
         await made.server.until_live(seats=2)
         for _ in range(2):
             await made.go_on()
-        made.check()
+        made.check_whole()
 
 
 async def test_a_publisher_that_crashes_is_disconnected_and_its_viewers_are_held() -> None:
@@ -145,7 +146,7 @@ async def test_a_publisher_that_crashes_is_disconnected_and_its_viewers_are_held
         async with publishing(made.server.port("rtmp")) as made.publisher:
             await made.publisher.send(media_messages(CLIP.tracks, []))
             await made.go_on()
-            made.check()
+            made.check_whole()
 
 
 @pytest.mark.parametrize(("listener", "endpoint"), [("Listener", "rtmp"), ("HttpSite", "http")])
@@ -156,7 +157,7 @@ async def test_an_endpoint_that_crashes_comes_back_on_its_port_alone(listener: s
         await made.server.event(ActorRestarted)
         await made.server.until_listening(port)
         await made.go_on()
-        made.check()  # connections outlive their listener
+        made.check_whole()  # connections outlive their listener
         async with playing(made.server.port("rtmp")) as player, viewing(made.server.flv()) as view:
             for viewer in (player, view):
-                await viewer.until(lambda viewer=viewer: pictures(viewer.media))
+                await has_seen(viewer, 1)
