@@ -78,7 +78,7 @@ class History:
 @settings(max_examples=150, derandomize=True, deadline=None)
 def test_every_history_is_possible(script: list[tuple[str, int, int]], bound: tuple[int, int], crowd: int) -> None:
     async def scenario(system: System) -> None:
-        gop = GopBound(frames=bound[0], size=bound[0] * 400, duration_ns=bound[1] * NS_PER_S)
+        gop = GopBound(frames=bound[0], size=bound[0] * 80, duration_ns=bound[1] * NS_PER_S)
         history = History(Fan(system, ApplicationPolicy(gop=gop, max_lag_ns=2 * NS_PER_S)))
         for _ in range(crowd):
             history.fan.join()

@@ -3,6 +3,7 @@
 import pytest
 
 from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.messages import Ref
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Refusal
 from arcly_actors.ingest.publisher import PublishAccepted, Publishing, PublishLost
@@ -10,6 +11,7 @@ from arcly_actors.ingest.rtmp import RtmpPublisher
 from arcly_actors.media.codec import Kind
 from arcly_actors.media.flv_audio import audio_configuration, audio_frame_header
 from arcly_actors.media.flv_video import video_configuration, video_frame_header
+from arcly_actors.protocols.rtmp.amf0 import Value
 from arcly_actors.protocols.rtmp.events import MediaReceived, MetadataReceived
 from arcly_actors.runtime import System
 from tests.bus.frames import audio
@@ -20,15 +22,15 @@ from tests.support.virtual import Probe, in_virtual_time, pass_time
 VIDEO, AUDIO = clip().tracks
 
 
-def rtmp_publisher(stage: Stage, key: StreamKey = KEY) -> tuple[Probe, RtmpPublisher]:
+def rtmp_publisher(stage: Stage, key: StreamKey = KEY) -> tuple[Probe, Ref]:
     owner = Probe(stage.system)
     ref = RtmpPublisher.start(stage.system, stage.bus, Publishing(key, "rtmp", "here"), owner.ref)
-    return owner, ref  # type: ignore[return-value]  # a reference; Pykka's start is typed by its class
+    return owner, ref
 
 
-async def say(ref: object, *events: object) -> None:
+async def say(ref: Ref, *events: object) -> None:
     for event in events:
-        ref.tell(event)  # type: ignore[attr-defined]  # see above
+        ref.tell(event)
     await pass_time(1)
 
 
@@ -44,7 +46,13 @@ async def test_an_rtmp_peer_becomes_a_stream(system: System) -> None:
     stage = Stage(system)
     owner, ref = rtmp_publisher(stage)
     await owner.next(PublishAccepted)
-    hints = {"videocodecid": 7.0, "audiocodecid": 10.0, "title": "a show", "encoder": "x", "nothing": None}
+    hints: dict[str, Value] = {
+        "videocodecid": 7.0,
+        "audiocodecid": 10.0,
+        "title": "a show",
+        "encoder": "x",
+        "nothing": None,
+    }
     await say(ref, MetadataReceived(1, hints), *headers())
     picture = next(frame for frame in clip().frames if frame.keyframe and frame.track is VIDEO)
     await say(
