@@ -1,6 +1,8 @@
 """The WebRTC port on real sockets: media both ways, and what strangers send."""
 
 import asyncio
+import gc
+import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -24,6 +26,7 @@ from arcly_actors.transport.webrtc_port import OpenSession, PortFigures, PortSta
 from tests.support.stun_ice import StunIce
 from tests.support.virtual import Probe, ask
 from tests.support.webrtc_peer import Peer, Wireless, meet
+from tests.support.wires import descriptors
 
 REPORT = b"\x80\xc9\x00\x01" + (7).to_bytes(4, "big")
 
@@ -206,3 +209,93 @@ async def test_both_ends_say_goodbye(rig: MakeRig) -> None:
     figures = await made.figures()
     assert (figures.sessions, figures.half_open, figures.addresses) == (0, 0, 0)
     assert not ours.transport.send_rtp([packet(1)])
+
+
+@pytest.mark.parametrize(
+    ("listen", "host", "family"),
+    [
+        ("0.0.0.0:0", "127.0.0.77", socket.AF_INET),
+        ("[::]:0", "127.0.0.77", socket.AF_INET),
+        ("[::]:0", "::1", socket.AF_INET6),
+        ("[::1]:0", "::1", socket.AF_INET6),
+    ],
+)
+async def test_answers_come_from_the_address_that_was_asked(rig: MakeRig, listen: str, host: str, family: int) -> None:
+    call = await rig(listen).call(host=host, family=family)  # the peer's socket is connected: others it would not hear
+    assert call.transport.send_rtp([packet(1, 1200), packet(2, 1200)])
+    await call.peer.until(lambda: len(call.peer.rtp) == 2)
+    mapped = call.peer.answers[0].attributes["XOR-MAPPED-ADDRESS"]
+    assert mapped == call.wireless.socket.getsockname()[:2]
+
+
+async def test_a_kernel_that_refuses_trains_gets_the_packets_one_by_one(rig: MakeRig) -> None:
+    call = await rig().call()
+    frame = SharedPackets([packet(sequence, 1200) for sequence in range(9)])
+    path = call.transport._path  # type: ignore[attr-defined]
+    groups = frame.groups(16, call.transport._scratch)  # type: ignore[attr-defined]
+    assert len(groups) == 1
+    segment = groups[0].ancillary[0]
+    groups[0].ancillary = ((*segment[:2], (0xFFFF).to_bytes(2, "little")),)  # no interface takes that: EINVAL or EMSGSIZE
+    assert path.segments
+    assert call.transport.send_shared(frame)
+    assert not path.segments
+    await call.peer.until(lambda: len(call.peer.rtp) == 9)
+    assert call.peer.rtp == list(frame.packets)
+
+
+async def test_what_the_kernel_does_not_take_is_counted(rig: MakeRig) -> None:
+    made = rig()
+    call = await made.call()
+    call.transport._path.source = ("255.255.255.255", 9)  # type: ignore[attr-defined]  # EACCES without SO_BROADCAST
+    assert not call.transport.send_rtp([packet(1)])
+    assert not call.transport.send_rtcp(REPORT)
+    assert (await made.figures()).dropped["send-error"] == 2
+    assert call.transport.figures.dropped["unsent"] == 2  # type: ignore[attr-defined]
+
+
+async def test_a_lost_flight_is_sent_again(rig: MakeRig) -> None:
+    call = await rig().open(Peer())
+    call.peer.check()
+    await call.peer.until(lambda: call.peer.answers)
+    deaf, call.peer.receive = call.peer.receive, lambda _datagram: call.peer.notice()  # type: ignore[method-assign]
+    call.peer.shake_hands()
+    await call.peer.until(lambda: call.transport._dtls_timer)  # type: ignore[attr-defined]
+    call.peer.receive = deaf  # type: ignore[method-assign]
+    await call.peer.until(lambda: call.peer.connected)
+    assert (await call.owner.next(TransportConnected)).profile
+
+
+async def test_hundreds_of_real_calls_leave_no_descriptor_actor_or_task(rig: MakeRig) -> None:
+    made = rig()
+    await made.figures()
+    peer = Peer()
+    open_before, tasks_before = descriptors(), len(asyncio.all_tasks())
+    actors_before = len(made.system.actors())
+    for _ in range(200):
+        owner = Probe(made.system)
+        peer = Peer()
+        peer.transport = await ask(made.port, OpenSession(owner.ref, peer.parameters))
+        wireless = Wireless(peer)
+        await meet(peer, wireless)
+        await owner.next(TransportConnected)
+        await owner.ref.stop(block=False)
+        await peer.until(lambda peer=peer: peer.closed)  # type: ignore[misc]  # early binding
+        wireless.close()
+    figures = await made.figures()
+    assert (figures.sessions, figures.half_open, figures.addresses) == (0, 0, 0)
+    gc.collect()
+    assert descriptors() == open_before
+    assert len(asyncio.all_tasks()) == tasks_before
+    assert len(made.system.actors()) == actors_before
+
+
+async def test_a_flood_leaves_the_loop_its_time_and_calls_their_media(rig: MakeRig) -> None:
+    made = rig()
+    call = await made.call()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
+        flood.connect(call.wireless.socket.getpeername())
+        for _ in range(2000):
+            flood.send(b"\x80" + bytes(1000))
+        call.peer.send_rtp(packet(1))
+        assert (await call.owner.next(RtpArrived)).data == packet(1)
+        await made.drops("unknown-source", 2000)
