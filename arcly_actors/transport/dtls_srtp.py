@@ -5,8 +5,9 @@ ICE lies above (``protocols.webrtc``) and is given to a port as an `Ice`. What a
 that crashes, another one attaches to it in time, or it closes.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pykka
@@ -104,6 +105,17 @@ class TransportClosed:
     error: BaseException | None = None
 
 
+@dataclass(slots=True)
+class TransportFigures:
+    """Counted since the transport was opened; `dropped` by reason. Bytes are those of RTP and RTCP on the wire."""
+
+    packets_received: int = 0
+    bytes_received: int = 0
+    packets_sent: int = 0
+    bytes_sent: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
 class DtlsSrtpTransport(Protocol):
     """See the module. Everything is called on the loop; nothing blocks or waits."""
 
@@ -120,6 +132,11 @@ class DtlsSrtpTransport(Protocol):
     @property
     def candidates(self) -> tuple[Address, ...]:
         """Where the peer can reach us, best first."""
+        ...
+
+    @property
+    def figures(self) -> TransportFigures:
+        """What went through, to be read only."""
         ...
 
     def attach(self, owner: pykka.ActorRef[Any]) -> None:

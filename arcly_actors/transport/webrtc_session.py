@@ -5,9 +5,7 @@ that the peer selected, until then to the first it validated; it moves when the 
 changes networks). What is not done in time ends it: the handshake, ICE checks (consent), an owner that comes back.
 """
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Protocol
 
@@ -27,6 +25,7 @@ from arcly_actors.transport.dtls_srtp import (
     RtpArrived,
     TransportClosed,
     TransportConnected,
+    TransportFigures,
 )
 from arcly_actors.transport.srtp import SrtpReceiver, SrtpSender, server_keys
 from arcly_actors.transport.srtp_batch import Scratch, SharedPackets, send_group
@@ -46,17 +45,6 @@ _STATES: dict[SessionState, dict[str, SessionState]] = {
     SessionState.CONNECTED: {"ended": SessionState.CLOSED},
     SessionState.CLOSED: {},
 }
-
-
-@dataclass(slots=True)
-class SessionFigures:
-    """Counted since the session was opened; `dropped` by reason. Bytes are those of RTP and RTCP on the wire."""
-
-    packets_received: int = 0
-    bytes_received: int = 0
-    packets_sent: int = 0
-    bytes_sent: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
 
 
 class SessionPort(Protocol):
@@ -116,7 +104,7 @@ class WebRtcSession:
         self._orphaned_at: int | None = None
         self.was_connected = False
         self.state = SessionState.OPEN
-        self.figures = SessionFigures()
+        self.figures = TransportFigures()
         self.local, self._agent = port.new_agent(self, remote.ice)
         self._former: IceCredentials | None = None
         self._owner: pykka.ActorRef[Any] | None = owner

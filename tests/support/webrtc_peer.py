@@ -146,7 +146,9 @@ class Peer(Noticing):
     def _set_up_srtp(self) -> None:
         name = self._ssl.get_selected_srtp_profile()
         profile = next(one for one in ALL_PROFILES if one.openssl_profile == name)
-        material = self._ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (profile.key_length + profile.salt_length))
+        material = self._ssl.export_keying_material(
+            b"EXTRACTOR-dtls_srtp", 2 * (profile.key_length + profile.salt_length)
+        )
         self._out = _session(profile, profile.get_key_and_salt(material, 0), Policy.SSRC_ANY_OUTBOUND)
         self._in = _session(profile, profile.get_key_and_salt(material, 1), Policy.SSRC_ANY_INBOUND)
         self.connected = True

@@ -63,6 +63,7 @@ def remote_parameters(offer: SessionDescription) -> RemoteParameters:
     """From an offer, by aiortc's own reader."""
     media = offer.media[0]
     assert media.dtls is not None
+    assert media.ice is not None
     assert media.ice.usernameFragment is not None
     assert media.ice.password is not None
     prints = tuple(Fingerprint(one.algorithm, one.value) for one in media.dtls.fingerprints)

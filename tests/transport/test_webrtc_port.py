@@ -4,7 +4,7 @@ import asyncio
 import gc
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pykka
@@ -74,7 +74,7 @@ class Rig:
     async def drops(self, reason: str, count: int) -> None:
         """Wait until the port has dropped so many."""
         async with asyncio.timeout(20):
-            while (await self.figures()).dropped.get(reason, 0) < count:
+            while (await self.figures()).dropped.get(reason, 0) < count:  # noqa: ASYNC110 - the port tells nobody
                 await asyncio.sleep(0)
 
 
@@ -137,7 +137,7 @@ async def test_replayed_and_forged_packets_are_counted_and_go_nowhere(rig: MakeR
     call.peer.send_rtp(packet(2))
     assert (await call.owner.next(RtpArrived)).data == packet(1)
     assert (await call.owner.next(RtpArrived)).data == packet(2)
-    dropped = call.transport.figures.dropped  # type: ignore[attr-defined]  # the real session's, not the interface's
+    dropped = call.transport.figures.dropped
     assert dropped["srtp-replay"] == 1
     assert dropped["srtp-authentication"] >= 1
     assert dropped["srtp-malformed"] >= 2
@@ -231,8 +231,8 @@ async def test_answers_come_from_the_address_that_was_asked(rig: MakeRig, listen
 async def test_a_kernel_that_refuses_trains_gets_the_packets_one_by_one(rig: MakeRig) -> None:
     call = await rig().call()
     frame = SharedPackets([packet(sequence, 1200) for sequence in range(9)])
-    path = call.transport._path  # type: ignore[attr-defined]
-    groups = frame.groups(16, call.transport._scratch)  # type: ignore[attr-defined]
+    path = call.transport._path  # type: ignore[attr-defined]  # the real session's
+    groups = frame.groups(16, call.transport._scratch)  # type: ignore[attr-defined]  # the real session's
     assert len(groups) == 1
     segment = groups[0].ancillary[0]
     groups[0].ancillary = ((*segment[:2], b"\x0a\x00"),)  # a thousand segments: EINVAL
@@ -250,17 +250,18 @@ async def test_what_the_kernel_does_not_take_is_counted(rig: MakeRig) -> None:
     assert not call.transport.send_rtp([packet(1)])
     assert not call.transport.send_rtcp(REPORT)
     assert (await made.figures()).dropped["send-error"] == 2
-    assert call.transport.figures.dropped["unsent"] == 2  # type: ignore[attr-defined]
+    assert call.transport.figures.dropped["unsent"] == 2
 
 
 async def test_a_lost_flight_is_sent_again(rig: MakeRig) -> None:
     call = await rig().open(Peer())
     call.peer.check()
     await call.peer.until(lambda: call.peer.answers)
-    deaf, call.peer.receive = call.peer.receive, lambda _datagram: call.peer.notice()  # type: ignore[method-assign]
+    hear = call.peer.receive
+    call.peer.receive = lambda datagram: call.peer.notice()  # type: ignore[method-assign]  # deaf for a while
     call.peer.shake_hands()
-    await call.peer.until(lambda: call.transport._dtls_timer)  # type: ignore[attr-defined]
-    call.peer.receive = deaf  # type: ignore[method-assign]
+    await call.peer.until(lambda: call.transport._dtls_timer)  # type: ignore[attr-defined]  # the real session's
+    call.peer.receive = hear  # type: ignore[method-assign]  # and no longer
     await call.peer.until(lambda: call.peer.connected)
     assert (await call.owner.next(TransportConnected)).profile
 
