@@ -5,7 +5,7 @@ get a proper end, connections are flushed, actors stop from the leaves up.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
@@ -24,8 +24,6 @@ from arcly_actors.console.routes import console_routes
 from arcly_actors.console.trees import tree_json
 from arcly_actors.errors import ArclyError, ConfigurationError
 from arcly_actors.ingest.in_process import PublishHandle
-from arcly_actors.ingest.pattern import PatternShape
-from arcly_actors.ingest.pattern_publisher import PatternSource
 from arcly_actors.media.frame import Track
 from arcly_actors.runtime import (
     ChildSpec,
@@ -45,6 +43,7 @@ from arcly_actors.topology.build import Build, build
 from arcly_actors.transport.addresses import Address
 
 if TYPE_CHECKING:
+    from arcly_actors.ingest.pattern import PatternShape
     from arcly_actors.threaded import ThreadedEngine
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -130,16 +129,25 @@ class Engine:
         await running.bus.appears(parsed)
         return Stream(running.system, running.bus, parsed)
 
-    def publish(self, key: str, tracks: tuple[Track, ...], metadata: Mapping[str, str] = _NONE) -> PublishHandle:
+    def publish(
+        self,
+        key: str,
+        tracks: tuple[Track, ...],
+        metadata: Mapping[str, str] = _NONE,
+        keyframe_wanted: Callable[[bool], None] | None = None,
+    ) -> PublishHandle:
         """Publish from this program: ``async with engine.publish("live/made", tracks) as publisher``.
 
-        Entering raises `Refused` when the slot is taken.
+        Entering raises `Refused` when the slot is taken. `keyframe_wanted(full_intra)` is called on the loop when a
+        viewer waits for a keyframe.
         """
         running = self._running
-        return PublishHandle(running.system, running.bus, StreamKey.parse(key), tuple(tracks), metadata)
+        return PublishHandle(running.system, running.bus, StreamKey.parse(key), tuple(tracks), metadata, keyframe_wanted)
 
-    async def start_pattern(self, key: str, shape: PatternShape | None = None) -> None:
+    async def start_pattern(self, key: str, shape: "PatternShape | None" = None) -> None:
         """Publish the built-in test pattern at `key`, supervised, for as long as the engine runs."""
+        from arcly_actors.ingest.pattern_publisher import PatternSource  # noqa: PLC0415 - numpy: for who wants a pattern
+
         running = self._running
         parsed = StreamKey.parse(key)
 

@@ -10,6 +10,9 @@ from arcly_actors.clock import NS_PER_MS, NS_PER_S
 MAX_PUBLISHERS = 1000
 """Streams at once: a fleet of encoders gone wild must not take the machine."""
 
+STREAM_LANE = 4096
+"""Frames waiting for a stream's actor: several GOPs that a program sends at once; what is beyond is dropped, counted."""
+
 EVENT_BACKLOG = 1024
 """Events a slow async reader may leave unread before it loses the oldest: minutes of ordinary operation."""
 

@@ -37,6 +37,18 @@ def test_every_file_keeps_the_rule(rule: Rule) -> None:
     assert [fault for path, text in FILES if not path.startswith(exempt) for fault in rule(path, text)] == []
 
 
+def test_every_link_leads_to_a_file() -> None:
+    texts = [(path, text) for path, text in FILES if path.endswith(".md")]
+    found = [(path, link) for path, text in texts for link in rules.links(text)]
+    assert {path for path, _ in found} >= {"README.md", "CONTRIBUTING.md"}
+    assert [(path, link) for path, link in found if not ((ROOT / path).parent / link).exists()] == []
+
+
+def test_links_are_seen() -> None:
+    text = "[a](b.md#c) [d](https://e) [f](#g) `[h](i)`\n```\n[j](k)\n```\n[l]: m/n.md\n![o](<p.png>)"
+    assert rules.links(text) == ["b.md", "p.png", "m/n.md"]
+
+
 def test_the_rules_see_the_project() -> None:
     paths = {path for path, _ in FILES}
     assert {"arcly_actors/clock.py", "tests/test_rules.py", "pyproject.toml", "Makefile", ".ci/run"} <= paths

@@ -58,6 +58,15 @@ class PublishRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionRefused:
+    """A connection was turned away before it named a stream. Of many for one reason only some are told of."""
+
+    peer: str
+    refusal: Refusal
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriberJoined:
     """A viewer has a seat."""
 
@@ -132,6 +141,15 @@ class ActorRestarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ActorGaveUp:
+    """`actor` failed more often than its policy allows; `retried` when it stays down but is tried again now and then."""
+
+    actor: str
+    error: str
+    retried: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Something of ours failed that nobody asked for."""
 
@@ -145,6 +163,7 @@ Event = (
     | PublishResumed
     | PublishEnded
     | PublishRefused
+    | ConnectionRefused
     | SubscriberJoined
     | SubscriberLeft
     | SubscriberLagged
@@ -153,6 +172,7 @@ Event = (
     | KeyframeRequested
     | GopOutgrown
     | ActorRestarted
+    | ActorGaveUp
     | Failed
 )
 

@@ -10,11 +10,13 @@ for all viewers' writes at once.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from arcly_actors import limits
 from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.encoded import EncodedFeed
 from arcly_actors.bus.place import Outlet, Place, SeatQos
+from arcly_actors.bus.policy import Join
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.errors import Refusal
 from arcly_actors.runtime.system import System
@@ -84,13 +86,18 @@ class Fanout:
 
         A place that already has a position (its actor was restarted) goes on there.
         """
+        if self._feed.failed is not None:
+            self._refuse(place, self._feed.failed)
+            return
         home = self._cohorts[self._next_home % COHORTS]
         self._next_home += 1
         self._homes[place] = home
         self._by_outlet[place.outlet] = place
+        place.channel, place.draining = self._channel, False
         home.slow[place] = None
         if place.position is None:
-            place.waits_from = self._feed.head
+            # Any cached keyframe will do for an instant joiner, one that the cache has yet to look at, too.
+            place.waits_from = self._feed.tail if place.join is Join.INSTANT else self._feed.head
             place.position = self._usable(self._channel.start(place.join))
         elif place.position < self._feed.tail:
             self._skip(place)
@@ -176,6 +183,8 @@ class Fanout:
     def _flush(self, cohort: _Cohort) -> None:
         self.flushes += 1
         head = self._feed.head
+        if cohort.position < self._feed.tail:
+            self._scatter(cohort)
         if cohort.steady and cohort.position < head:
             data = self._feed.joined(cohort.position, head)
             short = self._write_all(cohort.steady, data) if data else ()
@@ -191,18 +200,43 @@ class Fanout:
         for place in list(cohort.slow):
             self._advance(place, cohort)
 
+    def _scatter(self, cohort: _Cohort) -> None:
+        """The log forgot what the steady ones have not had: more came between two flushes than it holds."""
+        for outlet in tuple(cohort.steady):
+            place = self._by_outlet[outlet]
+            self._unsettle(place, cohort)
+            cohort.slow[place] = None
+
     def _advance(self, place: Place, cohort: _Cohort) -> None:
         """Bring a viewer that is not steady as far as its socket lets it."""
         if place.outlet.closed:
             return
-        if place.outlet.pending:
+        if place.outlet.pending > 0:
             self._judge(place)
+            self._go_on_when_drained(place)
             return
         start = self._stand(place)
         if start is not None and start < self._feed.head:
             self._write(place, self._feed.reach(start, limits.MAX_WRITE))
-        if place.position == cohort.position and not place.outlet.pending:
+        if place.outlet.pending > 0:
+            self._go_on_when_drained(place)
+        elif place.position == cohort.position:
             self._settle(place, cohort)
+        elif place.position is not None and place.position < self._feed.head and not place.draining:
+            place.draining = True  # more than one write's worth is left: let the others have their turn first
+            self._system.loop.call_soon(self._drained, place)
+
+    def _go_on_when_drained(self, place: Place) -> None:
+        """Not only at the next frame: a publisher that pauses, or is gone, sends none."""
+        if not place.draining:
+            place.draining = True
+            place.outlet.when_writable(partial(self._drained, place))
+
+    def _drained(self, place: Place) -> None:
+        place.draining = False
+        home = self._homes.get(place)
+        if home is not None and place in home.slow:
+            self._advance(place, home)
 
     def _stand(self, place: Place) -> int | None:
         """Where the viewer goes on: where it was if that is still here, else at a keyframe; None while there is none."""
@@ -232,7 +266,13 @@ class Fanout:
         data = self._feed.joined(start, end)
         place.drained_dts = self._feed.dts(start)
         if place.with_opening or place.resync:
-            data = self._head_of(place, start) + data
+            try:
+                data = self._head_of(place, start) + data
+            except Exception as error:  # noqa: BLE001 - a format's defect is for its own viewers, who may be being walked over
+                if self._feed.failed is None:
+                    self._feed.failed = error
+                    self._system.loop.call_soon(self._fail, error)
+                return
         if data:
             place.outlet.write(data)
         place.size += len(data)
@@ -265,8 +305,11 @@ class Fanout:
         self._bursting = None
         place = self._bursts.popleft()
         home = self._homes.get(place)
-        if home is not None and place in home.slow and not place.outlet.pending and not place.outlet.closed:
-            self._burst(place, limits.FIRST_WRITE)
+        if home is not None and place in home.slow:
+            if place.outlet.pending:
+                self._go_on_when_drained(place)
+            elif not place.outlet.closed:
+                self._burst(place, limits.FIRST_WRITE)
         if self._bursts and self._bursting is None:
             self._bursting = self._system.loop.call_soon(self._burst_next)
 
@@ -275,6 +318,8 @@ class Fanout:
         anchor = self._usable(self._channel.anchor)
         if anchor is not None and anchor >= place.waits_from:
             place.position = anchor
+            if place.resync and anchor > place.waits_from:  # it lost its place, and these while it waited
+                self._skipped(place, anchor - place.waits_from)
 
     # -- lagging ------------------------------------------------------------------------------------------------------
 
@@ -311,7 +356,10 @@ class Fanout:
         """The encoder broke: every viewer of this format loses its place, and may ask for a new one."""
         for place in list(self._homes):
             self.detach(place)
-            place.viewer.evicted(Refusal.FAILED, f"this output format failed: {error}")
+            self._refuse(place, error)
+
+    def _refuse(self, place: Place, error: Exception) -> None:
+        place.viewer.evicted(Refusal.FAILED, f"this output format failed: {error}")
 
     def _usable(self, position: int | None) -> int | None:
         return position if position is not None and position >= self._feed.tail else None

@@ -14,6 +14,9 @@ from rich.text import Text
 
 from arcly_actors import limits
 from arcly_actors.cli.terminal import errors
+from arcly_actors.errors import ArclyError
+from arcly_actors.runtime.receiver import Killed
+from arcly_actors.runtime.supervisor import IntensityExceeded
 
 PACKAGE: Final = "arcly_actors"
 MASK: Final = "***"
@@ -31,6 +34,9 @@ _STYLES: Final = {
     logging.ERROR: "bold red",
     logging.CRITICAL: "bold white on red",
 }
+_FAILED: Final = re.compile(r"Unhandled exception in (\w+) \(urn:uuid:[0-9a-f-]+\):")
+# Raised on purpose, or because of a failure that has been logged: the text is enough.
+_SAYS_ALL: Final = (ArclyError, IntensityExceeded, Killed)
 _COLUMNS: Final = (("protocol", "magenta"), ("key", "bold cyan"), ("peer", "blue"))
 
 
@@ -54,16 +60,25 @@ def clean(text: str) -> str:
 def line_of(record: logging.LogRecord) -> Text:
     """`record` as a coloured line, followed by its traceback, if it has one, indented."""
     when = dt.datetime.fromtimestamp(record.created, tz=dt.UTC).astimezone()
-    line = Text(f"{when:%H:%M:%S}.{when.microsecond // 1000:03d} ", style="dim")
+    line = Text.assemble((f"{when:%H:%M:%S}.{when.microsecond // 1000:03d} ", "dim"))
     line.append(f"{record.levelname:<7} ", style=_STYLES.get(record.levelno, ""))
     for name, style in _COLUMNS:
         if value := getattr(record, name, ""):
             line.append(f"{clean(masked(str(value)))} ", style=style)
-    line.append(clean(masked(record.getMessage())), style="")
-    if record.exc_info:
+    line.append(clean(masked(_message(record))), style="")
+    if record.exc_info and not isinstance(record.exc_info[1], _SAYS_ALL):
         for each in logging.Formatter().formatException(record.exc_info).splitlines():
             line.append(f"\n    {clean(masked(each))}", style="dim")
     return line
+
+
+def _message(record: logging.LogRecord) -> str:
+    """What happened. Pykka's record of an actor's failure is put in our words; some errors need no traceback."""
+    text = record.getMessage()
+    if failed := _FAILED.fullmatch(text):
+        text = f"{failed[1]} failed"
+    error = record.exc_info[1] if record.exc_info else None
+    return f"{text}: {error}" if isinstance(error, _SAYS_ALL) else text
 
 
 class LogLines(logging.Handler):

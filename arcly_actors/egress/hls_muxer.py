@@ -40,6 +40,7 @@ _FMP4 = {
 # One sound frame per PES packet: nothing waits for the next segment. The tables stand once, at the segment's start.
 _MPEGTS = {"mpegts_copyts": "1", "avoid_negative_ts": "disabled", "pes_payload_size": "0", "pat_period": "3600"}
 _PACKET = 188
+_FRAGMENTS = 0x7FFF_FFFF  # FFmpeg numbers them by a signed integer; players look at the decode times, not at it
 
 
 class SegmentMuxer:
@@ -60,7 +61,7 @@ class SegmentMuxer:
         """The segment's bytes; `sequence` numbers its fragment. av.FFmpegError when FFmpeg refuses a frame."""
         output = io.BytesIO()
         fmp4 = self._container is Container.FMP4
-        options = {**_FMP4, "fragment_index": str(sequence % 0xFFFF_FFFF + 1)} if fmp4 else _MPEGTS
+        options = {**_FMP4, "fragment_index": str(sequence % _FRAGMENTS + 1)} if fmp4 else _MPEGTS
         muxer = av.open(output, "w", format="mp4" if fmp4 else "mpegts", options=dict(options))
         try:
             if not fmp4:

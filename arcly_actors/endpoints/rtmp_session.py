@@ -110,6 +110,7 @@ class RtmpSession(LoopActor):
         first = event.application.partition("/")[0]
         if event.application and not any(name.partition("/")[0] == first for name in known):
             detail = f"no application {event.application[:64]!r} here; there is {', '.join(sorted(known))}"
+            self._complaints.refused("rtmp", self._peer, Refused(Refusal.UNKNOWN_APPLICATION, detail))
             self._command(RefuseConnect(Refusal.UNKNOWN_APPLICATION, detail))
             return
         self._application = event.application

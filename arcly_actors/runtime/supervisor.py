@@ -182,6 +182,7 @@ class Supervisor(LoopActor):
             ref = child.spec.start()
             self.watch(ref)
         except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - its failure, whatever it is
+            _log.error("%s could not start %s", self.name, child.spec.id, exc_info=error)
             child.answer_restart(error)
             self._ended(child, error)
             return error

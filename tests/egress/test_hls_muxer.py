@@ -144,6 +144,15 @@ def boxes(data: bytes) -> Iterator[tuple[str, bytes]]:
         position += size
 
 
+@pytest.mark.parametrize("number", [0x7FFF_FFFE, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 1 << 40])
+def test_segment_numbers_have_no_end(number: int) -> None:
+    """They count from the wall clock, so that short segments are past 31 bits today."""
+    cut = segments(FMP4, H264, AAC)
+    muxer = SegmentMuxer(FMP4, cut[0].tracks)
+    assert muxer.mux(cut[0].frames, number)[:8].endswith(b"moof")
+    muxer.close()
+
+
 def test_every_segment_of_an_epoch_would_have_the_same_init() -> None:
     cut = segments(FMP4, H264, AAC)
     inits = set()

@@ -10,6 +10,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from arcly_actors.limits import DRAIN_MESSAGES
 from arcly_actors.runtime import LoopActor, System, receives
 
+pytestmark = pytest.mark.speed
+
 TELL_S = 0.6e-6
 HANDLE_S = 1.0e-6
 FACTOR = 5

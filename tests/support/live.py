@@ -1,5 +1,6 @@
 """A whole server on this loop, on ports of the system's choosing, with a record of its events and its log."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
@@ -10,9 +11,11 @@ import pykka
 
 from arcly_actors.bus.events import Event
 from arcly_actors.engine import Engine
+from arcly_actors.media.codec import Kind
 from arcly_actors.runtime.receiver import Crash
 from arcly_actors.topology import Topology
-from tests.support.waiting import Noticing
+from tests.support.waiting import Noticing, until
+from tests.support.wires import connect
 
 E = TypeVar("E")
 
@@ -71,12 +74,45 @@ class Live(Noticing):
         """How many viewers there are, of one protocol or all."""
         return sum(seat.protocol.startswith(protocol) for report in self.engine.streams() for seat in report.seats)
 
-    def crash(self, actor: type | str, error: BaseException | None = None) -> None:
-        """Inject a failure into the one running actor of a class: as if one of its tasks had raised."""
-        name = actor if isinstance(actor, str) else actor.__name__
-        (ref,) = (ref for ref in pykka.ActorRegistry.get_all() if ref.actor_class.__name__ == name)
-        inbox: Any = ref.actor_inbox
-        inbox.urgent(Crash(error or Injected(name)))
+    async def settled(self, within: float = 20.0) -> None:
+        """Return when no connection has an actor any more."""
+        await until(lambda: not self.actors("RtmpSession", "FlvSession", "Connection"), within)
+
+    async def until_pictures(self, count: int) -> None:
+        """Return when the only stream has had so many pictures; they are counted by its own feed from its log."""
+        await until(lambda: self.logged_pictures() >= count)
+
+    def logged_pictures(self) -> int:
+        """Pictures in the log of the only stream."""
+        bus = self.engine._running.bus
+        (entry,) = bus._entries.values()
+        log = entry.channel.log
+        return sum(log[at].frame.track.kind is Kind.VIDEO for at in range(log.tail, log.head))
+
+    def actors(self, *names: str) -> list[pykka.ActorRef[Any]]:
+        """The running actors of these classes, or of all."""
+        return [ref for ref in pykka.ActorRegistry.get_all() if not names or ref.actor_class.__name__ in names]
+
+    def crash(self, name: str, protocol: str = "") -> None:
+        """Inject a failure into the one actor of a class (serving a protocol): as if one of its tasks had raised."""
+        inboxes: list[Any] = [ref.actor_inbox for ref in self.actors(name)]
+        (inbox,) = (inbox for inbox in inboxes if not protocol or inbox.actor._viewing.protocol == protocol)
+        inbox.urgent(Crash(Injected(name)))
+
+    async def until_live(self, seats: int) -> None:
+        """Return when the only stream has its publisher and so many viewers."""
+        await until(lambda: [(each.state, len(each.seats)) for each in self.engine.streams()] == [("live", seats)])
+
+    async def until_listening(self, port: int, within: float = 10.0) -> None:
+        """Return when the port takes connections."""
+        async with asyncio.timeout(within):
+            while True:
+                try:
+                    (await connect(port)).close()
+                except ConnectionRefusedError:
+                    await asyncio.sleep(0)
+                else:
+                    return
 
     def lines(self, *words: str) -> list[str]:
         """The log lines (warnings and worse) that hold every one of these words."""
@@ -130,4 +166,4 @@ async def live(
     finally:
         logging.getLogger().removeHandler(log)
         watching.dispose()
-    assert pykka.ActorRegistry.get_all() == []
+    await until(lambda: not pykka.ActorRegistry.get_all(), 5.0)  # HLS muxers are threads, which end when they get to it

@@ -199,6 +199,14 @@ def public_things_are_documented(path: str, text: str) -> list[str]:
     ]
 
 
+def links(text: str) -> list[str]:
+    """The files that a Markdown text links to, as written, without what is elsewhere or within the text itself."""
+    prose = re.sub(r"^```.*?^```$|`[^`\n]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+    targets = re.findall(r"\]\(<?([^)\s>]+)", prose) + re.findall(r"^\[[^\]]+\]:\s*(\S+)", prose, re.MULTILINE)
+    local = (target.partition("#")[0] for target in targets if not re.match(r"[a-z][a-z0-9+.-]*:", target))
+    return [target for target in local if target]
+
+
 RULES: tuple[Rule, ...] = (
     imports_follow_the_table,
     wire_formats_are_pure,

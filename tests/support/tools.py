@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import Noticing
+
 ROOT = Path(__file__).parents[2]
 _PACKAGES = {"ffprobe": "ffmpeg"}
 _END = 10.0  # seconds that a killed program may take to be gone
@@ -38,22 +40,26 @@ def optional_tool(name: str) -> str:
     return path
 
 
-class Program:
+class Program(Noticing):
     """A running program: `output` and `errors` hold what it has said so far."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
+        super().__init__()
         self._process = process
-        self._output = bytearray()
+        self.written = bytearray()
         self._errors = bytearray()
         self._reading = [
-            asyncio.create_task(_collect(process.stdout, self._output)),
-            asyncio.create_task(_collect(process.stderr, self._errors)),
+            asyncio.create_task(self._collect(process.stdout, self.written)),
+            asyncio.create_task(self._collect(process.stderr, self._errors)),
         ]
+
+    def __repr__(self) -> str:
+        return f"{len(self.written)} bytes written, {self.errors[-1000:]}"
 
     @property
     def output(self) -> str:
         """Standard output so far."""
-        return self._output.decode(errors="replace")
+        return self.written.decode(errors="replace")
 
     @property
     def errors(self) -> str:
@@ -92,10 +98,10 @@ class Program:
             await self._process.wait()
             await asyncio.gather(*self._reading)
 
-
-async def _collect(reader: asyncio.StreamReader | None, into: bytearray) -> None:
-    while reader is not None and (data := await reader.read(65536)):
-        into += data
+    async def _collect(self, reader: asyncio.StreamReader | None, into: bytearray) -> None:
+        while reader is not None and (data := await reader.read(65536)):
+            into += data
+            self.notice()
 
 
 @contextlib.asynccontextmanager

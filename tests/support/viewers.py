@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import sys
 from dataclasses import dataclass
 
@@ -46,7 +47,8 @@ async def ffprobe(url: str, seconds: float = 1.5, *options: str) -> Probed:
     """Play for `seconds` with Debian's ffprobe, which also decodes."""
     output, errors = await run(
         "ffprobe",
-        *("-v", "warning", *options, "-read_intervals", f"%+{seconds}", "-of", "json"),
+        # In FLV FFmpeg waits for a second track that may yet come for as long as it analyses: 5 s unless told.
+        *("-v", "warning", *options, "-analyzeduration", "1000000", "-read_intervals", f"%+{seconds}", "-of", "json"),
         *("-show_entries", "stream=index,codec_name,width:packet=stream_index,dts,flags:frame=stream_index", "-i", url),
     )
     told = json.loads(output)
@@ -59,7 +61,11 @@ async def ffprobe(url: str, seconds: float = 1.5, *options: str) -> Probed:
         key = bool(packets) and packets[0]["flags"].startswith("K")
         codec, width = stream.get("codec_name", "unknown"), int(stream.get("width", 0))
         streams.append(Seen(codec, width, len(packets), len(mine) - len(packets), dts, key))
-    return Probed(tuple(streams), errors)
+    return Probed(tuple(streams), _RELOADED.sub("", errors))
+
+
+# FFmpeg fetches the initialisation segment again each time it reloads a live playlist, then remarks that it knows it.
+_RELOADED = re.compile(r"\[mov[^\]]*\] Found duplicated MOOV Atom. Skipped it\n")
 
 
 async def av_play(url: str, seconds: float = 1.5) -> Probed:

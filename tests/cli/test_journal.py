@@ -1,0 +1,145 @@
+"""Events as log lines, and the figures of the status line."""
+
+import logging
+
+import pytest
+
+from arcly_actors import limits
+from arcly_actors.bus import events as bus
+from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.qos import StreamQos
+from arcly_actors.bus.report import SeatReport, StreamReport
+from arcly_actors.cli.announce import announcement, urls
+from arcly_actors.cli.journal import Journal
+from arcly_actors.cli.logging import line_of
+from arcly_actors.cli.status import status_text
+from arcly_actors.clock import NS_PER_S, VirtualClock
+from arcly_actors.errors import ArclyError, Refusal
+from arcly_actors.transport.addresses import Address
+
+KEY = StreamKey("live", "cam")
+EVENTS: tuple[tuple[bus.Event, str], ...] = (
+    (bus.PublishStarted(KEY, "rtmp", "10.0.0.1:5"), "INFO    rtmp live/cam 10.0.0.1:5 published"),
+    (bus.PublishHeld(KEY, "gone", 10 * NS_PER_S), "INFO    live/cam publisher gone (gone); viewers are held for 10s"),
+    (bus.PublishResumed(KEY, "rtmp", "10.0.0.1:5"), "INFO    rtmp live/cam 10.0.0.1:5 resumed"),
+    (bus.PublishEnded(KEY, "over"), "INFO    live/cam ended: over"),
+    (
+        bus.PublishRefused("live/cam", "rtmp", "10.0.0.1:5", Refusal.BUSY, "taken"),
+        "WARNING rtmp live/cam 10.0.0.1:5 publisher refused (busy): taken",
+    ),
+    (
+        bus.ConnectionRefused("10.0.0.1:5", Refusal.LIMIT, "too many"),
+        "DEBUG   10.0.0.1:5 connection refused (limit): too many",
+    ),
+    (bus.SubscriberJoined(KEY, 3, "hls", "10.0.0.1:5"), "INFO    hls live/cam 10.0.0.1:5 viewer 3 joined"),
+    (bus.SubscriberLeft(KEY, 3, "closed"), "INFO    live/cam viewer 3 left: closed"),
+    (
+        bus.SubscriberLagged(KEY, 3, 40),
+        "WARNING live/cam viewer 3 is too slow: skipped 40 frames to the newest keyframe",
+    ),
+    (bus.SubscriberEvicted(KEY, 3, Refusal.LAGGED, "5 s"), "WARNING live/cam viewer 3 evicted (lagged): 5 s"),
+    (
+        bus.SubscriberRefused("x/y", "rtmp", "10.0.0.1:5", Refusal.UNKNOWN_APPLICATION, "no x"),
+        "WARNING rtmp x/y 10.0.0.1:5 viewer refused (unknown-application): no x",
+    ),
+    (bus.KeyframeRequested(KEY, full_intra=False), "DEBUG   live/cam keyframe requested"),
+    (
+        bus.GopOutgrown(KEY, 600, 9),
+        "WARNING live/cam GOP too long for the cache (600 frames, 9 bytes): joiners wait",
+    ),
+    (bus.ActorRestarted("bus/directory", 2), "WARNING bus/directory restarted (restart 2)"),
+    (
+        bus.ActorGaveUp("endpoints/rtmp", "OSError()", retried=True),
+        "ERROR   endpoints/rtmp failed too often (OSError()): it stays down and is tried again now and then",
+    ),
+    (bus.Failed("bus/directory", "KeyError(1)"), "DEBUG   bus/directory failed: KeyError(1)"),
+)
+
+
+@pytest.fixture
+def journal(caplog: pytest.LogCaptureFixture) -> tuple[Journal, VirtualClock]:
+    """A journal that logs everything."""
+    caplog.set_level(logging.DEBUG, "arcly_actors")
+    clock = VirtualClock()
+    return Journal(clock), clock
+
+
+@pytest.mark.parametrize(("event", "line"), EVENTS, ids=lambda value: type(value).__name__)
+def test_each_event_is_a_line(
+    journal: tuple[Journal, VirtualClock], caplog: pytest.LogCaptureFixture, event: bus.Event, line: str
+) -> None:
+    journal[0](event)
+    (record,) = caplog.records
+    assert line_of(record).plain.split(" ", 1)[1] == line
+
+
+def test_every_event_has_a_line() -> None:
+    assert {type(event) for event, _ in EVENTS} == set(bus.Event.__args__)
+
+
+def test_a_crowd_becomes_a_number(journal: tuple[Journal, VirtualClock], caplog: pytest.LogCaptureFixture) -> None:
+    write, clock = journal
+    for number in range(limits.LOG_BURST + 7):
+        write(bus.SubscriberJoined(KEY, number, "rtmp", "10.0.0.1:5"))
+    write(bus.PublishEnded(KEY, "over"))
+    write.tick()
+    assert len(caplog.records) == limits.LOG_BURST + 1
+    clock.advance(limits.LOG_WINDOW)
+    write.tick()
+    assert caplog.messages[-1] == "and 7 more viewers joined within 5 s"
+    write(bus.SubscriberJoined(KEY, 99, "rtmp", "10.0.0.1:5"))
+    assert caplog.messages[-1] == "viewer 99 joined"
+
+
+def test_the_next_window_tells_of_the_last(
+    journal: tuple[Journal, VirtualClock], caplog: pytest.LogCaptureFixture
+) -> None:
+    write, clock = journal
+    for number in range(limits.LOG_BURST + 1):
+        write(bus.SubscriberLeft(KEY, number, "closed"))
+    clock.advance(limits.LOG_WINDOW)
+    write(bus.SubscriberLeft(KEY, 99, "closed"))
+    assert caplog.messages[-2:] == ["and 1 more viewers left within 5 s", "viewer 99 left: closed"]
+
+
+def test_a_failure_has_its_traceback_unless_its_text_says_all() -> None:
+    def shown(error: Exception) -> str:
+        record = logging.LogRecord(
+            *("pykka", logging.ERROR, "", 0, "Unhandled exception in Muxer (urn:uuid:0-f):", None),
+            exc_info=(type(error), error, error.__traceback__),
+        )
+        return line_of(record).plain.split(" ", 1)[1]
+
+    assert shown(KeyError("x")).splitlines() == ["ERROR   Muxer failed", "    KeyError: 'x'"]
+    assert shown(ArclyError("it was told to")) == "ERROR   Muxer failed: it was told to"
+
+
+def report(state: str, viewers: int, rate: float) -> StreamReport:
+    """A stream as the status line sees it."""
+    seats = tuple(SeatReport(number, "rtmp", "", 0, 0) for number in range(viewers))
+    return StreamReport(KEY, state, "rtmp", "", 0, (), StreamQos(bit_rate=rate), seats, 0, ())
+
+
+def test_the_status_line() -> None:
+    assert status_text((), 0) == "0 streams · 0 viewers · 0.0 Mb/s in · up 0:00:00"
+    text = status_text((report("live", 1, 2.55e6), report("held", 3, 9e6)), 3_725 * NS_PER_S)
+    assert text == "2 streams (1 held) · 4 viewers · 2.5 Mb/s in · up 1:02:05"
+
+
+def test_addresses_are_such_that_one_can_connect_to_them() -> None:
+    bound = {"rtmp": (Address("0.0.0.0", 1935),), "http": (Address("::1", 443),)}
+    assert urls(bound, "live/x", https=True) == [
+        ("publish", "rtmp://127.0.0.1/live/x"),
+        ("play", "rtmp://127.0.0.1/live/x"),
+        ("play", "https://[::1]/live/x.flv"),
+        ("play", "https://[::1]/live/x/index.m3u8"),
+        ("page", "https://[::1]/"),
+    ]
+
+
+def test_what_is_open_to_others_is_told() -> None:
+    bound = {"rtmp": (Address("0.0.0.0", 1935),)}
+    lines = [line.plain for line in announcement(bound, ("live", "more"), https=False, pattern="", note="")]
+    assert "  open to      other machines: rtmp listens on 0.0.0.0:1935" in lines
+    assert "  applications live, more" in lines
+    assert announcement({}, ("live",), https=False, pattern="", note="")[1].plain.strip() == "no endpoint is enabled"

@@ -1,0 +1,7 @@
+"""A topology whose ports the system chooses, for tests that run a whole engine."""
+
+from arcly_actors.topology import Address, Endpoints, Http, Rtmp, Topology
+
+ANY = Address("127.0.0.1", 0)
+LOOPBACK = Topology(endpoints=Endpoints(rtmp=Rtmp(listen=ANY), http=Http(listen=ANY)))
+TOPOLOGY_FILE = 'version: 1\nendpoints: {rtmp: {listen: "127.0.0.1:0"}, http: {listen: "127.0.0.1:0"}}\n'

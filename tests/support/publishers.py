@@ -1,0 +1,42 @@
+"""Real publishers, each in a process of its own for the length of a block."""
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+
+from arcly_actors.bus.events import PublishResumed, PublishStarted
+from tests.support.live import Live
+from tests.support.tools import Program, require_tool, running
+
+
+def accepted(server: Live) -> int:
+    """How many publishers have been accepted."""
+    return len(server.events(PublishStarted)) + len(server.events(PublishResumed))
+
+
+async def _accepted_after(server: Live, already: int, publisher: Program) -> None:
+    try:
+        await server.until(lambda: accepted(server) > already)
+    except TimeoutError as error:
+        raise AssertionError(f"{publisher!r}; {server!r}") from error
+
+
+@contextlib.asynccontextmanager
+async def ffmpeg_publishes(server: Live, clip: str, url: str = "", *options: str) -> AsyncIterator[Program]:
+    """FFmpeg publishing a clip over and over in real time, once it has been accepted."""
+    pace = ("-nostdin", "-v", "warning", "-re", "-stream_loop", "-1")
+    already = accepted(server)
+    async with running(
+        require_tool("ffmpeg"), *pace, "-i", clip, *options, "-c", "copy", "-f", "flv", url or server.rtmp()
+    ) as publisher:
+        await _accepted_after(server, already, publisher)
+        yield publisher
+
+
+@contextlib.asynccontextmanager
+async def av_publishes(server: Live, clip: str, path: str) -> AsyncIterator[None]:
+    """PyAV publishing a clip over and over in real time, once it has been accepted."""
+    already = accepted(server)
+    async with running(sys.executable, "-m", "tests.support.av_peer", "publish", server.rtmp(path), clip) as publisher:
+        await _accepted_after(server, already, publisher)
+        yield
