@@ -83,7 +83,7 @@ class TransportConnected:
 
 @dataclass(frozen=True, slots=True)
 class RtpArrived:
-    """A decrypted RTP packet; `at` is monotonic ns."""
+    """A decrypted RTP packet; `at` is monotonic ns. An owner that lists it in `media_types` has a bounded inbox."""
 
     data: bytes
     at: int

@@ -4,8 +4,9 @@ All viewers of one payload-type map get the same plain packets; only SRTP differ
 tag length in groups that fit one segmented send (UDP GSO wants equal sizes, the last may be shorter). Per viewer and
 group that leaves: one memcpy into the port's scratch memory, one libsrtp call for each packet, in place, one sendmsg.
 
-Measured on loopback with delivery, nine packets of 1200 bytes: 11 µs with AES-GCM (4 µs of them for the cipher), 16 µs
-with AES-CM.
+Measured on loopback with AES-GCM, nine packets of 1200 bytes: 11 µs into one socket (4 of them for the cipher; 16 with
+AES-CM), 20 µs to 100 viewers that read in another process. There, a viewer-second of 2.6 Mb/s at 30 fps and 50 Opus
+packets (5 µs each) costs 0.88 ms CPU, one of 600 kb/s 0.57 ms.
 """
 
 import socket

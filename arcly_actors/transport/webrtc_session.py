@@ -219,7 +219,7 @@ class WebRtcSession:
         self._dtls.wake()
         self._dtls_went_on()
 
-    def media_arrived(self, packet: memoryview, *, rtcp: bool) -> None:
+    def media_arrived(self, packet: memoryview, rtcp: bool) -> None:
         """An SRTP or SRTCP packet from one of the peer's addresses; it is overwritten."""
         figures = self.figures
         if self._in is None:

@@ -16,6 +16,7 @@ from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.srtp import PROFILES, Profile, SrtpReceiver, SrtpSender, server_keys
 from arcly_actors.transport.srtp_batch import Scratch, SharedPackets, grouped, send_group
 from arcly_actors.transport.udp_socket import UdpSocket
+from tests.support.memory_udp import MemoryUdp
 
 
 def packet(sequence: int, size: int) -> bytes:
@@ -24,7 +25,7 @@ def packet(sequence: int, size: int) -> bytes:
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)
-@given(st.lists(st.sampled_from([12, 13, 100, 1199, 1200, 1460]), max_size=200), st.sampled_from([10, 16]))
+@given(st.lists(st.sampled_from([12, 13, 100, 1199, 1200, 1456]), max_size=200), st.sampled_from([10, 16]))
 def test_groups_are_what_the_kernel_can_cut(sizes: list[int], tag: int) -> None:
     packets = [packet(sequence, size) for sequence, size in enumerate(sizes)]
     groups = grouped(packets, tag)
@@ -92,3 +93,27 @@ def test_a_report_is_accepted_once(profile: Profile) -> None:
     assert receiver.unprotect(memoryview(bytearray(b"\x80\xc9" + bytes(40))), rtcp=True) is None
     assert dropped["srtp-replay"] == 1
     assert sum(dropped.values()) == 2
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+def test_packets_may_be_sent_again_within_the_window_and_past_a_wrap(profile: Profile) -> None:
+    key = bytes(range(profile.key + profile.salt))
+    dropped: Counter[str] = Counter()
+    sender, receiver = SrtpSender(profile, key), SrtpReceiver(profile, key, dropped)
+    udp, scratch = MemoryUdp(), Scratch()
+    path = udp.path(("192.0.2.1", 1), b"")
+
+    def send(sequence: int) -> bytes:
+        (group,) = SharedPackets([packet(sequence & 0xFFFF, 20)]).groups(sender.tag, scratch)
+        assert send_group(group, sender, udp, path)
+        return udp.sent.pop()[0]
+
+    first = 60_000
+    late = first + limits.SRTP_SEND_WINDOW - 10
+    originals = {sequence: send(sequence) for sequence in range(first, late)}
+    for sequence in (first + 20, 65_535, 65_536, late - 1):
+        assert send(sequence) == originals[sequence]
+    for sequence, protected in originals.items():
+        assert receiver.unprotect(memoryview(bytearray(protected)), rtcp=False) == packet(sequence & 0xFFFF, 20)
+    assert receiver.unprotect(memoryview(bytearray(originals[late - 1])), rtcp=False) is None
+    assert dropped == {"srtp-replay": 1}
