@@ -258,7 +258,6 @@ class WebRtcPort(LoopActor):
         try:
             self.udp.read(self._arrived)
         except Exception as error:  # noqa: BLE001 - whatever a defect raises must reach the supervisor, not the loop
-            self.udp.close()
             self.actor_ref.tell(_Broken(error))
         self.system.run_queue.drain()
 

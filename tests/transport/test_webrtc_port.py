@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 from aiortc.rtcdtlstransport import SRTP_AEAD_AES_128_GCM, SRTP_AES128_CM_SHA1_80
 
-from arcly_actors.runtime import System
+from arcly_actors.errors import AddressUnavailable
+from arcly_actors.runtime import Exited, System
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls_srtp import (
     DtlsSrtpTransport,
@@ -288,6 +289,15 @@ async def test_hundreds_of_real_calls_leave_no_descriptor_actor_or_task(rig: Mak
     assert descriptors() == open_before
     assert len(asyncio.all_tasks()) == tasks_before
     assert len(made.system.actors()) == actors_before
+
+
+async def test_an_address_in_use_is_said_to_be(rig: MakeRig, system: System) -> None:
+    bound = (await rig().figures()).bound
+    owner = Probe(system)
+    owner.watch(rig(str(bound)).port)
+    error = (await owner.next(Exited)).error
+    assert isinstance(error, AddressUnavailable)
+    assert str(bound) in str(error)
 
 
 async def test_a_flood_leaves_the_loop_its_time_and_calls_their_media(rig: MakeRig) -> None:

@@ -8,7 +8,7 @@ import pytest
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Malformed, Refusal, Refused
-from arcly_actors.runtime import LoopActor, System
+from arcly_actors.runtime import Exited, LoopActor, System
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls_srtp import (
     DtlsSrtpTransport,
@@ -277,6 +277,29 @@ async def test_a_defect_that_one_peer_meets_ends_that_session_alone(system: Syst
     assert isinstance(closed.error, TypeError)
     assert [type(failed.error) for failed in failures] == [TypeError]
     assert transport.send_rtp([PACKET])
+
+
+@in_virtual_time
+async def test_a_defect_of_the_port_is_its_failure_and_everybody_is_told(system: System) -> None:
+    class Broken(StunIce):
+        broken = False
+
+        def ufrag(self, datagram: bytes) -> str | None:
+            if self.broken:
+                raise LookupError("a defect, on purpose")
+            return super().ufrag(datagram)
+
+    ice, owner = Broken(), Probe(system)
+    net = Net(system, ice)
+    owner.watch(net.port)
+    peer, _ = await net.call(owner.ref)
+    ice.broken = True
+    peer.check()
+    assert isinstance((await owner.next(Exited)).error, LookupError)
+    assert (await owner.next(TransportClosed)).reason == "the port failed"
+    await pass_time(1)
+    assert peer.closed
+    assert net.udp.closed
 
 
 @in_virtual_time
