@@ -8,6 +8,7 @@ Datagrams run through their session in the socket's own callback, and what comes
 Measured on loopback, per 1200-byte packet received, decrypted and told: 4.8 µs, in trains (UDP_GRO) 3.1 µs.
 """
 
+import asyncio
 import base64
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ from arcly_actors.transport.srtp_batch import Scratch
 from arcly_actors.transport.udp_socket import Datagrams, Source, UdpSocket
 from arcly_actors.transport.webrtc_session import SessionState, WebRtcSession
 
-OpenSocket = Callable[..., Datagrams]
+OpenSocket = Callable[[asyncio.AbstractEventLoop, Address], Datagrams]
 
 
 @dataclass(frozen=True, slots=True)
