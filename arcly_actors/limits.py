@@ -320,3 +320,6 @@ UDP_SWEEP = 1 * NS_PER_S
 
 GOODBYE_TURNS = 200
 """Turns of the event loop that an engine waits at most for its streams to tell everyone that they end."""
+
+REFUSED_AT_ONCE = 64
+"""Connections over the limit that are told so at a time; further ones are closed without a word. Each is short."""

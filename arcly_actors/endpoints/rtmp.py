@@ -55,7 +55,7 @@ def start_rtmp(
         peer = str(wire.peer)
 
         def start_session() -> Ref:
-            return RtmpSession.start(system, bus, connection, wire.outlet, peer, complaints)
+            return RtmpSession.start(system, bus, connection, wire.outlet, peer, complaints, wire.refused)
 
         name = f"session-{next(numbers)} {peer}"
         supervisor.tell(StartChild(ChildSpec(name, start_session, restart=Restart.TEMPORARY)))

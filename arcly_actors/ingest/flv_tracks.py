@@ -123,9 +123,9 @@ def _learnt(track: Track, payload: bytes) -> Track:
         return track
 
 
-_SELF_DESCRIBED = frozenset({CodecId.VP8, CodecId.AC3, CodecId.EAC3, CodecId.MP3})
-"""Codecs without a configuration, whose frames tell the size or rate. Where there is a sequence header, that one counts:
-what is repeated in-band may be spelt differently without meaning a change."""
+_SELF_DESCRIBED = frozenset({CodecId.VP8, CodecId.VP9, CodecId.AC3, CodecId.EAC3, CodecId.MP3})
+"""Codecs whose frames tell the size or rate, which no configuration of theirs does. Where there is a sequence
+header, its configuration counts: what is repeated in-band may be spelt differently without meaning a change."""
 
 _PATIENCE = 16
 """Frames of one track after which the other is no longer waited for: a third of a second of sound, half of pictures."""

@@ -138,6 +138,9 @@ class HttpSite(LoopActor):
             gate = request.transport.get_protocol() if request.transport is not None else None
             if not isinstance(gate, Gate):
                 return web.Response(status=408, text="the client has gone\n")  # to nobody: aiohttp finds it closed
+            if gate.permit.refused is not None:
+                headers = {"Connection": "close", "Retry-After": "2"}
+                return web.Response(status=503, text=f"{gate.permit.refused.detail}\n", headers=headers)
             gate.begin()
             try:
                 return await site._respond(request, handler)

@@ -73,7 +73,9 @@ class Listener(LoopActor):
         return self._acceptor.bound
 
     def _wire(self, permit: Permit) -> Wire:
-        return Wire(self.system.loop, self._made, permit.release)
+        wire = Wire(self.system.loop, self._made, permit.release)
+        wire.refused = permit.refused
+        return wire
 
     def _made(self, wire: Wire) -> None:
         try:

@@ -164,7 +164,7 @@ async def test_multitrack_is_refused_in_words() -> None:
         assert "multitrack" in told[0].description.lower()
 
 
-async def test_too_many_connections_are_closed_and_told_of_once() -> None:
+async def test_too_many_connections_are_told_so_and_said_once() -> None:
     async with live(limits={"max_connections": 2}) as server:
         async with linked(server.port("rtmp")) as first, linked(server.port("rtmp")) as second:
             await first.connect()
@@ -172,7 +172,8 @@ async def test_too_many_connections_are_closed_and_told_of_once() -> None:
             for _ in range(20):
                 async with linked(server.port("rtmp")) as third:
                     await third.connect()
-                    assert third.over
+                    assert third.hangup is not None
+                    assert "NetConnection.Connect.Rejected" in third.hangup.reason
             assert (await server.event(ConnectionRefused)).refusal is Refusal.LIMIT
             assert len(server.lines("connections are in use")) == 1
         await server.settled()
