@@ -215,7 +215,7 @@ NACK_ENTRIES = 512
 """Entries of one NACK, each for up to 17 packets: browsers put at most 253 into one."""
 
 TRANSPORT_STATUSES = 8192
-"""Packets that one transport-wide feedback may tell of; two bytes can stand for 8191 of them, browsers report hundreds."""
+"""Packets that one transport-wide feedback may tell of; two bytes can stand for 8191 of them, browsers tell hundreds."""
 
 RTP_SOURCES = 64
 """SSRCs bound on one transport: three simulcast layers and sound with their retransmissions are eight."""
