@@ -155,6 +155,21 @@ def test_the_lock_is_not_waited_for_by_the_dead(guard: Guard, tmp_path: Path) ->
     first.end()
 
 
+def test_a_program_does_not_inherit_a_real_time_class(guard: Guard) -> None:
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        pytest.skip("only root may try")
+    try:
+        guarded = guard(shell(f"{LISTENING}; exec sleep 300"))
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    guarded.await_devtools()
+    (process,) = family(guarded)
+    assert os.sched_getscheduler(process.pid) == os.SCHED_OTHER
+    guarded.end()
+
+
 def test_a_program_cannot_raise_its_priority(guard: Guard, tmp_path: Path) -> None:
     told = tmp_path / "told"
     tries = (

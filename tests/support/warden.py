@@ -99,6 +99,7 @@ def forget_capability(libc: ctypes.CDLL, capability: int) -> None:
 
 def bind_to_parent() -> None:
     """In the program's process, before it starts: die with the warden, be nice, never burn more than CPU_SECONDS."""
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # or an owner's real-time class would be inherited
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(PR_CAPBSET_DROP, CAP_SYS_NICE, 0, 0, 0)  # refused to all but root, and only root has it
