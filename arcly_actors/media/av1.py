@@ -34,7 +34,7 @@ def split(data: bytes) -> list[Obu]:
             raise Malformed("OBU with the forbidden bit set")
         if header & 4:
             cursor.skip(1)  # extension: temporal and spatial id
-        payload = cursor.take(_leb128(cursor)) if header & 2 else cursor.rest()
+        payload = cursor.take(read_leb128(cursor)) if header & 2 else cursor.rest()
         obus.append(Obu(header >> 3 & 15, payload, data[start : cursor.position]))
     return obus
 
@@ -102,7 +102,8 @@ def _sequence(obus: list[Obu]) -> Sequence | None:
     return next((read_sequence(obu.payload) for obu in obus if obu.type == SEQUENCE_HEADER), None)
 
 
-def _leb128(cursor: Cursor) -> int:
+def read_leb128(cursor: Cursor) -> int:
+    """An unsigned integer of leb128() (AV1 §4.10.5); `Malformed` beyond 8 bytes."""
     value = 0
     for index in range(8):
         byte = cursor.u8()

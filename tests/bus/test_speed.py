@@ -12,6 +12,8 @@ from tests.bus.fan import KEY
 from tests.bus.frames import BOTH, video
 from tests.runtime.test_speed import FACTOR, seconds
 
+pytestmark = pytest.mark.speed
+
 DELIVERY_S = 0.3e-6
 APPEND_S = 15e-6
 OBSERVERS, FRAMES = 1000, 500

@@ -1,0 +1,123 @@
+"""What one viewer's path carries, and what the viewer gets: everything, or keyframes only until the path has recovered.
+
+The estimate follows REMB, and loss as in draft-ietf-rmcat-gcc-02 §6: below 2 % it grows, above 10 % it shrinks.
+
+    FULL ──congested──▶ KEYFRAMES ──clear──▶ RECOVERING ──keyframe──▶ FULL
+                            ▲────────congested────┘
+
+Congested: for a second the estimate was below four fifths of what the stream needs, or the socket takes no more.
+Clear: no sign of it for a time that doubles with each recovery that fails soon after, from 2 s up to 30 s.
+"""
+
+from enum import StrEnum
+from types import MappingProxyType
+
+from arcly_actors.media.timebase import SECOND
+
+_SUSTAINED = 1 * SECOND
+_FIRST_PATIENCE = 2 * SECOND
+_LONGEST_PATIENCE = 30 * SECOND
+_RELAPSE = 10 * SECOND
+_LOW, _HIGH = 0.02, 0.10
+
+
+class Delivery(StrEnum):
+    """What a viewer gets."""
+
+    FULL = "full"
+    KEYFRAMES = "keyframes"
+    RECOVERING = "recovering"
+
+
+class PathEvent(StrEnum):
+    """What happened to its path."""
+
+    CONGESTED = "congested"
+    CLEAR = "clear"
+    KEYFRAME = "keyframe"
+
+
+STATES: MappingProxyType[Delivery, MappingProxyType[PathEvent, Delivery]] = MappingProxyType(
+    {
+        Delivery.FULL: MappingProxyType({PathEvent.CONGESTED: Delivery.KEYFRAMES}),
+        Delivery.KEYFRAMES: MappingProxyType({PathEvent.CLEAR: Delivery.RECOVERING}),
+        Delivery.RECOVERING: MappingProxyType(
+            {PathEvent.CONGESTED: Delivery.KEYFRAMES, PathEvent.KEYFRAME: Delivery.FULL}
+        ),
+    }
+)
+
+
+class ViewerBandwidth:
+    """The estimate and state of one viewer. `needed` is what the stream takes, bits per second; keep it up to date.
+
+    Loss that is reported while frames are left out on purpose counts only if sequence numbers have no gaps for them.
+    """
+
+    def __init__(self, needed: int) -> None:
+        self.needed = needed
+        self.state = Delivery.FULL
+        self.degraded = 0
+        self._by_loss = float(needed)
+        self._remb: int | None = None
+        self._low_since: int | None = None
+        self._bad_at: int | None = None
+        self._patience = _FIRST_PATIENCE
+        self._recovered_at: int | None = None
+
+    @property
+    def estimate(self) -> int:
+        """Bits per second that the path is thought to carry."""
+        return int(self._by_loss if self._remb is None else min(self._by_loss, self._remb))
+
+    def heard_loss(self, fraction: float, now: int) -> None:
+        """A receiver report or transport feedback told a lost fraction (0 to 1)."""
+        if fraction > _HIGH:
+            self._by_loss *= 1 - fraction / 2
+        elif fraction < _LOW:
+            self._by_loss = min(self._by_loss * 1.08, self.needed * 4.0)
+        self._judge(now)
+
+    def heard_remb(self, bitrate: int, now: int) -> None:
+        """A REMB told bits per second. While little is sent it only says so, and is not believed."""
+        if self.state is Delivery.FULL:
+            self._remb = bitrate
+        self._judge(now)
+
+    def blocked(self, now: int) -> None:
+        """The socket took no more: congested at once."""
+        self._bad_at = now
+        self._happened(PathEvent.CONGESTED, now)
+
+    def passes(self, *, keyframe: bool, now: int) -> bool:
+        """Whether the viewer gets this picture."""
+        if self.state is Delivery.KEYFRAMES and self._bad_at is not None and now - self._bad_at >= self._patience:
+            self._happened(PathEvent.CLEAR, now)
+        if keyframe and self.state is Delivery.RECOVERING:
+            self._happened(PathEvent.KEYFRAME, now)
+        return keyframe or self.state is Delivery.FULL
+
+    def _judge(self, now: int) -> None:
+        if self.estimate * 5 >= self.needed * 4:
+            self._low_since = None
+            return
+        self._bad_at = now
+        if self._low_since is None:
+            self._low_since = now
+        elif now - self._low_since >= _SUSTAINED:
+            self._happened(PathEvent.CONGESTED, now)
+
+    def _happened(self, event: PathEvent, now: int) -> None:
+        after = STATES[self.state].get(event)
+        if after is None:
+            return
+        self.state = after
+        if after is Delivery.KEYFRAMES:
+            self.degraded += 1
+            soon = self._recovered_at is not None and now - self._recovered_at < _RELAPSE
+            self._patience = min(self._patience * 2, _LONGEST_PATIENCE) if soon else _FIRST_PATIENCE
+            self._bad_at = now
+        elif after is Delivery.FULL:
+            self._recovered_at = now
+        # What was measured in the state before says nothing about this one.
+        self._by_loss, self._remb, self._low_since = float(self.needed), None, None
