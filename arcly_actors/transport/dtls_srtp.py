@@ -40,31 +40,37 @@ class RemoteParameters:
     fingerprints: tuple[Fingerprint, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class IceAnswer:
-    """What an agent makes of a STUN message.
+class IceAnswer(Protocol):
+    """What an agent makes of a STUN message."""
 
-    `validated` is for a request with the right credentials: its source is the peer's. `selected` says that the peer
-    nominated this pair. `reply` goes back to where the request came from.
-    """
+    @property
+    def reply(self) -> bytes | None:
+        """What goes back to where the message came from, if anything."""
+        ...
 
-    reply: bytes | None = None
-    validated: bool = False
-    selected: bool = False
+    @property
+    def validated(self) -> bool:
+        """It was a request with the right credentials: its source is the peer's."""
+        ...
+
+    @property
+    def selected(self) -> bool:
+        """The peer nominated this pair."""
+        ...
 
 
 class IceAgent(Protocol):
     """The lite side of one ICE session (RFC 8445); a restart makes another one."""
 
-    def receive(self, datagram: bytes, source: Address, now: int) -> IceAnswer:
-        """Take a STUN message that names this session. Never raises on what a peer sends."""
+    def receive(self, datagram: bytes, source: tuple[str, int], now: int) -> IceAnswer:
+        """Take a STUN message that names this session, from a host and port. Never raises on what a peer sends."""
         ...
 
 
 class Ice(Protocol):
     """What a port needs of ICE, so that no transport depends on a protocol."""
 
-    def agent(self, local: IceCredentials, remote: IceCredentials) -> IceAgent:
+    def agent(self, local: IceCredentials, remote: IceCredentials, now: int) -> IceAgent:
         """The agent of a new session."""
         ...
 

@@ -232,7 +232,7 @@ class WebRtcPort(LoopActor):
         local = IceCredentials(self._random_text(6), self._random_text(18))
         while local.ufrag in self._by_ufrag:
             local = IceCredentials(self._random_text(6), local.pwd)
-        agent = self._ice.agent(local, remote)
+        agent = self._ice.agent(local, remote, self.now())
         self._by_ufrag[local.ufrag] = (session, agent)
         return local, agent
 

@@ -194,7 +194,7 @@ class WebRtcSession:
         """A STUN message names this session; whether it was worth an answer."""
         now = self._port.now()
         path = self._udp.path(source, local)
-        answer = agent.receive(datagram, path.address, now)
+        answer = agent.receive(datagram, (path.address.host, path.address.port), now)
         if answer.validated:
             if not self._port.hold(self, source, now):
                 return False

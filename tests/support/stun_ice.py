@@ -1,9 +1,19 @@
 """ICE-lite as small as it can be, on aioice's STUN: what a port's tests give it in place of the engine above it."""
 
+from dataclasses import dataclass
+
 from aioice import stun
 
-from arcly_actors.transport.addresses import Address
-from arcly_actors.transport.dtls_srtp import IceAgent, IceAnswer, IceCredentials
+from arcly_actors.transport.dtls_srtp import IceAgent, IceCredentials
+
+
+@dataclass(frozen=True, slots=True)
+class StunAnswer:
+    """Implements `IceAnswer`."""
+
+    reply: bytes | None = None
+    validated: bool = False
+    selected: bool = False
 
 
 def username(datagram: bytes) -> str:
@@ -21,28 +31,28 @@ class StunAgent:
         self._local = local
         self._username = f"{local.ufrag}:{remote.ufrag}"
 
-    def receive(self, datagram: bytes, source: Address, now: int) -> IceAnswer:
+    def receive(self, datagram: bytes, source: tuple[str, int], now: int) -> StunAnswer:
         key = self._local.pwd.encode()
         try:
             request = stun.parse_message(datagram)
         except ValueError:
-            return IceAnswer()
+            return StunAnswer()
         if request.attributes.get("USERNAME") != self._username or not request.check_message_integrity(key):
-            return IceAnswer()
+            return StunAnswer()
         response = stun.Message(
             message_method=stun.Method.BINDING,
             message_class=stun.Class.RESPONSE,
             transaction_id=request.transaction_id,
-            attributes={"XOR-MAPPED-ADDRESS": (source.host, source.port)},
+            attributes={"XOR-MAPPED-ADDRESS": source},
         )
         response.add_message_integrity(key)
-        return IceAnswer(bytes(response), validated=True, selected="USE-CANDIDATE" in request.attributes)
+        return StunAnswer(bytes(response), validated=True, selected="USE-CANDIDATE" in request.attributes)
 
 
 class StunIce:
     """See the module."""
 
-    def agent(self, local: IceCredentials, remote: IceCredentials) -> IceAgent:
+    def agent(self, local: IceCredentials, remote: IceCredentials, now: int) -> IceAgent:
         return StunAgent(local, remote)
 
     def ufrag(self, datagram: bytes) -> str | None:

@@ -261,8 +261,8 @@ async def test_stopping_the_port_tells_peers_and_owners(system: System) -> None:
 @in_virtual_time
 async def test_a_defect_that_one_peer_meets_ends_that_session_alone(system: System) -> None:
     class Brittle(StunIce):
-        def agent(self, local: IceCredentials, remote: IceCredentials) -> Any:
-            agent = super().agent(local, remote)
+        def agent(self, local: IceCredentials, remote: IceCredentials, now: int) -> Any:
+            agent = super().agent(local, remote, now)
             if remote.ufrag == "bad":
                 agent.receive = None  # type: ignore[method-assign, assignment]  # a defect, on purpose
             return agent
