@@ -10,7 +10,7 @@ import pytest
 def pytest_runtest_teardown() -> None:
     """Back to the ordinary scheduling class.
 
-    SVT-AV1, which tests encode AV1 samples with, puts the thread that opens it into SCHED_FIFO when it is root's. Whatever
+    SVT-AV1, with which tests encode samples, puts the thread that opens it into SCHED_FIFO when it is root's. Whatever
     that thread starts afterwards inherits the class, and a browser in it starves the whole machine.
     """
     if sys.platform == "linux" and os.sched_getscheduler(0) != os.SCHED_OTHER:
