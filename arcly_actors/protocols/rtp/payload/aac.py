@@ -1,7 +1,7 @@
 """AAC as mpeg4-generic (RFC 3640): AU headers, several units in a packet, units in several packets; both ways.
 
-High bit-rate AAC (§3.3.6) is what is sent and what everyone uses; the widths of another mode come from its fmtp. Interleaving
-(index deltas other than 0) and the optional header fields are refused as malformed.
+High bit-rate AAC (§3.3.6) is what is sent and what everyone uses; the widths of another mode come from its fmtp.
+Interleaving (index deltas other than 0) and the optional header fields are malformed here.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """AV1 ("RTP Payload Format For AV1", AOM, v1.0 §4): the aggregation header and OBU elements, both ways.
 
-OBUs travel without their size fields, and without temporal delimiters, tile lists and padding (§5); `media/frame.py` wants
-the sizes, so they are taken off and put back. A keyframe has its sequence header in-band, from the track if need be.
+OBUs travel without their size fields, and without temporal delimiters, tile lists and padding (§5); `media/frame.py`
+wants the sizes, so they are taken off and put back. A keyframe has its sequence header in-band, the track's if need be.
 """
 
 from arcly_actors import limits
@@ -16,14 +16,14 @@ _UNSENT = frozenset({av1.TEMPORAL_DELIMITER, _TILE_LIST, _PADDING})
 _CONTINUES, _GOES_ON, _NEW_SEQUENCE = 0x80, 0x40, 0x08
 _HAS_EXTENSION, _HAS_SIZE = 0x04, 0x02
 _CONFIGURATION_HEADER = 4
-_LEAST_PIECE = 16
+_LEAST_PIECE, _LEAST_MOST = 16, 32
 
 
 class Av1Packetiser:
     """A `Packetiser`; `most` bounds the bytes of a payload."""
 
     def __init__(self, most: int = limits.RTP_PAYLOAD) -> None:
-        self._most = most
+        self._most = max(most, _LEAST_MOST)
 
     def packetise(self, frame: MediaFrame) -> list[RtpChunk]:
         """The payloads of one temporal unit."""

@@ -1,7 +1,8 @@
 """H.264 (RFC 6184), packetization-mode 1: single NAL units (§5.6), STAP-A (§5.7.1) and FU-A (§5.8), both ways.
 
 Sending: the parameter sets of the track go before every keyframe that has none of its own, as a player that joins needs
-them; delimiters and filler are left out. A picture of 11 kB takes 9 µs to packetise, once for all viewers. Interleaved mode is not read.
+them; delimiters and filler are left out. A picture of 11 kB takes 9 µs to packetise, once for all viewers. Interleaved
+mode is not read.
 """
 
 from arcly_actors import limits
@@ -71,14 +72,16 @@ class H264Assembly:
         self.configuration = b""
 
     def starts(self, payload: bytes) -> bool:
-        """True for a delimiter and an SPS; a slice at macroblock 0 (ue(v) 0) only while none came in-band before it."""
-        kind = payload[0] & 0x1F
-        bare = not self.configuration
+        """True for a delimiter and an SPS; for SEI and a slice at macroblock 0 only while no SPS ever came in-band."""
+        kind, at = payload[0] & 0x1F, 1
         if kind == STAP_A and len(payload) > 3:
-            return payload[3] & 0x1F in {avc.SPS, avc.DELIMITER}
-        if kind == FU_A and len(payload) > 2:
-            return bool(bare and payload[1] & _START and payload[1] & 0x1F in _PICTURES and payload[2] & 0x80)
-        return kind in {avc.SPS, avc.DELIMITER} or (bare and kind in _PICTURES and payload[1:2] > b"\x7f")
+            kind, at = payload[3] & 0x1F, 4
+        elif kind == FU_A and payload[1:2] > b"\x7f":
+            kind, at = payload[1] & 0x1F, 2
+        if kind in {avc.SPS, avc.DELIMITER}:
+            return True
+        slice_start = kind in _PICTURES and payload[at : at + 1] > b"\x7f"
+        return not self.configuration and (slice_start or kind == avc.SEI)
 
     def add(self, payload: bytes) -> None:
         """Single NAL units, STAP-A and FU-A; `Malformed` for the types of interleaved mode and reserved ones."""

@@ -13,7 +13,7 @@ from arcly_actors.protocols.rtp.payload.nal_units import NalParts, ParameterSets
 from arcly_actors.protocols.rtp.payload.unit import RtpChunk
 
 AGGREGATION, FRAGMENT = 48, 49
-_DELIMITER, _FILLER = 35, 38
+_DELIMITER, _FILLER, _SEI = 35, 38, 39
 _PICTURES, _KEY_PICTURES = range(32), range(16, 24)
 _START, _END = 0x80, 0x40
 _HEADER = 2
@@ -74,14 +74,16 @@ class H265Assembly:
         self.configuration = b""
 
     def starts(self, payload: bytes) -> bool:
-        """True for a delimiter, a VPS, and, while none came in-band before it, the first slice segment of a picture."""
-        kind, bare = hevc.kind(payload), not self.configuration
-        first = payload[2:3]
-        if kind == AGGREGATION:
-            kind, first = payload[4:5] and hevc.kind(payload[4:5]) or kind, payload[6:7]
-        elif kind == FRAGMENT:
-            kind, first = payload[2:3] and payload[2] & 0x3F, payload[3:4] if payload[2:3] > b"\x7f" else b""
-        return kind in {_DELIMITER, hevc.VPS} or (bare and kind in _PICTURES and first > b"\x7f")
+        """True for a delimiter and a VPS; for SEI and a first slice segment only while no VPS ever came in-band."""
+        kind, at = hevc.kind(payload), _HEADER
+        if kind == AGGREGATION and len(payload) > 4:
+            kind, at = hevc.kind(payload[4:]), 6
+        elif kind == FRAGMENT and payload[2:3] > b"\x7f":
+            kind, at = payload[2] & 0x3F, 3
+        slice_start = kind in _PICTURES and payload[at : at + 1] > b"\x7f"
+        if kind in {_DELIMITER, hevc.VPS}:
+            return True
+        return not self.configuration and (slice_start or kind == _SEI)
 
     def add(self, payload: bytes) -> None:
         """Single units, aggregation packets and fragments; `Malformed` for other types from 48 on."""

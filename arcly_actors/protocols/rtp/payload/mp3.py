@@ -50,7 +50,7 @@ class Mp3Reading:
         units: list[Timed] = []
         start = samples = 0
         while start < len(data):
-            header = mp3.read_frame(data[start:])
+            header = mp3.read_frame(data[start : start + mp3.HEADER_BYTES])
             size = header.size or len(data) - start  # free format: its end is not told
             if start + size > len(data):
                 if start:

@@ -48,8 +48,8 @@ def pieces(size: int, most: int) -> list[tuple[int, int]]:
 
     Equal sizes are what UDP segmentation offload wants, and no packet is a tiny one.
     """
-    count = -(-size // most)
-    step = -(-size // count)
+    count = max(1, -(-size // most))
+    step = max(1, -(-size // count))
     return [(start, min(start + step, size)) for start in range(0, size, step)]
 
 
