@@ -24,8 +24,6 @@ from arcly_actors.console.routes import console_routes
 from arcly_actors.console.trees import tree_json
 from arcly_actors.errors import ArclyError, ConfigurationError
 from arcly_actors.ingest.in_process import PublishHandle
-from arcly_actors.ingest.pattern import PatternShape
-from arcly_actors.ingest.pattern_publisher import PatternSource
 from arcly_actors.media.frame import Track
 from arcly_actors.runtime import (
     ChildSpec,
@@ -45,6 +43,7 @@ from arcly_actors.topology.build import Build, build
 from arcly_actors.transport.addresses import Address
 
 if TYPE_CHECKING:
+    from arcly_actors.ingest.pattern import PatternShape
     from arcly_actors.threaded import ThreadedEngine
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -145,8 +144,10 @@ class Engine:
         running = self._running
         return PublishHandle(running.system, running.bus, StreamKey.parse(key), tuple(tracks), metadata, keyframe_wanted)
 
-    async def start_pattern(self, key: str, shape: PatternShape | None = None) -> None:
+    async def start_pattern(self, key: str, shape: "PatternShape | None" = None) -> None:
         """Publish the built-in test pattern at `key`, supervised, for as long as the engine runs."""
+        from arcly_actors.ingest.pattern_publisher import PatternSource  # noqa: PLC0415 - numpy: for who wants a pattern
+
         running = self._running
         parsed = StreamKey.parse(key)
 

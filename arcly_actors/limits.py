@@ -10,6 +10,9 @@ from arcly_actors.clock import NS_PER_MS, NS_PER_S
 MAX_PUBLISHERS = 1000
 """Streams at once: a fleet of encoders gone wild must not take the machine."""
 
+STREAM_LANE = 4096
+"""Frames waiting for a stream's actor: several GOPs that a program sends at once; what is beyond is dropped, counted."""
+
 EVENT_BACKLOG = 1024
 """Events a slow async reader may leave unread before it loses the oldest: minutes of ordinary operation."""
 
@@ -328,5 +331,61 @@ HTTP_DRAIN = 3 * NS_PER_S
 HTTP_UNASKED = 64 * 1024
 """Bytes that a client may send during a streamed response; there is nothing for it to say."""
 
+# -- webrtc ---------------------------------------------------------------------------------------------------------
+
+WEBRTC_SESSIONS = 10_000
+"""Sessions of one port, as many as connections elsewhere: at 91 kB each (DTLS 74, SRTP 17) this is 0.9 GB."""
+
+WEBRTC_HALF_OPEN = 1000
+"""Sessions that were answered and have not finished their handshake: a flash crowd; reaped after `DTLS_TIMEOUT`."""
+
+DTLS_TIMEOUT = 10 * NS_PER_S
+"""From the answer to the end of the DTLS handshake: ICE and three round trips; satellites need 4 s with one loss."""
+
+DTLS_MTU = 1200
+"""Bytes of a DTLS datagram: below what any path to a browser carries, tunnels included (RFC 8831 section 5)."""
+
+ICE_CONSENT = 30 * NS_PER_S
+"""Without an authenticated check for this long the peer is gone (RFC 7675 section 5.1); browsers send one in 2.5 s."""
+
+SESSION_ADDRESSES = 8
+"""Validated addresses of one session: a phone with IPv4 and IPv6 on two networks checks from four."""
+
+ADDRESS_HOLD = 5 * NS_PER_S
+"""An address that checked in this recently is not taken over by another session: two checks of a browser."""
+
+SESSION_SSRCS = 64
+"""Authenticated senders of one session: three simulcast layers with RTX, audio and reports are eight; each costs a
+replay window."""
+
+RTP_BYTES = 1456
+"""The largest RTP packet that is sent: with tag, UDP and IPv4 it just fills an Ethernet frame."""
+
+SRTP_RECEIVE_WINDOW = 1024
+"""Packets that may come late (RFC 3711 section 3.3.2): 2 s of a 5 Mb/s layer, longer than any jitter buffer waits."""
+
+SRTP_SEND_WINDOW = 16_384
+"""Packets that may be sent again: 2 s of an 80 Mb/s stream, at 2 kB for each stream of a viewer."""
+
+GSO_SEGMENTS = 64
+"""Datagrams in one segmented send (UDP_MAX_SEGMENTS of older kernels)."""
+
+GSO_BYTES = 65_000
+"""Bytes in one: the kernel's bound is an IP packet's 65,535 with its headers."""
+
+UDP_READS = 64
+"""Reads per wake-up of a socket, so that a flood leaves the loop time for its other work."""
+
+UDP_KERNEL_BUFFER = 4 * 1024 * 1024
+"""Bytes that the kernel may hold each way: 20 ms of 1.6 Gb/s; it gives less where net.core.rmem_max says so."""
+
+UDP_SWEEP = 1 * NS_PER_S
+"""How often sessions are looked at for what did not happen in time."""
+
+# -- engine ---------------------------------------------------------------------------------------------------------
+
 GOODBYE_TURNS = 200
 """Turns of the event loop that an engine waits at most for its streams to tell everyone that they end."""
+
+REFUSED_AT_ONCE = 64
+"""Connections over the limit that are told so at a time; further ones are closed without a word. Each is short."""

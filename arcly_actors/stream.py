@@ -1,7 +1,8 @@
 """A live stream in the hands of a program: frames to iterate over or to observe."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import reactivex
 from reactivex import abc
@@ -36,7 +37,7 @@ class Stream:
         report = self.report
         return report.tracks if report is not None else ()
 
-    def frames(self, join: Join | None = None) -> AsyncIterator[MediaFrame]:
+    def frames(self, join: Join | None = None) -> AsyncGenerator[MediaFrame, None]:
         """Encoded frames, from the cached GOP on (or as `join` says) until the stream ends.
 
         Each call is a viewer of its own. One that is too slow skips to a keyframe; it never slows anyone down. Raises
@@ -65,8 +66,9 @@ class Stream:
 
     async def _feed(self, observer: abc.ObserverBase[MediaFrame]) -> None:
         try:
-            async for frame in self.frames():
-                observer.on_next(frame)
+            async with aclosing(self.frames()) as frames:
+                async for frame in frames:
+                    observer.on_next(frame)
         except Exception as error:  # noqa: BLE001 - an observable's errors go to its observer
             observer.on_error(error)
         else:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from arcly_actors.bus.events import Event
 from arcly_actors.bus.policy import Join
@@ -19,7 +19,6 @@ from arcly_actors.clock import Clock, Entropy
 from arcly_actors.engine import Engine
 from arcly_actors.errors import ArclyError, ConfigurationError
 from arcly_actors.ingest.in_process import PublishHandle
-from arcly_actors.ingest.pattern import PatternShape
 from arcly_actors.loop import run
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.pulled import Pulled
@@ -27,6 +26,9 @@ from arcly_actors.runtime import TreeNode
 from arcly_actors.stream import Stream
 from arcly_actors.topology import Topology
 from arcly_actors.transport.addresses import Address
+
+if TYPE_CHECKING:
+    from arcly_actors.ingest.pattern import PatternShape
 
 T = TypeVar("T")
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -106,7 +108,7 @@ class ThreadedEngine:
         """See `Engine.publish`: ``with engine.publish("live/made", tracks) as publisher: publisher.send(frame)``."""
         return ThreadedPublisher(self, self._now(lambda engine: engine.publish(key, tracks, metadata)))
 
-    def start_pattern(self, key: str, shape: PatternShape | None = None) -> None:
+    def start_pattern(self, key: str, shape: "PatternShape | None" = None) -> None:
         """See `Engine.start_pattern`."""
         self.call(self._engine.start_pattern(key, shape))
 

@@ -87,7 +87,8 @@ class Bus:
 
         seat = self.events.observable.subscribe(notice)
         try:
-            if key not in self._entries:
+            entry = self._entries.get(key)
+            if entry is None or entry.over:
                 await started.wait()
         finally:
             seat.dispose()
@@ -112,7 +113,7 @@ class Bus:
 
     def reports(self) -> tuple[StreamReport, ...]:
         """Every stream as a value, in the order of their keys."""
-        entries = [entry for _, entry in sorted(self._entries.items())]
+        entries = [entry for _, entry in sorted(self._entries.items()) if not entry.over]
         return tuple(entry.channel.report() for entry in entries if entry.channel.report is not None)
 
     async def _ask(self, key: StreamKey, message: object, *, create: bool) -> Any:

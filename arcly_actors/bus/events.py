@@ -141,6 +141,15 @@ class ActorRestarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ActorGaveUp:
+    """`actor` failed more often than its policy allows; `retried` when it stays down but is tried again now and then."""
+
+    actor: str
+    error: str
+    retried: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Something of ours failed that nobody asked for."""
 
@@ -163,6 +172,7 @@ Event = (
     | KeyframeRequested
     | GopOutgrown
     | ActorRestarted
+    | ActorGaveUp
     | Failed
 )
 

@@ -10,6 +10,7 @@ for all viewers' writes at once.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from arcly_actors import limits
 from arcly_actors.bus.channel import Channel
@@ -92,6 +93,7 @@ class Fanout:
         self._next_home += 1
         self._homes[place] = home
         self._by_outlet[place.outlet] = place
+        place.channel, place.draining = self._channel, False
         home.slow[place] = None
         if place.position is None:
             # Any cached keyframe will do for an instant joiner, one that the cache has yet to look at, too.
@@ -209,14 +211,32 @@ class Fanout:
         """Bring a viewer that is not steady as far as its socket lets it."""
         if place.outlet.closed:
             return
-        if place.outlet.pending:
+        if place.outlet.pending > 0:
             self._judge(place)
+            self._go_on_when_drained(place)
             return
         start = self._stand(place)
         if start is not None and start < self._feed.head:
             self._write(place, self._feed.reach(start, limits.MAX_WRITE))
-        if place.position == cohort.position and not place.outlet.pending:
+        if place.outlet.pending > 0:
+            self._go_on_when_drained(place)
+        elif place.position == cohort.position:
             self._settle(place, cohort)
+        elif place.position is not None and place.position < self._feed.head and not place.draining:
+            place.draining = True  # more than one write's worth is left: let the others have their turn first
+            self._system.loop.call_soon(self._drained, place)
+
+    def _go_on_when_drained(self, place: Place) -> None:
+        """Not only at the next frame: a publisher that pauses, or is gone, sends none."""
+        if not place.draining:
+            place.draining = True
+            place.outlet.when_writable(partial(self._drained, place))
+
+    def _drained(self, place: Place) -> None:
+        place.draining = False
+        home = self._homes.get(place)
+        if home is not None and place in home.slow:
+            self._advance(place, home)
 
     def _stand(self, place: Place) -> int | None:
         """Where the viewer goes on: where it was if that is still here, else at a keyframe; None while there is none."""
@@ -285,8 +305,11 @@ class Fanout:
         self._bursting = None
         place = self._bursts.popleft()
         home = self._homes.get(place)
-        if home is not None and place in home.slow and not place.outlet.pending and not place.outlet.closed:
-            self._burst(place, limits.FIRST_WRITE)
+        if home is not None and place in home.slow:
+            if place.outlet.pending:
+                self._go_on_when_drained(place)
+            elif not place.outlet.closed:
+                self._burst(place, limits.FIRST_WRITE)
         if self._bursts and self._bursting is None:
             self._bursting = self._system.loop.call_soon(self._burst_next)
 
@@ -295,6 +318,8 @@ class Fanout:
         anchor = self._usable(self._channel.anchor)
         if anchor is not None and anchor >= place.waits_from:
             place.position = anchor
+            if place.resync and anchor > place.waits_from:  # it lost its place, and these while it waited
+                self._skipped(place, anchor - place.waits_from)
 
     # -- lagging ------------------------------------------------------------------------------------------------------
 

@@ -35,6 +35,11 @@ class Feed(Observable[ValueT], Generic[ValueT]):
     def __len__(self) -> int:
         return len(self._seats) - self._gaps
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing follows."""
+        return self._ended is not None
+
     def _subscribe_core(
         self, observer: abc.ObserverBase[ValueT], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from arcly_actors.bus.policy import Join
 from arcly_actors.errors import Refusal
+
+if TYPE_CHECKING:
+    from arcly_actors.bus.channel import Channel
 
 
 class Outlet(Protocol):
@@ -23,6 +26,10 @@ class Outlet(Protocol):
 
     def write(self, data: bytes) -> None:
         """Send all of `data` after everything written before; never raises, never blocks."""
+        ...
+
+    def when_writable(self, callback: Callable[[], None]) -> None:
+        """Call once, on the loop, as soon as nothing is pending or the outlet is closed."""
         ...
 
 
@@ -54,17 +61,21 @@ class Place:
     """One viewer's position. `position` is the next entry to send; None while it waits for a keyframe.
 
     `waits_from` is the position from which on a keyframe will do. `drained_dts` is the DTS (ns) up to which the kernel
-    has surely taken everything: what lag is measured from. `resync` asks for the configurations to be sent again.
+    has surely taken everything: what lag is measured from. `resync` asks for the configurations to be sent again;
+    `draining` says that the fan-out will hear when nothing is pending. `channel` is the one whose positions these are;
+    None before the place is taken.
     """
 
     outlet: Outlet
     viewer: Viewer
     join: Join
+    channel: "Channel | None" = None
     with_opening: bool = True
     position: int | None = None
     waits_from: int = 0
     drained_dts: int | None = None
     resync: bool = False
+    draining: bool = False
     size: int = 0
     frames: int = 0
     skipped: int = 0

@@ -31,7 +31,7 @@ class PublishSlot:
         if displaced is not None and displaced.claim.publisher.actor_urn == claim.publisher.actor_urn:
             displaced = None
         if displaced is not None and self._policy is Conflict.REJECT:
-            raise Refused(Refusal.BUSY, f"{claim.key} is being published by {displaced.claim.peer}")
+            raise Refused(Refusal.BUSY, f"{claim.key} is being published already")  # by whom is not a stranger's business
         self.holder = Holder(claim, lease, now)
         self.empty_since = None
         return displaced

@@ -57,6 +57,7 @@ class HoldOver:
     """The hold that began at this time (monotonic ns) is over, unless somebody came."""
 
     since: int
+    hold_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,9 @@ class Seat:
 class StreamActor(LoopActor):
     """Everything that changes about one stream happens here, one message at a time; reading happens on its channel."""
 
+    media_types = (Push,)
+    media_bound = limits.STREAM_LANE
+
     def __init__(self, system: System, channel: Channel, events: Events) -> None:
         super().__init__(system)
         self._channel = channel
@@ -104,8 +108,10 @@ class StreamActor(LoopActor):
     def on_start(self) -> None:
         """Begin to look at the clock."""
         self._channel.report = self.report
+        self._qos.roll(self._started)
         self.after(limits.QOS_WINDOW, Tick())
-        self._limit_hold()
+        # Whoever made this stream is about to claim it; the publisher of a restarted one claims it again.
+        self._limit_hold(max(self._policy.hold_ns, limits.REATTACH_PATIENCE))
 
     # -- publishing ---------------------------------------------------------------------------------------------------
 
@@ -118,7 +124,7 @@ class StreamActor(LoopActor):
         displaced = self._slot.claim(claim, lease, now)
         channel.generation = lease
         if displaced is not None:
-            detail = f"{claim.peer} took {self._key} over"
+            detail = f"another publisher took {self._key} over"
             notify(displaced.claim.publisher, Displaced(self._key, Refusal.BUSY, detail))
         again = channel.log.head > 0
         channel.timeline.begin()
@@ -141,7 +147,8 @@ class StreamActor(LoopActor):
         tracks = announce.tracks[: limits.MAX_TRACKS]
         channel.metadata = announce.metadata
         video = {track.id for track in tracks if track.kind is Kind.VIDEO}
-        self._undecodable = video if holder.frames == 0 else self._undecodable & video
+        known = set() if holder.frames == 0 else {track.id for track in channel.tracks}
+        self._undecodable = (self._undecodable & video) | (video - known)
         if tracks != channel.tracks:
             channel.tracks = tracks
             self._tell_seats(TracksChanged(self._key, tracks))
@@ -154,7 +161,7 @@ class StreamActor(LoopActor):
             self.dropped_frames += 1
             return
         frame = push.frame
-        holder.last_frame = frame.arrival or self.system.clock.monotonic_ns()
+        holder.last_frame = self.system.clock.monotonic_ns()
         holder.frames += 1
         if frame.track.kind is Kind.VIDEO:
             if frame.keyframe:
@@ -196,7 +203,7 @@ class StreamActor(LoopActor):
         if self._policy.hold_ns == 0:
             self.end(End(reason))
         else:
-            self._limit_hold()
+            self._limit_hold(self._policy.hold_ns)
 
     @receives(End)
     def end(self, end: End) -> None:
@@ -298,16 +305,16 @@ class StreamActor(LoopActor):
         self._reap(now)
         self.after(limits.QOS_WINDOW, Tick())
 
-    def _limit_hold(self) -> None:
+    def _limit_hold(self, hold_ns: int) -> None:
         since = self._slot.empty_since
         if since is not None:
-            self.after(self._policy.hold_ns, HoldOver(since))
+            self.after(hold_ns, HoldOver(since, hold_ns))
 
     @receives(HoldOver)
     def hold_over(self, over: HoldOver) -> None:
         """End the stream if the slot has been empty ever since."""
         if self._slot.empty_since == over.since:
-            self.end(End(f"no publisher for {self._policy.hold_ns / NS_PER_S:g} s"))
+            self.end(End(f"no publisher for {over.hold_ns / NS_PER_S:g} s"))
 
     def _reap(self, now: int) -> None:
         holder = self._slot.holder
@@ -340,6 +347,6 @@ class StreamActor(LoopActor):
                 )
                 for seat in self._seats.values()
             ),
-            dropped_frames=self.dropped_frames,
+            dropped_frames=self.dropped_frames + self.dropped,
             formats=self._channel.formats(),
         )

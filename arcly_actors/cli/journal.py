@@ -43,6 +43,13 @@ _LINES: Final[dict[type, tuple[int, Callable[[Any], str]]]] = {
         lambda event: f"GOP too long for the cache ({event.frames} frames, {event.size} bytes): joiners wait",
     ),
     bus.ActorRestarted: (logging.WARNING, lambda event: f"{event.actor} restarted (restart {event.restarts})"),
+    bus.ActorGaveUp: (
+        logging.ERROR,
+        lambda event: (
+            f"{event.actor} failed too often ({event.error}): "
+            + ("it stays down and is tried again now and then" if event.retried else "it is not restarted")
+        ),
+    ),
     # Its traceback is in the log already: Pykka's record, which `LogLines` shows.
     bus.Failed: (logging.DEBUG, lambda event: f"{event.actor} failed: {event.error}"),
 }

@@ -53,7 +53,7 @@ def serve(serving: Serving) -> Exit:
 
 async def _serve(serving: Serving, clock: Clock, status: StatusLine, lines: logging.Handler) -> Exit:
     engine, journal = Engine(serving.topology, clock=clock), Journal(clock)
-    engine.events.observable.subscribe(journal)
+    engine.events.observable.subscribe(journal, lambda error: _log.error("no more events are logged", exc_info=error))
     with Interrupts(clock, status.clear) as interrupts, status:
         # Why an endpoint cannot start is told once, by `serve`; not as the failure of an actor, too.
         lines.addFilter(_no_configuration_error)

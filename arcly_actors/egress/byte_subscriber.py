@@ -112,6 +112,7 @@ class ByteSubscriber(LoopActor):
         self._keep = keep
         self._subscription: Subscription | None = None
         self._fanout: Fanout | None = None
+        self._ended = False
 
     def on_start(self) -> None:
         """Ask for a seat."""
@@ -145,7 +146,11 @@ class ByteSubscriber(LoopActor):
         first = self._subscription is None
         self._subscription = message.subscription
         self.watch(message.subscription.stream)
-        if self._resumed and self._place is not None:
+        if self._place is not None and self._place.channel is not message.subscription.channel:
+            detail = "the stream was started anew"  # its positions and times have nothing to do with this place
+            self._finish(None, detail)
+            self.stop_self(detail)
+        elif self._resumed and self._place is not None:
             self._resumed = False
             self.begin(Begin(self._place.outlet))
         elif first:
@@ -155,7 +160,7 @@ class ByteSubscriber(LoopActor):
     def refused(self, message: _Refused) -> None:
         """No seat, or none any more."""
         refused = message.refused
-        if self._fanout is None:
+        if self._place is None:
             notify(self._owner, NotSeated(self.actor_ref, refused.refusal, refused.detail))
         else:
             self._finish(None, refused.detail)
@@ -217,6 +222,7 @@ class ByteSubscriber(LoopActor):
         """See `bus.place.Viewer`."""
         if self._subscription is not None:
             notify(self._subscription.stream, SeatEvicted(self._subscription.number, refusal, detail))
+        self._ended = True
         notify(self._owner, ViewEnded(self.actor_ref, refusal, detail))
         self.stop_self(detail)
 
@@ -231,4 +237,8 @@ class ByteSubscriber(LoopActor):
         if self._fanout is not None and self._place is not None:
             self._fanout.drain(self._place)
             ending = self._fanout.ending()
-        notify(self._owner, ViewEnded(self.actor_ref, refusal, detail, ending))
+        elif self._place is not None:
+            ending = self._viewing.make_encoder().ending()
+        if not self._ended:  # draining may find that this viewer lags too far
+            self._ended = True
+            notify(self._owner, ViewEnded(self.actor_ref, refusal, detail, ending))

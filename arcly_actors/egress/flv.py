@@ -56,16 +56,17 @@ class FlvEncoder:
         values |= {name: value for name, value in info.items() if name not in values}
         script = amf0.encode("onMetaData", amf0.EcmaArray(values))
         parts = [self._framing.begin(carried), self._framing.tag(TagType.SCRIPT, 0, (script,))]
-        return b"".join([*parts, *(self.configuration(track, dts) for track in carried)])
+        return b"".join([*parts, *(self._configuration(track, dts) for track in carried)])
 
     def follow(self, tracks: Sequence[Track]) -> None:
         """Choose among the tracks that are in force now."""
         self._carried = {track.id for track in _choose(tracks, self._kinds)}
 
     def configuration(self, track: Track, dts: int) -> bytes:
-        """The sequence header of a track; empty for a codec that has none or that FLV does not carry."""
-        if track.codec not in CARRIED or track.kind not in self._kinds:
-            return b""
+        """The sequence header of a track; empty for a codec that has none and for a track that is not sent."""
+        return self._configuration(track, dts) if track.id in self._carried else b""
+
+    def _configuration(self, track: Track, dts: int) -> bytes:
         video = track.kind is Kind.VIDEO
         body = video_configuration(track) if video else audio_configuration(track)
         return self._framing.tag(TagType.VIDEO if video else TagType.AUDIO, to_ms(dts), (body,)) if body else b""

@@ -1,7 +1,7 @@
 """Reading in Python code: a stream's frames as an async iterator, joined at the GOP, bounded by the stream's own log."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from arcly_actors import limits
@@ -24,6 +24,7 @@ from arcly_actors.errors import Refused
 from arcly_actors.media.frame import MediaFrame
 from arcly_actors.runtime import Exited, LoopActor, LoopFuture, System, receives
 from arcly_actors.runtime.notify import notify
+from arcly_actors.runtime.policy import Intensity, RestartWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,10 @@ class FrameSubscriber(LoopActor):
         if self._seat is not None:
             notify(self._seat.stream, Unsubscribe(self._seat.number, "left"))
 
+    def on_failure(self, *_: object) -> None:
+        """Have the reader start another."""
+        self._reader.look()
+
     @receives(_First)
     def first(self, _: _First) -> LoopFuture[Subscription]:
         """Answered with the seat, or with the refusal."""
@@ -86,6 +91,10 @@ class FrameSubscriber(LoopActor):
         """A seat, or the end."""
         outcome = asked.outcome
         if isinstance(outcome, Subscription):
+            if self._reader.reads_another(outcome.channel):
+                notify(outcome.stream, Unsubscribe(outcome.number, "this is not the stream it was"))
+                self._reader.finish()
+                return
             self._seat = outcome
             self.watch(outcome.stream)
             if not self._first.settled:
@@ -123,7 +132,7 @@ class FrameReader:
     """A cursor over a channel's log.
 
     A reader that is more than half of the application's `max_lag_ns` behind, or that fell out of the log, goes on at the
-    newest cached keyframe; a publisher never waits for it.
+    newest cached keyframe; a publisher never waits for it. If the actor that holds its seat fails, it starts another.
     """
 
     def __init__(self) -> None:
@@ -131,7 +140,19 @@ class FrameReader:
         self._finished = False
         self._position: int | None = None
         self._waits_from = 0
+        self._lost = False
+        self._channel: Channel | None = None
+        self._subscriber: Ref | None = None
+        self._window = RestartWindow(Intensity())
         self.skipped = 0
+
+    def look(self) -> None:
+        """Something has changed."""
+        self._ready.set()
+
+    def reads_another(self, channel: Channel) -> bool:
+        """Whether the positions of this reader are not those of `channel`."""
+        return self._channel is not None and self._channel is not channel
 
     def finish(self) -> None:
         """No frame follows those in the log."""
@@ -140,29 +161,34 @@ class FrameReader:
 
     async def frames(
         self, system: System, bus: Bus, key: StreamKey, join: Join | None = None
-    ) -> AsyncIterator[MediaFrame]:
+    ) -> AsyncGenerator[MediaFrame, None]:
         """Frames from the join on, until the stream ends. Raises `Refused` when there is no such stream."""
-        subscriber = FrameSubscriber.start(system, bus, key, join, self)
+
+        def start() -> Ref:
+            return FrameSubscriber.start(system, bus, key, join, self)
+
+        self._subscriber = start()
         try:
-            seat: Subscription = await subscriber.ask(_First(), block=False)
-            channel = seat.channel
+            seat: Subscription = await self._subscriber.ask(_First(), block=False)
+            channel = self._channel = seat.channel
             self._position = channel.start(seat.join)
-            self._waits_from = channel.log.head
+            self._waits_from = channel.log.tail if seat.join is Join.INSTANT else channel.log.head
             observing = channel.feed.subscribe(lambda _: self._ready.set(), None, self.finish)
             try:
-                while (frame := await self._next(channel, subscriber)) is not None:
+                while (frame := await self._next(channel, system, start)) is not None:
                     yield frame
             finally:
                 observing.dispose()
         finally:
-            await subscriber.stop(block=False)
+            await self._subscriber.stop(block=False)
 
-    async def _next(self, channel: Channel, subscriber: Ref) -> MediaFrame | None:
+    async def _next(self, channel: Channel, system: System, start: Callable[[], Ref]) -> MediaFrame | None:
         while True:
+            self._hold_seat(system, start)
             skipped = self._find(channel)
-            if skipped:
+            if skipped and self._subscriber is not None:
                 self.skipped += skipped
-                notify(subscriber, SeatLagged(0, skipped))
+                notify(self._subscriber, SeatLagged(0, skipped))
             position = self._position
             if position is not None and position < channel.log.head:
                 self._position = position + 1
@@ -172,13 +198,24 @@ class FrameReader:
             self._ready.clear()
             await self._ready.wait()
 
+    def _hold_seat(self, system: System, start: Callable[[], Ref]) -> None:
+        """Start another subscriber for one that failed, unless that happens too often."""
+        if self._finished or self._subscriber is None or self._subscriber.is_alive():
+            return
+        if self._window.admit(system.clock.monotonic_ns()):
+            self._subscriber = start()
+        else:
+            self.finish()
+
     def _find(self, channel: Channel) -> int:
         """Put the position where it can be read from; returns how many frames that skips."""
         log, position, anchor = channel.log, self._position, channel.anchor
         if position is None:
-            if anchor is not None and anchor >= self._waits_from:
-                self._position = anchor
-            return 0
+            if anchor is None or anchor < self._waits_from:
+                return 0
+            self._position = anchor
+            lost, self._lost = self._lost, False
+            return anchor - self._waits_from if lost else 0
         if position >= log.head:
             return 0
         lost = position < log.tail
@@ -187,6 +224,6 @@ class FrameReader:
             self._position = anchor
             return anchor - position
         if lost:
-            self._position, self._waits_from = None, log.head
+            self._position, self._waits_from, self._lost = None, log.head, True
             return log.head - position
         return 0

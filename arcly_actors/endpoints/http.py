@@ -49,6 +49,10 @@ def start_http(
 ) -> Ref:
     """Start the endpoint; returns its supervisor. `on_listener` is given each site, again after a crash."""
     numbers = itertools.count(1)
+    addresses = list(door.addresses)
+
+    def bound(found: Sequence[Address]) -> None:
+        addresses[:] = found  # a restarted site comes back where its clients know it, also if the system chose the port
 
     def start_packager(key: StreamKey, policy: HlsPolicy) -> pykka.ActorRef[HlsStream]:
         packager = HlsStream.start(system, bus, key, policy)
@@ -66,12 +70,13 @@ def start_http(
     def start_site() -> Ref:
         site = HttpSite.start(
             system,
-            door.addresses,
+            addresses,
             routes,
             budget=budget,
             complain=complaints.turned_away,
             tls=door.tls,
             times=door.times,
+            on_bound=bound,
             allow_origins=door.origins,
         )
         on_listener(site)

@@ -164,7 +164,7 @@ class FlvRoutes:
         except Refused as refused:
             return refusal(refused)
         head_only = request.method == hdrs.METH_HEAD
-        headers = {hdrs.CONTENT_TYPE: http_flv.CONTENT_TYPE, hdrs.CACHE_CONTROL: "no-store"}
+        headers: dict[str, str] = {hdrs.CONTENT_TYPE: http_flv.CONTENT_TYPE, hdrs.CACHE_CONTROL: "no-store"}
         try:
             wire, response = takeover(request, _Viewer(session), headers, head_only=head_only)
         except ConnectionResetError:

@@ -43,6 +43,11 @@ def start_rtmp(
 ) -> Ref:
     """Start the endpoint; returns its supervisor. `on_listener` is given each listener, again after a crash."""
     numbers = itertools.count(1)
+    addresses = list(door.addresses)
+
+    def bound(found: Sequence[Address]) -> None:
+        # A restarted listener comes back where its clients know it, also if the system chose the port.
+        addresses[:] = found
 
     def handover(wire: Wire) -> None:
         engine = RtmpServer(system.entropy.random_bytes(32), door.limits)
@@ -50,17 +55,25 @@ def start_rtmp(
         peer = str(wire.peer)
 
         def start_session() -> Ref:
-            return RtmpSession.start(system, bus, connection, wire.outlet, peer, complaints)
+            return RtmpSession.start(system, bus, connection, wire.outlet, peer, complaints, wire.refused)
 
         name = f"session-{next(numbers)} {peer}"
         supervisor.tell(StartChild(ChildSpec(name, start_session, restart=Restart.TEMPORARY)))
 
     def start_listener() -> Ref:
         listener = Listener.start(
-            system, door.addresses, handover, budget=budget, complain=complaints.turned_away, tls=door.tls
+            system,
+            addresses,
+            handover,
+            budget=budget,
+            complain=complaints.turned_away,
+            tls=door.tls,
+            on_bound=bound,
         )
         on_listener(listener)
         return listener
 
-    supervisor = Supervisor.start(system, door.name, children=(ChildSpec("listener", start_listener),), policy=restarts)
+    supervisor = Supervisor.start(
+        system, door.name, children=(ChildSpec("listener", start_listener),), policy=restarts, on_event=on_event
+    )
     return supervisor

@@ -67,9 +67,17 @@ class RtmpSession(LoopActor):
     """
 
     def __init__(
-        self, system: System, bus: Bus, connection: Ref, outlet: Outlet, peer: str, complaints: ComplaintLog
+        self,
+        system: System,
+        bus: Bus,
+        connection: Ref,
+        outlet: Outlet,
+        peer: str,
+        complaints: ComplaintLog,
+        refused: Refused | None = None,
     ) -> None:
         super().__init__(system)
+        self._refused = refused
         self._complaints = complaints
         self._bus = bus
         self._connection = connection
@@ -106,6 +114,9 @@ class RtmpSession(LoopActor):
     @receives(Connected)
     def connected(self, event: Connected) -> None:
         """Let everyone in whose application exists; a path may be split differently by publish or play later."""
+        if self._refused is not None:
+            self._command(RefuseConnect(self._refused.refusal, self._refused.detail))
+            return
         known = self._bus.policies
         first = event.application.partition("/")[0]
         if event.application and not any(name.partition("/")[0] == first for name in known):

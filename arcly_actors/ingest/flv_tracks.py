@@ -39,7 +39,7 @@ class FlvTracks:
     def __init__(self) -> None:
         self._tracks: dict[int, Track] = {}
         self._told: tuple[Track, ...] = ()
-        self._clocks = {VIDEO_TRACK: Unwrap(32), AUDIO_TRACK: Unwrap(32)}
+        self._clock = Unwrap(32)  # of the connection: both tracks wrap together
         self._expected: set[int] = set()
         self._length_sizes: dict[int, int] = {}
         self._early: list[MediaFrame] = []
@@ -56,7 +56,7 @@ class FlvTracks:
         number = VIDEO_TRACK if kind is Kind.VIDEO else AUDIO_TRACK
         value = read_video(body) if kind is Kind.VIDEO else read_audio(body)
         if isinstance(value, CodedFrame):
-            return self._frame(number, from_ms(self._clocks[number](timestamp_ms)), value, arrival)
+            return self._frame(number, from_ms(self._clock(timestamp_ms)), value, arrival)
         if isinstance(value, Configuration):
             return self._configure(number, value)
         if isinstance(value, Unsupported):
@@ -67,7 +67,7 @@ class FlvTracks:
         self._length_sizes[number] = nal.length_size(value.codec, value.configuration)
         configuration = nal.with_wide_lengths(value.codec, value.configuration)
         self._tracks[number] = evolve(self._known(number, value.codec), configuration)
-        return self._tell() if self._complete() or self._told else []
+        return self._tell_all() if self._complete() or self._told else []
 
     def _frame(self, number: int, dts: int, value: CodedFrame, arrival: int) -> "list[TracksLearnt | MediaFrame]":
         track = self._known(number, value.codec)
@@ -89,8 +89,7 @@ class FlvTracks:
             return [*told, frame]
         self._early.append(frame)
         if self._complete() or len(self._early) >= _PATIENCE:
-            early, self._early = self._early, []
-            return [*self._tell(), *early]
+            return self._tell_all()
         return []
 
     def _known(self, number: int, codec: CodecId) -> Track:
@@ -102,6 +101,11 @@ class FlvTracks:
 
     def _complete(self) -> bool:
         return bool(self._expected) and self._expected <= self._tracks.keys()
+
+    def _tell_all(self) -> "list[TracksLearnt | MediaFrame]":
+        """The tracks, and the frames that waited for them."""
+        early, self._early = self._early, []
+        return [*self._tell(), *early]
 
     def _tell(self) -> "list[TracksLearnt | MediaFrame]":
         tracks = tuple(track for _, track in sorted(self._tracks.items()))
@@ -119,9 +123,9 @@ def _learnt(track: Track, payload: bytes) -> Track:
         return track
 
 
-_SELF_DESCRIBED = frozenset({CodecId.VP8, CodecId.AC3, CodecId.EAC3, CodecId.MP3})
-"""Codecs without a configuration, whose frames tell the size or rate. Where there is a sequence header, that one counts:
-what is repeated in-band may be spelt differently without meaning a change."""
+_SELF_DESCRIBED = frozenset({CodecId.VP8, CodecId.VP9, CodecId.AC3, CodecId.EAC3, CodecId.MP3})
+"""Codecs whose frames tell the size or rate, which no configuration of theirs does. Where there is a sequence
+header, its configuration counts: what is repeated in-band may be spelt differently without meaning a change."""
 
 _PATIENCE = 16
 """Frames of one track after which the other is no longer waited for: a third of a second of sound, half of pictures."""

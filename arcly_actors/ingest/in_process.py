@@ -9,10 +9,11 @@ import pykka
 
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.messages import Ref
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.ingest.publisher import KeyframeNeeded, PublishAccepted, Publisher, Publishing, PublishLost
 from arcly_actors.media.frame import MediaFrame, Track
-from arcly_actors.runtime import LoopActor, LoopFuture, System, receives
+from arcly_actors.runtime import Exited, LoopActor, LoopFuture, System, receives
 from arcly_actors.runtime.notify import notify
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -24,6 +25,13 @@ class Tracks:
 
     tracks: tuple[Track, ...]
     metadata: Mapping[str, str] = field(default_factory=lambda: _NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attend:
+    """Look after this publisher."""
+
+    publisher: Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,18 @@ class _Owner(LoopActor):
         super().__init__(system)
         self._granted: LoopFuture[None] = LoopFuture()
         self._wanted = wanted
+
+    @receives(_Attend)
+    def attend(self, attend: _Attend) -> None:
+        """Notice when it fails."""
+        self.watch(attend.publisher)
+
+    @receives(Exited)
+    def exited(self, exited: Exited) -> None:
+        """Whoever still waits for its slot waits in vain."""
+        if not self._granted.settled:
+            refused = Refused(Refusal.FAILED, f"the publisher failed: {exited.error or exited.reason}")
+            self._granted.set_exception((Refused, refused, None))
 
     @receives(_Outcome)
     def outcome(self, _: _Outcome) -> LoopFuture[None]:
@@ -107,6 +127,7 @@ class PublishHandle:
         owner = self._owner = _Owner.start(self._system, self._wanted)
         publishing = Publishing(self._key, "python", "in-process", answers_keyframes=self._wanted is not None)
         self._publisher = InProcessPublisher.start(self._system, self._bus, publishing, owner)
+        owner.tell(_Attend(self._publisher))
         try:
             await owner.ask(_Outcome(), block=False)
         except BaseException:

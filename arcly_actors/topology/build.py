@@ -16,7 +16,7 @@ import pykka
 from aiohttp.web import RouteDef
 
 from arcly_actors.bus.bus import Bus
-from arcly_actors.bus.events import ActorRestarted, Events, Failed
+from arcly_actors.bus.events import ActorGaveUp, ActorRestarted, Events, Failed
 from arcly_actors.bus.fanout import WriteAll
 from arcly_actors.bus.messages import Ref
 from arcly_actors.endpoints.complaint_log import ComplaintLog
@@ -29,6 +29,7 @@ from arcly_actors.runtime import (
     ChildFailed,
     ChildRestarted,
     ChildSpec,
+    Degraded,
     Intensity,
     OnExceeded,
     RestartPolicy,
@@ -191,6 +192,9 @@ class _Builder:
             self._events.emit(ActorRestarted(f"{event.supervisor}/{event.id}", event.restarts))
         elif isinstance(event, ChildFailed):
             self._events.emit(Failed(f"{event.supervisor}/{event.id}", repr(event.error)))
+        else:
+            retried = isinstance(event, Degraded)
+            self._events.emit(ActorGaveUp(f"{event.supervisor}/{event.id}", repr(event.error), retried))
 
 
 def _address(listen: Address) -> addresses.Address:

@@ -108,6 +108,8 @@ class Acceptor:
             accepted.close()
             self._complaints.add(Address.of_peer(listening.getsockname()), "budget", refused.detail, peer)
             return
+        if permit.refused is not None:
+            self._complaints.add(Address.of_peer(listening.getsockname()), "budget", permit.refused.detail, peer)
         accepted.setblocking(False)
         set_options(accepted)
         task = self._loop.create_task(self._open(accepted, permit, peer))

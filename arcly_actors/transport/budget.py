@@ -11,28 +11,48 @@ from arcly_actors.transport.addresses import Address
 
 
 class Budget:
-    """Connections that all listeners of one engine may hold together, and each peer address by itself."""
+    """Connections that all listeners of one engine may hold together, and each peer address by itself.
 
-    __slots__ = ("_by_host", "connections", "in_use", "per_host")
+    A few more (`limits.REFUSED_AT_ONCE`) are let in only to be told, in their protocol's words, that there is no room.
+    """
+
+    __slots__ = ("_by_host", "connections", "in_use", "per_host", "refusing")
 
     def __init__(self, connections: int = limits.MAX_CONNECTIONS, per_host: int | None = None) -> None:
         self.connections = connections
         self.per_host = per_host
         self.in_use = 0
+        self.refusing = 0
         self._by_host: Counter[str] = Counter()
 
     def take(self, host: str) -> "Permit":
-        """A permit to give back when the connection is gone; Refused(LIMIT) when a bound is reached."""
-        if self.in_use >= self.connections:
-            raise Refused(Refusal.LIMIT, f"all {self.connections} connections are in use")
-        if self.per_host is not None and self._by_host[host] >= self.per_host:
-            raise Refused(Refusal.LIMIT, f"{host} already has {self.per_host} connections")
+        """A permit to give back when the connection is gone, one to be `refused` when a bound is reached.
+
+        Refused(LIMIT) when too many are being told so already.
+        """
+        refused = self._refusal(host)
+        if refused is not None:
+            if self.refusing >= limits.REFUSED_AT_ONCE:
+                raise refused
+            self.refusing += 1
+            return Permit(self, host, refused)
         self.in_use += 1
         self._by_host[host] += 1
         return Permit(self, host)
 
-    def give_back(self, host: str) -> None:
-        """One connection of this host less; `Permit.release` calls it once."""
+    def _refusal(self, host: str) -> Refused | None:
+        if self.in_use >= self.connections:
+            return Refused(Refusal.LIMIT, f"all {self.connections} connections are in use")
+        if self.per_host is not None and self._by_host[host] >= self.per_host:
+            return Refused(Refusal.LIMIT, f"{host} already has {self.per_host} connections")
+        return None
+
+    def give_back(self, permit: "Permit") -> None:
+        """One connection less; `Permit.release` calls it once."""
+        if permit.refused is not None:
+            self.refusing -= 1
+            return
+        host = permit.host
         self.in_use -= 1
         self._by_host[host] -= 1
         if not self._by_host[host]:
@@ -40,19 +60,20 @@ class Budget:
 
 
 class Permit:
-    """The right to one connection. `release` gives it back, once."""
+    """The right to one connection, or (`refused`) only to be told why not. `release` gives it back, once."""
 
-    __slots__ = ("_budget", "host")
+    __slots__ = ("_budget", "host", "refused")
 
-    def __init__(self, budget: Budget, host: str) -> None:
+    def __init__(self, budget: Budget, host: str, refused: Refused | None = None) -> None:
         self._budget: Budget | None = budget
         self.host = host
+        self.refused = refused
 
     def release(self) -> None:
         """Give it back; more than once does no harm."""
         budget, self._budget = self._budget, None
         if budget is not None:
-            budget.give_back(self.host)
+            budget.give_back(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,8 +61,10 @@ class HttpSite(LoopActor):
         tls: ssl.SSLContext | None = None,
         times: HttpTimes | None = None,
         allow_origins: Sequence[str] = ("*",),
+        on_bound: Callable[[Sequence[Address]], None] | None = None,
     ) -> None:
         super().__init__(system)
+        self._on_bound = on_bound
         self._times = times or HttpTimes()
         self._allow_origins = frozenset(allow_origins)
         self._gates: set[Gate] = set()
@@ -87,6 +89,8 @@ class HttpSite(LoopActor):
     def on_start(self) -> None:
         """Bind now (ConfigurationError when that fails), accept when aiohttp is ready."""
         self._acceptor.bind()
+        if self._on_bound is not None:
+            self._on_bound(self._acceptor.bound)
         self.spawn(self._runner.setup(), then=lambda _: _Ready())
 
     def on_stop(self) -> None:
@@ -134,6 +138,9 @@ class HttpSite(LoopActor):
             gate = request.transport.get_protocol() if request.transport is not None else None
             if not isinstance(gate, Gate):
                 return web.Response(status=408, text="the client has gone\n")  # to nobody: aiohttp finds it closed
+            if gate.permit.refused is not None:
+                headers = {"Connection": "close", "Retry-After": "2"}
+                return web.Response(status=503, text=f"{gate.permit.refused.detail}\n", headers=headers)
             gate.begin()
             try:
                 return await site._respond(request, handler)

@@ -23,7 +23,7 @@ class Listener(LoopActor):
 
     `handover(wire)` is called on the loop for every connection that stands (TLS done): it starts a `Connection` for the
     wire and its session. Reading is off until that attaches, and the wire closes itself if nothing does. `complain`
-    hears, at a bounded rate, of connections that did not come to be.
+    hears, at a bounded rate, of connections that did not come to be; `on_bound` hears which ports were chosen.
     """
 
     def __init__(
@@ -36,8 +36,10 @@ class Listener(LoopActor):
         complain: Callable[[Complaint], None],
         tls: ssl.SSLContext | None = None,
         tls_timeout: int = limits.TLS_HANDSHAKE_TIMEOUT,
+        on_bound: Callable[[Sequence[Address]], None] | None = None,
     ) -> None:
         super().__init__(system)
+        self._on_bound = on_bound
         self._handover = handover
         self.complaints = Complaints(system.clock, complain)
         self._acceptor = Acceptor(
@@ -53,6 +55,8 @@ class Listener(LoopActor):
     def on_start(self) -> None:
         """Bind and accept; ConfigurationError (the actor's failure) when an address cannot be had."""
         self._acceptor.bind()
+        if self._on_bound is not None:
+            self._on_bound(self._acceptor.bound)
         self._acceptor.start()
 
     def on_stop(self) -> None:
@@ -69,7 +73,9 @@ class Listener(LoopActor):
         return self._acceptor.bound
 
     def _wire(self, permit: Permit) -> Wire:
-        return Wire(self.system.loop, self._made, permit.release)
+        wire = Wire(self.system.loop, self._made, permit.release)
+        wire.refused = permit.refused
+        return wire
 
     def _made(self, wire: Wire) -> None:
         try:

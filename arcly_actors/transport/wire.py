@@ -14,6 +14,7 @@ from typing import Protocol, cast
 
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
+from arcly_actors.errors import Refused
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.outlet import SocketOutlet
 
@@ -59,6 +60,7 @@ class Wire(asyncio.Protocol):
         self._peer_finished = False
         self.outlet: SocketOutlet
         self.peer = Address("?", 0)
+        self.refused: Refused | None = None  # over the budget: to be told so, and nothing else
         self.encrypted = False
 
     # --- what the owner does ---

@@ -61,6 +61,19 @@ async def test_a_large_gop_goes_out_by_turns_and_whole(system: System) -> None:
 
 
 @in_virtual_time
+async def test_what_a_slow_joiner_lacks_follows_though_no_frame_comes(system: System) -> None:
+    fan = Fan(system)
+    sent = fan.send(20, gop=20, size=limits.FIRST_WRITE // 4)
+    await fan.settle()
+    seat = fan.join(room=1000)
+    await fan.settle()
+    assert len(seat.frames) < len(sent)
+    seat.outlet.make_room(None)
+    await pass_time(100 * NS_PER_MS)
+    assert seat.frames == sent
+
+
+@in_virtual_time
 async def test_live_waits_for_the_next_keyframe(system: System) -> None:
     fan = Fan(system)
     fan.send(7)
@@ -314,3 +327,16 @@ async def test_figures_count_every_viewer_by_itself(system: System) -> None:
     figures = fan.fanout.qos(early.place)
     assert (figures.size, figures.frames, figures.lag_ns) == (len(early.outlet.received), len(early.frames), 0)
     assert figures.size < NS_PER_S
+
+
+@in_virtual_time
+async def test_a_viewer_whose_socket_drains_gets_the_rest_though_nothing_more_is_published(system: System) -> None:
+    fan = Fan(system)
+    fan.send(1)
+    seat = fan.join(room=0)
+    await fan.play(4)
+    assert seat.frames == ["K0"]
+    seat.outlet.make_room(None)
+    await fan.settle()
+    assert seat.frames == ["K0", "p40", "p80", "p120", "p160"]
+    assert seat.skips == []

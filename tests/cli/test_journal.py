@@ -27,6 +27,10 @@ EVENTS: tuple[tuple[bus.Event, str], ...] = (
         bus.PublishRefused("live/cam", "rtmp", "10.0.0.1:5", Refusal.BUSY, "taken"),
         "WARNING rtmp live/cam 10.0.0.1:5 publisher refused (busy): taken",
     ),
+    (
+        bus.ConnectionRefused("10.0.0.1:5", Refusal.LIMIT, "too many"),
+        "DEBUG   10.0.0.1:5 connection refused (limit): too many",
+    ),
     (bus.SubscriberJoined(KEY, 3, "hls", "10.0.0.1:5"), "INFO    hls live/cam 10.0.0.1:5 viewer 3 joined"),
     (bus.SubscriberLeft(KEY, 3, "closed"), "INFO    live/cam viewer 3 left: closed"),
     (
@@ -44,6 +48,10 @@ EVENTS: tuple[tuple[bus.Event, str], ...] = (
         "WARNING live/cam GOP too long for the cache (600 frames, 9 bytes): joiners wait",
     ),
     (bus.ActorRestarted("bus/directory", 2), "WARNING bus/directory restarted (restart 2)"),
+    (
+        bus.ActorGaveUp("endpoints/rtmp", "OSError()", retried=True),
+        "ERROR   endpoints/rtmp failed too often (OSError()): it stays down and is tried again now and then",
+    ),
     (bus.Failed("bus/directory", "KeyError(1)"), "DEBUG   bus/directory failed: KeyError(1)"),
 )
 

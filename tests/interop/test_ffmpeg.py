@@ -17,7 +17,7 @@ pytestmark = pytest.mark.interop
 HLS = {"segment": "500ms"}
 
 
-def check(probed: Probed, *codecs: str, pictures: int = 30) -> None:
+def check_probed(probed: Probed, *codecs: str, pictures: int = 30) -> None:
     """Exactly these streams, decoded without complaint, from a keyframe on, in order."""
     assert probed.codecs == sorted(codecs)
     assert probed.errors == ""
@@ -30,8 +30,10 @@ def check(probed: Probed, *codecs: str, pictures: int = 30) -> None:
 
 async def check_outputs(server: Live, path: str, *codecs: str) -> None:
     """Play everything that there is of a stream, at the same time."""
-    for probed in await asyncio.gather(*(ffprobe(url) for url in (server.rtmp(path), server.flv(path), server.hls(path)))):
-        check(probed, *codecs)
+    for probed in await asyncio.gather(
+        *(ffprobe(url) for url in (server.rtmp(path), server.flv(path), server.hls(path)))
+    ):
+        check_probed(probed, *codecs)
 
 
 async def test_every_output_of_picture_and_sound_together_and_alone(clip_file: ClipFile) -> None:
@@ -61,7 +63,7 @@ async def test_pictures_that_are_shown_in_another_order(clip_file: ClipFile) -> 
         )
         assert len({pts - dts for pts, dts in times}) > 1  # B frames were sent as such
         assert len({pts for pts, _ in times}) == len(times)
-        check(older, "h264", "aac")
+        check_probed(older, "h264", "aac")
 
 
 async def presented(url: str) -> list[tuple[int, int]]:
@@ -77,7 +79,7 @@ async def test_rtmps(clip_file: ClipFile, certificate: tuple[Path, Path]) -> Non
         url = server.rtmp(endpoint="rtmps")
         async with ffmpeg_publishes(server, clip_file(), url):
             for probed in await asyncio.gather(ffprobe(url), ffprobe(server.rtmp())):
-                check(probed, "h264", "aac")
+                check_probed(probed, "h264", "aac")
 
 
 ADDRESSES = {
@@ -96,7 +98,7 @@ async def test_addresses(clip_file: ClipFile) -> None:
         urls = [server.rtmp(played) for played in ADDRESSES.values()]
         urls += [f"{server.flv(path)}?{query}" for path, _, query in splits]
         for probed in await asyncio.gather(*(ffprobe(url, 0.5) for url in urls)):
-            check(probed, "h264", "aac", pictures=10)
+            check_probed(probed, "h264", "aac", pictures=10)
 
 
 async def test_rtmpdump_plays_to_the_end(clip_file: ClipFile, tmp_path: Path) -> None:
@@ -107,7 +109,7 @@ async def test_rtmpdump_plays_to_the_end(clip_file: ClipFile, tmp_path: Path) ->
             server.engine.end_stream("live/cam")
             assert await player.status(5) == 0, player.errors
         dumped.write_bytes(player.written)
-        check(await ffprobe(str(dumped), 5), "h264", "aac", pictures=20)
+        check_probed(await ffprobe(str(dumped), 5), "h264", "aac", pictures=20)
 
 
 async def test_gstreamer_plays(clip_file: ClipFile) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 import av
-from av.packet import Packet
+from av.stream import Stream
 
 _ENHANCED = {"rtmp_enhanced_codecs": "hvc1,av01,vp09,Opus,ac-3,ec-3,fLaC", "flvflags": "no_duration_filesize"}
 
@@ -29,7 +29,7 @@ def publish(url: str, path: str) -> None:
             out.mux_one(packet)
 
 
-def _for_ever(source: av.container.InputContainer) -> Iterator[tuple[Packet, float]]:
+def _for_ever(source: av.container.InputContainer) -> "Iterator[tuple[av.Packet[Stream], float]]":
     """The packets over and over, and when each is due (s)."""
     start = 0.0
     while True:
@@ -51,9 +51,10 @@ def play(url: str, seconds: float) -> dict[str, object]:
     with av.open(url, options={"rw_timeout": "8000000"}) as source:
         seen: list[dict[str, object]] = []
         for stream in source.streams:
-            context = stream.codec_context
-            width = context.width if isinstance(stream, av.VideoStream) else 0
-            seen.append({"codec": context.name, "width": width, "packets": 0, "decoded": 0, "dts": [], "key": None})
+            width = stream.codec_context.width if isinstance(stream, av.VideoStream) else 0
+            seen.append(
+                {"codec": stream.codec_context.name, "width": width, "packets": 0, "decoded": 0, "dts": [], "key": None}
+            )
         first: float | None = None
         for packet in source.demux():
             if packet.dts is None or packet.time_base is None:

@@ -8,6 +8,7 @@ import aiohttp
 
 from arcly_actors.media.flv import FlvReader, Tag, TagType
 from arcly_actors.protocols.rtmp.events import MediaReceived
+from tests.support.rtmp_link import RtmpLink, pictures
 from tests.support.waiting import Noticing
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10)
@@ -59,6 +60,11 @@ async def viewing(url: str) -> AsyncIterator[FlvView]:
         finally:
             view.reading.cancel()
             await asyncio.gather(view.reading, return_exceptions=True)
+
+
+async def has_seen(viewer: FlvView | RtmpLink, count: int) -> None:
+    """Return when the viewer has had at least so many pictures."""
+    await viewer.until(lambda: len(pictures(viewer.media)) >= count)
 
 
 async def fetch(url: str) -> tuple[int, str]:

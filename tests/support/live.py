@@ -1,5 +1,6 @@
 """A whole server on this loop, on ports of the system's choosing, with a record of its events and its log."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
@@ -14,6 +15,7 @@ from arcly_actors.media.codec import Kind
 from arcly_actors.runtime.receiver import Crash
 from arcly_actors.topology import Topology
 from tests.support.waiting import Noticing, until
+from tests.support.wires import connect
 
 E = TypeVar("E")
 
@@ -91,12 +93,26 @@ class Live(Noticing):
         """The running actors of these classes, or of all."""
         return [ref for ref in pykka.ActorRegistry.get_all() if not names or ref.actor_class.__name__ in names]
 
-    def crash(self, actor: type | str, error: BaseException | None = None) -> None:
-        """Inject a failure into the one running actor of a class: as if one of its tasks had raised."""
-        name = actor if isinstance(actor, str) else actor.__name__
-        (ref,) = self.actors(name)
-        inbox: Any = ref.actor_inbox
-        inbox.urgent(Crash(error or Injected(name)))
+    def crash(self, name: str, protocol: str = "") -> None:
+        """Inject a failure into the one actor of a class (serving a protocol): as if one of its tasks had raised."""
+        inboxes: list[Any] = [ref.actor_inbox for ref in self.actors(name)]
+        (inbox,) = (inbox for inbox in inboxes if not protocol or inbox.actor._viewing.protocol == protocol)
+        inbox.urgent(Crash(Injected(name)))
+
+    async def until_live(self, seats: int) -> None:
+        """Return when the only stream has its publisher and so many viewers."""
+        await until(lambda: [(each.state, len(each.seats)) for each in self.engine.streams()] == [("live", seats)])
+
+    async def until_listening(self, port: int, within: float = 10.0) -> None:
+        """Return when the port takes connections."""
+        async with asyncio.timeout(within):
+            while True:
+                try:
+                    (await connect(port)).close()
+                except ConnectionRefusedError:
+                    await asyncio.sleep(0)
+                else:
+                    return
 
     def lines(self, *words: str) -> list[str]:
         """The log lines (warnings and worse) that hold every one of these words."""

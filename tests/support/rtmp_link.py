@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from arcly_actors.clock import SystemClock
 from arcly_actors.egress.flv import FlvEncoder
+from arcly_actors.media.codec import Kind
 from arcly_actors.media.flv import TagType
 from arcly_actors.media.flv_body import CodedFrame
 from arcly_actors.media.flv_video import read_video
@@ -47,6 +48,7 @@ class RtmpLink(Noticing):
         self._engine = RtmpClient(b"interop")
         self._reading: asyncio.Task[None] | None = None
         self.events: list[ClientEvent] = []
+        self._hearing = asyncio.Event()
         self.hangup: Hangup | None = None
         self.over = False
 
@@ -103,19 +105,19 @@ class RtmpLink(Noticing):
 
     def read(self) -> None:
         """Read from now on."""
+        self._hearing.set()
         if self._reading is None:
             self._reading = asyncio.create_task(self._read())
 
-    async def deafen(self) -> None:
-        """Stop reading."""
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
-            self._reading = None
+    def deafen(self) -> None:
+        """Stop reading, after what is just coming in: a receive that is cancelled may lose bytes."""
+        self._hearing.clear()
 
     async def close(self) -> None:
         """Drop the connection."""
-        await self.deafen()
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
         self._socket.close()
 
     async def _read(self) -> None:
@@ -124,6 +126,7 @@ class RtmpLink(Noticing):
             while data := await loop.sock_recv(self._socket, 1 << 16):
                 self._engine.receive(data, _now())
                 await self._settle()
+                await self._hearing.wait()
         self.over = True
         self.notice()
 
@@ -173,16 +176,17 @@ class _AsMessages:
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
+        self.hints: dict[str, Value] = {}
 
     def begin(self, tracks: Sequence[Track]) -> bytes:
-        del tracks
+        self.hints |= {"hasVideo" if track.kind is Kind.VIDEO else "hasAudio": True for track in tracks}
         return b""
 
     def tag(self, kind: TagType, timestamp_ms: int, parts: Sequence[bytes]) -> bytes:
         body = b"".join(parts)
         message = Message(kind, 1, timestamp_ms, body)
         if kind is TagType.SCRIPT:
-            message = Message(MessageType.DATA, 1, timestamp_ms, metadata_body({"hasVideo": True, "hasAudio": True}))
+            message = Message(MessageType.DATA, 1, timestamp_ms, metadata_body(dict(self.hints)))
         self.messages.append(message)
         return b""
 
@@ -190,15 +194,18 @@ class _AsMessages:
         return b""
 
 
-def media_messages(tracks: tuple[Track, ...], frames: Iterable[MediaFrame]) -> list[Message]:
-    """What a publisher of these frames sends: configurations, then the frames."""
+def media_messages(
+    tracks: tuple[Track, ...], frames: Iterable[MediaFrame], *, with_opening: bool = True
+) -> list[Message]:
+    """What a publisher of these frames sends: metadata and configurations (`with_opening`), then the frames."""
     framing = _AsMessages()
     encoder = FlvEncoder(framing)
-    encoder.opening(tracks, {}, 0)
+    if with_opening:
+        encoder.opening(tracks, {}, 0)
     encoder.follow(tracks)
     for frame in frames:
         encoder.frame(frame)
-    return [message for message in framing.messages if message.type != MessageType.DATA]
+    return framing.messages
 
 
 def pictures(media: Iterable[MediaReceived]) -> list[tuple[int, bool]]:

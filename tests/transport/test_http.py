@@ -212,11 +212,13 @@ async def test_the_budget_counts_http_too(system: System) -> None:
     async with serving(system, budget=Budget(connections=1)) as site:
         first = await site.get("/stream.flv")
         await head_of(first)
-        late = await connect(site.port)
-        assert await late.rest() == b""
+        late = await site.get("/hello")
+        answer = await late.rest()
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert answer.endswith(b"all 1 connections are in use\n")
         late.close()
         first.close()
-        await until(lambda: not site.budget.in_use)
+        await until(lambda: not site.budget.in_use and not site.budget.refusing)
         assert [one.reason for one in site.complaints] == ["budget"]
 
 

@@ -14,7 +14,7 @@ import pykka
 import pytest
 
 from arcly_actors import limits
-from arcly_actors.errors import ConfigurationError
+from arcly_actors.errors import ConfigurationError, Refusal, Refused
 from arcly_actors.runtime import System
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.budget import Budget, Complaint
@@ -143,7 +143,10 @@ async def test_an_address_in_use_is_a_configuration_error_that_names_it(system: 
     assert f"127.0.0.1:{port}" in str(error)
 
 
-async def test_over_the_budget_is_closed_at_once_and_reported_once(system: System) -> None:
+async def test_over_the_budget_is_closed_at_once_and_reported_once(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "REFUSED_AT_ONCE", 0)
     async with serving(system, budget=Budget(connections=2)) as server:
         port = await server.port()
         here = [await connect(port), await connect(port)]
@@ -166,10 +169,29 @@ async def test_over_the_budget_is_closed_at_once_and_reported_once(system: Syste
 async def test_one_address_may_not_take_everything(system: System) -> None:
     async with serving(system, budget=Budget(connections=10, per_host=1)) as server:
         first, second = await connect(await server.port()), await connect(await server.port())
-        assert await second.rest() == b""
+        await until(lambda: len(server.wires) == 2)
+        told = [wire.refused and wire.refused.detail for wire in server.wires]
+        assert told == [None, "127.0.0.1 already has 1 connections"]
         assert "127.0.0.1 already has 1" in server.complaints[0].detail
+        assert (server.budget.in_use, server.budget.refusing) == (1, 1)
         first.close()
         second.close()
+        await until(lambda: (server.budget.in_use, server.budget.refusing) == (0, 0))
+
+
+def test_no_more_than_a_few_are_told_that_there_is_no_room() -> None:
+    budget = Budget(connections=1)
+    first = budget.take("a")
+    told = [budget.take("b") for _ in range(limits.REFUSED_AT_ONCE)]
+    assert first.refused is None
+    assert all(permit.refused is not None and permit.refused.refusal is Refusal.LIMIT for permit in told)
+    with pytest.raises(Refused, match="all 1 connections"):
+        budget.take("b")
+    told[0].release()
+    told[0].release()
+    assert budget.refusing == limits.REFUSED_AT_ONCE - 1
+    first.release()
+    assert budget.take("b").refused is None
 
 
 async def test_out_of_descriptors_pauses_and_goes_on(system: System, monkeypatch: pytest.MonkeyPatch) -> None:

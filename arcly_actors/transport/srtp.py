@@ -1,0 +1,111 @@
+"""SRTP (RFC 3711, RFC 7714) of one peer, in place and without exceptions, through libsrtp.
+
+pylibsrtp's own `Session` copies every packet three times and raises on each that does not authenticate; its cffi
+library does neither.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import pylibsrtp
+from pylibsrtp._binding import ffi, lib  # type: ignore[import-not-found]  # compiled, without types
+
+from arcly_actors import limits
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A protection profile of RFC 5764 / RFC 7714; lengths in bytes, `tag` is what a packet grows by."""
+
+    name: str
+    number: int
+    key: int
+    salt: int
+    tag: int
+
+
+PROFILES = (
+    Profile("SRTP_AEAD_AES_128_GCM", pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 16, 12, 16),
+    Profile("SRTP_AEAD_AES_256_GCM", pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_256_GCM, 32, 12, 16),
+    Profile("SRTP_AES128_CM_SHA1_80", pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 16, 14, 10),
+)
+"""Best first. Protecting nine packets of 1200 bytes takes 4.0, 4.1 and 10 µs; every browser has all three."""
+
+RTCP_TRAILER = 32
+"""What an RTCP packet grows by at most: index and tag."""
+
+_REASONS = {7: "srtp-authentication", 9: "srtp-replay", 10: "srtp-too-old", 21: "srtp-malformed"}
+
+
+class SrtpSender:
+    """Protects for one peer. `context` is for `lib.srtp_protect` alone."""
+
+    __slots__ = ("_handle", "context", "tag")
+
+    def __init__(self, profile: Profile, key: bytes) -> None:
+        self._handle = _create(profile, key, pylibsrtp.Policy.SSRC_ANY_OUTBOUND, limits.SRTP_SEND_WINDOW)
+        self.context = self._handle[0]
+        self.tag = profile.tag
+
+    def protect_rtcp(self, data: bytes) -> bytes | None:
+        """The protected packet; None when libsrtp refuses it."""
+        size = ffi.new("int *", len(data))
+        buffer = bytearray(data)
+        buffer += bytes(RTCP_TRAILER)
+        if lib.srtp_protect_rtcp(self.context, ffi.from_buffer(buffer), size):
+            return None
+        return bytes(memoryview(buffer)[: size[0]])
+
+
+class SrtpReceiver:
+    """Unprotects what one peer sent and counts in `dropped` what is not to be believed."""
+
+    __slots__ = ("_handle", "_known", "_size", "context", "dropped")
+
+    def __init__(self, profile: Profile, key: bytes, dropped: Counter[str]) -> None:
+        self._handle = _create(profile, key, pylibsrtp.Policy.SSRC_ANY_INBOUND, limits.SRTP_RECEIVE_WINDOW)
+        self.context = self._handle[0]
+        self.dropped = dropped
+        self._known: set[bytes] = set()
+        self._size = ffi.new("int *")
+
+    def unprotect(self, packet: memoryview, *, rtcp: bool) -> bytes | None:
+        """The plain packet, None (and counted) when there is none; `packet` is overwritten."""
+        ssrc = bytes(packet[4:8] if rtcp else packet[8:12])
+        if len(packet) < 12:
+            self.dropped["srtp-malformed"] += 1
+            return None
+        if ssrc not in self._known and len(self._known) >= limits.SESSION_SSRCS:
+            self.dropped["srtp-too-many-sources"] += 1  # libsrtp would keep a replay window for each
+            return None
+        self._size[0] = len(packet)
+        unprotect = lib.srtp_unprotect_rtcp if rtcp else lib.srtp_unprotect
+        status = unprotect(self.context, ffi.from_buffer(packet), self._size)
+        if status:
+            self.dropped[_REASONS.get(status, "srtp-refused")] += 1
+            return None
+        self._known.add(ssrc)
+        return bytes(packet[: self._size[0]])
+
+
+def key_length(profile: Profile) -> int:
+    """Bytes of keying material for both directions (RFC 5764 section 4.2)."""
+    return 2 * (profile.key + profile.salt)
+
+
+def server_keys(profile: Profile, material: bytes) -> tuple[bytes, bytes]:
+    """(what the DTLS server receives with, what it sends with): client key, server key, client salt, server salt."""
+    keys, salts = material[: 2 * profile.key], material[2 * profile.key :]
+    return keys[: profile.key] + salts[: profile.salt], keys[profile.key :] + salts[profile.salt :]
+
+
+def _create(profile: Profile, key: bytes, direction: int, window: int) -> Any:
+    policy = pylibsrtp.Policy(key=key, ssrc_type=direction, srtp_profile=profile.number)
+    policy.allow_repeat_tx = True  # a retransmission is the same packet under the same number
+    policy.window_size = window
+    handle = ffi.new("srtp_t *")
+    status = lib.srtp_create(handle, policy._policy)  # noqa: SLF001 - there is no other way to the C struct
+    if status:
+        raise RuntimeError(f"libsrtp cannot make a session for {profile.name}: status {status}")
+    return ffi.gc(handle, lambda held: lib.srtp_dealloc(held[0]))

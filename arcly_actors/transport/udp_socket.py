@@ -1,0 +1,234 @@
+"""One UDP socket for all WebRTC peers: our own, because uvloop hides that of a datagram endpoint.
+
+Bound to a wildcard it answers from the address that the peer sent to (IP_PKTINFO, RFC 3542): ICE discards answers from
+any other. Where the kernel can (Linux), a train of packets leaves in one call (UDP_SEGMENT) and arrives in one (UDP_GRO).
+"""
+
+import asyncio
+import errno
+import socket
+import struct
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from arcly_actors import limits
+from arcly_actors.errors import AddressUnavailable
+from arcly_actors.transport.addresses import Address
+
+_LINUX = sys.platform.startswith("linux")
+_IP_PKTINFO = 8
+UDP_SEGMENT = 103
+"""The control message with the size of the segments to cut a send into (linux/udp.h)."""
+
+_UDP_GRO = 104
+_WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
+_ROOM = 128
+_NO_SEGMENTS = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOPROTOOPT, errno.EOPNOTSUPP})
+
+Source = tuple[Any, ...]
+Ancillary = tuple[tuple[int, int, bytes], ...]
+Deliver = Callable[[memoryview, Source, bytes], None]
+
+
+class Path:
+    """A way to a peer: where it is (as the socket says it) and which of our addresses it talks to."""
+
+    __slots__ = ("address", "ancillary", "segments", "source")
+
+    def __init__(self, source: Source, local: bytes, *, segments: bool) -> None:
+        self.source = source
+        self.address = Address.of_peer(source)
+        self.ancillary = _from(local)
+        self.segments = segments
+
+    def same(self, other: "Path") -> bool:
+        """Whether both ends are the other path's."""
+        return self.source == other.source and self.ancillary == other.ancillary
+
+
+class Datagrams(Protocol):
+    """The face of `UdpSocket`, for sockets that are none (tests in virtual time)."""
+
+    bound: Address
+    dropped: Counter[str]
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """See `UdpSocket.start`."""
+        ...
+
+    def close(self) -> None:
+        """See `UdpSocket.close`."""
+        ...
+
+    def read(self, deliver: Deliver) -> int:
+        """See `UdpSocket.read`."""
+        ...
+
+    def path(self, source: Source, local: bytes) -> Path:
+        """See `UdpSocket.path`."""
+        ...
+
+    def send(self, data: bytes | memoryview, path: Path) -> bool:
+        """See `UdpSocket.send`."""
+        ...
+
+    def send_segments(
+        self, data: memoryview, ancillary: Ancillary, bounds: Sequence[tuple[int, int]], path: Path
+    ) -> bool:
+        """See `UdpSocket.send_segments`."""
+        ...
+
+
+class UdpSocket:
+    """See the module. Sending never waits: what the kernel does not take is dropped and counted, as the network would."""
+
+    __slots__ = ("_buffer", "_loop", "_receive", "_send", "_socket", "bound", "dropped", "segments")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, address: Address) -> None:
+        self._loop = loop
+        self._socket = opened = _open(address)
+        self._buffer = memoryview(bytearray(65_536))
+        self._send = opened.sendmsg
+        self._receive = opened.recvmsg_into
+        self.bound = Address.of_peer(opened.getsockname())
+        self.segments = _has_segments(opened)
+        self.dropped: Counter[str] = Counter()
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever there is something to `read`."""
+        self._loop.add_reader(self._socket.fileno(), wake)
+
+    def close(self) -> None:
+        """Close; more than once does no harm."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
+
+    def read(self, deliver: Deliver) -> int:
+        """Give what has come, up to a bound, to `deliver(datagram, source, local)`; the number of reads.
+
+        The datagram may be changed in place and is gone when the call returns.
+        """
+        receive, buffers = self._receive, (self._buffer,)
+        for count in range(limits.UDP_READS):
+            try:
+                size, ancillary, flags, source = receive(buffers, _ROOM)
+            except (BlockingIOError, InterruptedError):
+                return count
+            except OSError:  # an ICMP error that belongs to an earlier send
+                self.dropped["receive-error"] += 1
+                continue
+            if flags & socket.MSG_TRUNC:
+                self.dropped["receive-truncated"] += 1
+                continue
+            local, segment = b"", size
+            for level, kind, data in ancillary:
+                if level == socket.IPPROTO_UDP and kind == _UDP_GRO:
+                    segment = int.from_bytes(data[:4], sys.byteorder) or size
+                elif (level, kind) in _PKTINFO:
+                    local = data
+            if size <= segment:
+                deliver(self._buffer[:size], source, local)
+                continue
+            for start in range(0, size, segment):
+                deliver(self._buffer[start : min(start + segment, size)], source, local)
+        return limits.UDP_READS
+
+    def path(self, source: Source, local: bytes) -> Path:
+        """How to answer a datagram."""
+        return Path(source, local, segments=self.segments)
+
+    def send(self, data: bytes | memoryview, path: Path) -> bool:
+        """One datagram; False when it was dropped."""
+        try:
+            self._send((data,), path.ancillary, 0, path.source)
+        except OSError as error:
+            self._drop(error)
+            return False
+        return True
+
+    def send_segments(
+        self, data: memoryview, ancillary: Ancillary, bounds: Sequence[tuple[int, int]], path: Path
+    ) -> bool:
+        """A train of datagrams lying in `data` at `bounds`; `ancillary` asks the kernel to cut it so."""
+        if path.segments:
+            try:
+                self._send((data,), ancillary + path.ancillary, 0, path.source)
+            except OSError as error:
+                if error.errno not in _NO_SEGMENTS:
+                    self._drop(error)
+                    return False
+                path.segments = False  # this interface or route cannot: one by one from now on
+            else:
+                return True
+        sent = True
+        for start, end in bounds:
+            sent = self.send(data[start:end], path) and sent
+        return sent
+
+    def _drop(self, error: OSError) -> None:
+        full = isinstance(error, BlockingIOError) or error.errno == errno.ENOBUFS
+        self.dropped["send-buffer-full" if full else "send-error"] += 1
+
+
+_IPV6_PKTINFO = getattr(socket, "IPV6_PKTINFO", -1)
+_PKTINFO = {(socket.IPPROTO_IP, _IP_PKTINFO), (socket.IPPROTO_IPV6, _IPV6_PKTINFO)}
+
+
+def _from(local: bytes) -> Ancillary:
+    """The control message that makes an answer leave from where `local` (a received one) says it was asked."""
+    if len(local) == 12:  # in_pktinfo: interface, local address, destination in the header
+        return ((socket.IPPROTO_IP, _IP_PKTINFO, struct.pack("=I4s4s", 0, local[4:8], bytes(4))),)
+    if len(local) == 20:  # in6_pktinfo: address, interface
+        return ((socket.IPPROTO_IPV6, _IPV6_PKTINFO, local),)
+    return ()
+
+
+def _open(address: Address) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
+        )
+    except OSError as error:
+        raise AddressUnavailable(str(address), error.strerror or str(error)) from error
+    family, where = found[0][0], found[0][4]
+    opened = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        opened.setblocking(False)
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(where[0] != "::"))
+        opened.bind(where)
+    except OSError as error:
+        opened.close()
+        raise AddressUnavailable(str(address), error.strerror or str(error)) from error
+    _set_options(opened, wildcard=where[0] in _WILDCARDS)
+    return opened
+
+
+def _set_options(opened: socket.socket, *, wildcard: bool) -> None:
+    options = [
+        (socket.SOL_SOCKET, socket.SO_RCVBUF, limits.UDP_KERNEL_BUFFER),
+        (socket.SOL_SOCKET, socket.SO_SNDBUF, limits.UDP_KERNEL_BUFFER),
+    ]
+    if _LINUX:
+        options.append((socket.IPPROTO_UDP, _UDP_GRO, 1))
+        if wildcard and opened.family == socket.AF_INET:
+            options.append((socket.IPPROTO_IP, _IP_PKTINFO, 1))
+        elif wildcard:
+            options.append((socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1))
+    for option in options:
+        with suppress(OSError):  # each is an improvement that an older kernel may not have
+            opened.setsockopt(*option)
+
+
+def _has_segments(opened: socket.socket) -> bool:
+    if not _LINUX:
+        return False
+    try:
+        opened.getsockopt(socket.IPPROTO_UDP, UDP_SEGMENT)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,131 @@
+"""The DTLS server by itself: flights, fingerprints, and bytes that are no DTLS."""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from OpenSSL import SSL
+
+from arcly_actors import limits
+from arcly_actors.clock import NS_PER_S, VirtualClock
+from arcly_actors.transport.dtls import DtlsServer, DtlsState, Identity, datagrams
+from tests.support.webrtc_peer import Peer
+
+IDENTITY = Identity(VirtualClock())
+
+
+def server(peer: Peer) -> DtlsServer:
+    """A server for this peer, joined by memory; what the peer sends is answered within the call."""
+    made = DtlsServer(IDENTITY, tuple((one.algorithm, one.value) for one in peer.parameters.fingerprints))
+
+    def carry(datagram: bytes) -> None:
+        made.receive(datagram)
+        for answer in made.take():
+            peer.receive(answer)
+
+    peer.out = carry
+    return made
+
+
+def test_both_ends_have_the_same_keys_and_say_goodbye() -> None:
+    peer = Peer()
+    made = server(peer)
+    peer.shake_hands()
+    assert (made.state, peer.connected) == (DtlsState.CONNECTED, True)
+    assert made.profile.name == "SRTP_AEAD_AES_128_GCM"
+    assert len(made.material) == 2 * 28
+    assert made.wake_in() is None
+    made.close()
+    for datagram in made.take():
+        peer.receive(datagram)
+    assert made.state is DtlsState.CLOSED
+    assert peer.closed
+
+
+def test_a_flight_is_repeated_on_time() -> None:
+    peer = Peer()
+    made = server(peer)
+    first: list[bytes] = []
+    peer.out = first.append
+    peer.shake_hands()
+    made.receive(first[0])
+    assert made.take()
+    wait = made.wake_in()
+    assert wait is not None
+    assert 0 < wait <= NS_PER_S
+    made.wake()  # too early: nothing is due
+    assert made.take() == []
+
+
+def test_only_the_signalled_certificate_is_accepted() -> None:
+    peer = Peer()
+    good = {one.algorithm: one.value for one in peer.parameters.fingerprints}
+    for prints, fine in (
+        ((("SHA-256", good["sha-256"].lower()),), True),
+        ((("sha-256", "AA"), ("sha-256", good["sha-256"])), True),
+        ((("sha-512", "AA"), ("sha-256", good["sha-256"])), False),
+        ((("sha-1", "AA"),), False),
+        ((), False),
+    ):
+        other = Peer()
+        made = server(other)
+        made._fingerprints = prints
+        other.shake_hands()
+        assert made.state is (DtlsState.CONNECTED if fine else DtlsState.FAILED)
+
+
+def test_the_certificate_is_one_for_the_port_and_valid_now() -> None:
+    peer = Peer()
+    made = server(peer)
+    peer.shake_hands()
+    assert made.state is DtlsState.CONNECTED
+    seen = peer._ssl.get_peer_certificate(as_cryptography=True)
+    assert seen is not None
+    now = datetime.fromtimestamp(VirtualClock().wall_ns() / NS_PER_S, UTC)
+    assert seen.not_valid_before_utc < now < seen.not_valid_after_utc
+    assert len(IDENTITY.fingerprint.split(":")) == 32
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=4))
+def test_damaged_flights_end_in_a_state_and_never_in_an_exception(damages: list[tuple[int, int]]) -> None:
+    peer = Peer()
+    made = server(peer)
+    flights: list[bytes] = []
+    peer.out = flights.append
+    peer.shake_hands()
+    for where, value in damages:
+        if not flights:
+            break
+        datagram = bytearray(flights.pop())
+        datagram[where % len(datagram)] = value
+        made.receive(bytes(datagram))
+        for answer in made.take():
+            with suppress(SSL.Error):  # the peer of these tests may choke on what comes back; ours may not
+                peer.receive(answer)
+    assert made.state in DtlsState
+    assert made.state is not DtlsState.FAILED or made.failure
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(st.lists(st.binary(max_size=200).map(lambda rest: b"\x16\xfe\xfd" + rest), max_size=5))
+def test_noise_is_no_handshake(noise: list[bytes]) -> None:
+    made = server(Peer())
+    for datagram in noise:
+        made.receive(datagram)
+        made.take()
+    made.wake()
+    made.close()
+    assert made.state in {DtlsState.FAILED, DtlsState.CLOSED}
+
+
+@pytest.mark.parametrize("sizes", [[], [100], [500, 500, 500], [1187, 1187], [1188, 5], [3000, 10, 10]])
+def test_flights_are_cut_between_records(sizes: list[int]) -> None:
+    records = [b"\x16\xfe\xfd" + bytes(8) + size.to_bytes(2, "big") + bytes(size) for size in sizes]
+    cut = datagrams(b"".join(records))
+    assert b"".join(cut) == b"".join(records)
+    starts = {sum(map(len, records[:count])) for count in range(len(records) + 1)}
+    assert {sum(map(len, cut[:count])) for count in range(len(cut) + 1)} <= starts
+    assert all(len(one) <= limits.DTLS_MTU or one in records for one in cut)
