@@ -247,6 +247,9 @@ HISTORY_TIME = 1 * NS_PER_S
 HISTORY_PACKETS = 4096
 """Packets kept for it: a second of 38 Mb/s. The buffers are the stream's own, so they are not copies."""
 
+VIEWER_SHIFTS = 64
+"""Gaps remembered to find what a viewer's NACK means: more than skips within the time that packets are kept."""
+
 PACER_BURST = 32 * 1024
 """Bytes sent at once: an ordinary picture of 8 Mb/s, and what the buffers of a home router take."""
 

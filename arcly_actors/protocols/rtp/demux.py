@@ -11,6 +11,8 @@ from arcly_actors import limits
 from arcly_actors.protocols.rtp.extensions import ExtensionMap, ExtensionUri
 from arcly_actors.protocols.rtp.packet import RtpPacket
 
+_NAMING = (ExtensionUri.MID, ExtensionUri.RID, ExtensionUri.REPAIRED_RID)
+
 
 def _nothing() -> Mapping[int, int]:
     return MappingProxyType({})
@@ -45,6 +47,7 @@ class Demux:
     def __init__(self, lines: Sequence[MediaLine], extensions: ExtensionMap) -> None:
         self._lines = {line.mid: line for line in lines}
         self._extensions = extensions
+        self._naming = {extensions.ids[uri] for uri in _NAMING if uri in extensions.ids}
         self._bound: dict[int, Route] = {}
         self.unknown = 0
         for line in lines:
@@ -54,7 +57,7 @@ class Demux:
     def route(self, packet: RtpPacket) -> Route | None:
         """The route of a packet, None when no m-line takes it."""
         known = self._bound.get(packet.ssrc)
-        if known is not None and not packet.extensions:
+        if known is not None and not any(number in self._naming for number, _ in packet.extensions):
             return self._checked(known, packet.payload_type)
         found = self._named(packet, known) or known or self._by_payload_type(packet.payload_type)
         found = self._checked(found, packet.payload_type) if found else None

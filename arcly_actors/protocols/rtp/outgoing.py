@@ -18,12 +18,17 @@ class OutgoingStream:
         self.sequence = sequence & 0xFFFF
         self.packets = 0
         self.octets = 0
+        self._elements = tuple(elements)
         self._block = extensions.build(elements)
-        self._first = 0x90 if self._block else 0x80
 
-    def build(self, chunks: Sequence[RtpChunk], timestamp: int) -> list[bytes]:
-        """The packets of one frame at `timestamp` ticks (any integer; 32 bits are sent). 0.3 µs each."""
-        pack, block, first, ssrc, sequence = FIXED.pack, self._block, self._first, self.ssrc, self.sequence
+    def build(self, chunks: Sequence[RtpChunk], timestamp: int, elements: Sequence[Element] = ()) -> list[bytes]:
+        """The packets of one frame at `timestamp` ticks (any integer; 32 bits are sent). 0.3 µs each.
+
+        `elements` are header extensions of this frame only (its send time), after those that every packet has.
+        """
+        pack, ssrc, sequence = FIXED.pack, self.ssrc, self.sequence
+        block = extensions.build((*self._elements, *elements)) if elements else self._block
+        first = 0x90 if block else 0x80
         plain, marked = self.payload_type, self.payload_type | 0x80
         made: list[bytes] = []
         for payload, marker, offset in chunks:

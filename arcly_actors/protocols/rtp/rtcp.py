@@ -51,7 +51,7 @@ def parse(data: bytes) -> tuple[RtcpPacket, ...]:
 
 
 def build(*packets: RtcpPacket) -> bytes:
-    """The compound of these packets."""
+    """The compound of these packets; one has at most 31 blocks, sources or names (RFC 3550 §6.4.1)."""
     parts = []
     for packet in packets:
         kind, count, body = _written(packet)

@@ -145,3 +145,6 @@ def test_a_stream_numbers_its_packets() -> None:
         RtpPacket(96, 0, 60, 7, b"bc", marker=True, extensions=((1, b"0"),)),
     ]
     assert (stream.packets, stream.octets, stream.sequence) == (2, 3, 1)
+    (data,) = stream.build([RtpChunk(b"d")], 0, [(2, b"now")])
+    assert parse(data).extensions == ((1, b"0"), (2, b"now"))
+    assert OutgoingStream(7, 96, 0).build([RtpChunk(b"d")], 0) == [bytes.fromhex("80600000 00000000 00000007") + b"d"]
