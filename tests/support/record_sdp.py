@@ -42,13 +42,17 @@ _H264 = """
   sender.setCodecPreferences(all.filter((codec) => /h264|rtx/i.test(codec.mimeType)));
 """
 CHROMIUM = {
-    "whip": _TRACKS + """
+    "whip": _TRACKS
+    + """
   pc.addTransceiver(audio, {direction: "sendonly", streams: [new MediaStream()]});
   pc.addTransceiver(video, {direction: "sendonly", streams: [new MediaStream()]});""",
-    "whip-h264": _TRACKS + """
+    "whip-h264": _TRACKS
+    + """
   pc.addTransceiver(audio, {direction: "sendonly"});
-  const sender = pc.addTransceiver(video, {direction: "sendonly"});""" + _H264,
-    "whip-simulcast": _TRACKS + """
+  const sender = pc.addTransceiver(video, {direction: "sendonly"});"""
+    + _H264,
+    "whip-simulcast": _TRACKS
+    + """
   pc.addTransceiver(audio, {direction: "sendonly"});
   pc.addTransceiver(video, {direction: "sendonly", sendEncodings: [
     {rid: "q", scaleResolutionDownBy: 4}, {rid: "h", scaleResolutionDownBy: 2}, {rid: "f"}]});""",
@@ -59,7 +63,8 @@ CHROMIUM = {
   pc.addTransceiver("audio", {direction: "recvonly"});
   pc.addTransceiver("video", {direction: "recvonly"});
   pc.createDataChannel("events");""",
-    "sendrecv": _TRACKS + """
+    "sendrecv": _TRACKS
+    + """
   pc.addTrack(audio);
   pc.addTrack(video);""",
 }
@@ -141,7 +146,7 @@ def ffmpeg() -> dict[str, str]:
     with _recorder() as server:
         url = f"http://127.0.0.1:{server.server_port}/live/cam/whip"
         subprocess.run([sys.executable, "-c", _FFMPEG, url], timeout=30, check=False, stderr=subprocess.PIPE)
-        return {"ffmpeg-8-whip": body for body in server.bodies}  # type: ignore[attr-defined]  # as above
+        return {"ffmpeg-8-whip": server.bodies[0]}  # type: ignore[attr-defined]  # as above
 
 
 def without_the_machine(sdp: str) -> str:
@@ -157,7 +162,7 @@ async def main() -> None:
     OFFERS.mkdir(parents=True, exist_ok=True)
     for name, sdp in offers.items():
         (OFFERS / f"{name}.sdp").write_bytes(without_the_machine(sdp).encode())
-        print(name, len(sdp))
+        sys.stdout.write(f"{name}: {len(sdp)} characters\n")
 
 
 if __name__ == "__main__":
