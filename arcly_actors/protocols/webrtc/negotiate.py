@@ -62,7 +62,7 @@ def _publish(offer: SessionDescription, offered: Sequence[Media], wants: Publish
     if not flowing:
         raise Refused(Refusal.UNSUPPORTED, "the offer sends nothing (a=sendonly or a=sendrecv)")
     if len(flowing) > limits.MAX_TRACKS:
-        raise Refused(Refusal.LIMIT, f"{len(flowing)} tracks, {limits.MAX_TRACKS} is the most")
+        raise Refused(Refusal.UNSUPPORTED, f"{len(flowing)} tracks, {limits.MAX_TRACKS} is the most")
     return media
 
 

@@ -133,9 +133,8 @@ def test_too_many_tracks() -> None:
     text = (
         HEADER + f"a=group:BUNDLE {' '.join(mids)}\r\n" + "".join(section("video", "96", *VP8, mid=mid) for mid in mids)
     )
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Refused, match="17 tracks, 16 is the most"):
         publish(text)
-    assert refusal.value.refusal is Refusal.LIMIT
 
 
 def test_several_sections_of_a_kind() -> None:
