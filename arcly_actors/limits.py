@@ -389,3 +389,34 @@ GOODBYE_TURNS = 200
 
 REFUSED_AT_ONCE = 64
 """Connections over the limit that are told so at a time; further ones are closed without a word. Each is short."""
+# -- webrtc signalling ----------------------------------------------------------------------------------------------
+
+SDP_CHARACTERS = 64 * 1024
+"""One session description or fragment: Chromium's offer with every codec and a data channel has 7 kB."""
+
+SDP_LINES = 2000
+"""Lines of one: that same offer has 217; a conference of sixteen senders would have 1500."""
+
+SDP_SECTIONS = 32
+"""m-lines of one offer: publishers and players need two or three."""
+
+SDP_FORMATS = 128
+"""Payload types of one m-line: the number has seven bits."""
+
+ICE_CANDIDATES = 64
+"""Candidates kept of one description or fragment: a laptop with VPNs gathers about twenty."""
+
+SIMULCAST_LAYERS = 8
+"""Encodings of one track: browsers make three."""
+
+STUN_BYTES = 1500
+"""One STUN message: it must fit a datagram, RFC 8489 §6.1; a browser's check has about 120 bytes."""
+
+STUN_ATTRIBUTES = 32
+"""Attributes of one: a browser's check has eight."""
+
+ICE_PATHS = 8
+"""Validated paths remembered in one ICE session: a phone with two networks and two address families checks four."""
+
+ICE_CONSENT = 30 * NS_PER_S
+"""Without an authenticated check for this long the peer is gone (RFC 7675 §5.1); browsers send one every 2.5 s."""

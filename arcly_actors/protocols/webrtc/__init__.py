@@ -1,0 +1,1 @@
+"""WebRTC signalling without a socket: SDP offer and answer, STUN, ICE-lite, and the HTTP rules of WHIP and WHEP."""
