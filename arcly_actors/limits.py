@@ -417,6 +417,3 @@ STUN_ATTRIBUTES = 32
 
 ICE_PATHS = 8
 """Validated paths remembered in one ICE session: a phone with two networks and two address families checks four."""
-
-ICE_CONSENT = 30 * NS_PER_S
-"""Without an authenticated check for this long the peer is gone (RFC 7675 §5.1); browsers send one every 2.5 s."""

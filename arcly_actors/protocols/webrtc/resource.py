@@ -1,7 +1,7 @@
 """The HTTP rules of WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep): requests become intents, outcomes become answers.
 
-An endpoint takes the POST that starts a session; a session has a URL of its own for trickle, restart and end. Nothing here
-knows a stream: whoever asks resolves it, or claims the publish slot, between `endpoint` and `created`.
+An endpoint takes the POST that starts a session; a session has a URL of its own for trickle, restart and end. Nothing
+here knows a stream: whoever asks resolves it, or claims the publish slot, between `endpoint` and `created`.
 """
 
 import hmac
@@ -76,7 +76,7 @@ class Trickle:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """ICE starts over with these credentials of the peer; answer with `restarted` or, the session going on, `declined`."""
+    """ICE starts over with these credentials of the peer; answer `restarted` or, the session going on, `declined`."""
 
     remote: IceCredentials
     fragment: IceFragment
