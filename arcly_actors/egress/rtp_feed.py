@@ -5,6 +5,7 @@ others (joining, waiting for a keyframe, degraded) are looked at singly.
 """
 
 from collections import deque
+from collections.abc import Container
 
 from arcly_actors import limits
 from arcly_actors.bus.channel import Channel
@@ -13,9 +14,8 @@ from arcly_actors.clock import NS_PER_S
 from arcly_actors.egress.rtp_line import RtpLine
 from arcly_actors.egress.rtp_slice import Layout, Slice
 from arcly_actors.egress.rtp_track import RtpTrack
-from arcly_actors.media.codec import Kind
+from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.frame import MediaFrame, Track
-from arcly_actors.protocols.rtp.payload.formats import FORMATS
 from arcly_actors.runtime import System
 
 
@@ -51,8 +51,9 @@ class _Group:
 class RtpFeed:
     """See the module. On the loop; `close` it when nobody is left."""
 
-    def __init__(self, system: System, channel: Channel) -> None:
+    def __init__(self, system: System, channel: Channel, codecs: Container[CodecId]) -> None:
         self._system = system
+        self._codecs = codecs
         self.channel = channel
         self.tracks = {kind: _new_track(system, kind) for kind in (Kind.VIDEO, Kind.AUDIO)}
         self._groups: dict[Layout, _Group] = {}
@@ -70,13 +71,13 @@ class RtpFeed:
         self._pending.clear()
 
     def follow(self) -> None:
-        """Look at the stream's tracks: the first of each kind that RTP can carry is the one that is sent."""
+        """Look at the stream's tracks: the first of each kind that viewers can take is the one that is sent."""
         if self.channel.tracks is self._known:
             return
         self._known = self.channel.tracks
         self._by_id = {}
         for kind, rtp in self.tracks.items():
-            track = next((each for each in self._known if each.kind is kind and each.codec in FORMATS), None)
+            track = next((each for each in self._known if each.kind is kind and each.codec in self._codecs), None)
             rtp.follow(track)
             if track is not None:
                 self._by_id[track.id] = rtp
@@ -232,10 +233,11 @@ def _new_track(system: System, kind: Kind) -> RtpTrack:
 
 
 class RtpFeeds:
-    """The feeds of an engine: one for each channel that has viewers."""
+    """The feeds of an engine: one for each channel that has viewers. `codecs` are those that they can take."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, codecs: Container[CodecId]) -> None:
         self._system = system
+        self._codecs = codecs
         self._feeds: dict[Channel, RtpFeed] = {}
         self._users: dict[Channel, int] = {}
 
@@ -243,7 +245,7 @@ class RtpFeeds:
         """The feed of a channel; `release` it after use."""
         feed = self._feeds.get(channel)
         if feed is None:
-            feed = self._feeds[channel] = RtpFeed(self._system, channel)
+            feed = self._feeds[channel] = RtpFeed(self._system, channel, self._codecs)
         self._users[channel] = self._users.get(channel, 0) + 1
         return feed
 

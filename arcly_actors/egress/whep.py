@@ -295,7 +295,8 @@ class WhepSession(LoopActor):
     @receives(TransportClosed)
     def closed(self, closed: TransportClosed) -> None:
         """The viewer is gone."""
-        self.stop_self(closed.reason)
+        if self._player.linked is not None:  # else it was closed since the offer cannot be answered, and why comes next
+            self.stop_self(closed.reason)
 
     @receives(_Report)
     def report(self, _: _Report) -> None:

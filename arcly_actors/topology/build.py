@@ -28,6 +28,7 @@ from arcly_actors.endpoints.rtmp import RtmpDoor, start_rtmp
 from arcly_actors.endpoints.webrtc import WebRtcDoor, WebRtcEndpoint
 from arcly_actors.errors import ArclyError
 from arcly_actors.protocols.rtmp.limits import RtmpLimits
+from arcly_actors.protocols.webrtc.formats import CODECS
 from arcly_actors.protocols.webrtc.resource import IceServer
 from arcly_actors.runtime import (
     Backoff,
@@ -183,7 +184,7 @@ class _Builder:
         section = self._topology.endpoints.webrtc
         servers = tuple(IceServer(each.url, each.username, each.credential) for each in section.ice_servers)
         door = WebRtcDoor(_address(section.listen), section.advertise, servers, section.max_sessions)
-        places = WhepPlaces(self._bus, RtpFeeds(self._system), AsItIs())
+        places = WhepPlaces(self._bus, RtpFeeds(self._system, CODECS), AsItIs())
         return WebRtcEndpoint(self._system, self._bus, door, places, self._restarts)
 
     def _http_door(self, media: Sequence[RouteDef]) -> HttpDoor:
