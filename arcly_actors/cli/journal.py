@@ -29,6 +29,11 @@ _LINES: Final[dict[type, tuple[int, Callable[[Any], str]]]] = {
         logging.WARNING,
         lambda event: f"viewer {event.number} is too slow: skipped {event.frames} frames to the newest keyframe",
     ),
+    bus.SubscriberDegraded: (
+        logging.WARNING,
+        lambda event: f"viewer {event.number} gets keyframes only: its path takes about {event.estimate // 1000} kb/s",
+    ),
+    bus.SubscriberRecovered: (logging.INFO, lambda event: f"viewer {event.number} gets every picture again"),
     bus.SubscriberEvicted: (
         logging.WARNING,
         lambda event: f"viewer {event.number} evicted ({event.refusal}): {event.detail}",
@@ -57,6 +62,8 @@ _NAMES: Final = {
     bus.SubscriberJoined: "viewers joined",
     bus.SubscriberLeft: "viewers left",
     bus.SubscriberLagged: "viewers too slow",
+    bus.SubscriberDegraded: "viewers degraded",
+    bus.SubscriberRecovered: "viewers recovered",
     bus.SubscriberEvicted: "viewers evicted",
     bus.SubscriberRefused: "viewers refused",
     bus.PublishStarted: "streams published",

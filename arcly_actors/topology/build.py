@@ -155,7 +155,7 @@ class _Builder:
             tls = server_context(endpoints.rtmps.tls.certificate, endpoints.rtmps.tls.key)
             secure = RtmpDoor("rtmps", (_address(endpoints.rtmps.listen),), rtmp_limits, tls)
             doors.append(("rtmps", lambda: self._start_rtmp(secure)))
-        webrtc = self._webrtc() if endpoints.webrtc.enabled and endpoints.http.enabled else None
+        webrtc = self._webrtc() if "webrtc" in endpoints.listeners() else None
         if webrtc is not None:
             doors.append(("webrtc", lambda: webrtc.start(self._on_event, partial(self._listens, "webrtc"))))
         if endpoints.http.enabled:

@@ -37,6 +37,11 @@ EVENTS: tuple[tuple[bus.Event, str], ...] = (
         bus.SubscriberLagged(KEY, 3, 40),
         "WARNING live/cam viewer 3 is too slow: skipped 40 frames to the newest keyframe",
     ),
+    (
+        bus.SubscriberDegraded(KEY, 3, 512_345),
+        "WARNING live/cam viewer 3 gets keyframes only: its path takes about 512 kb/s",
+    ),
+    (bus.SubscriberRecovered(KEY, 3, 2_000_000), "INFO    live/cam viewer 3 gets every picture again"),
     (bus.SubscriberEvicted(KEY, 3, Refusal.LAGGED, "5 s"), "WARNING live/cam viewer 3 evicted (lagged): 5 s"),
     (
         bus.SubscriberRefused("x/y", "rtmp", "10.0.0.1:5", Refusal.UNKNOWN_APPLICATION, "no x"),
