@@ -211,6 +211,8 @@ class WhepSession(LoopActor):
         elif player.linked is not None:
             if not again:
                 player.linked[0].attach(self.actor_ref)
+        elif player.base is not None:
+            pass  # the offer is being answered
         elif subscription.channel.tracks:
             self._link()
         else:
