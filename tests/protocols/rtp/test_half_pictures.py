@@ -86,8 +86,8 @@ def test_units_one_by_one_behind_a_delimiter(codec: CodecId, lost: int) -> None:
         units = nal.split(picture.payload)
         for number, unit in enumerate(units):
             sent.append(RtpPacket(96, len(sent), index * 90000, 1, unit, number == len(units) - 1))
-    units = scenes.received(FORMATS[codec].depacketiser(), sent[lost:])
-    assert [unit.timestamp for unit in units] == [index * 90000 for index in range(3, 6)]
+    came = scenes.received(FORMATS[codec].depacketiser(), sent[lost:])
+    assert [unit.timestamp for unit in came] == [index * 90000 for index in range(3, 6)]
     check(codec, sent[lost:], {index * 90000: slices(codec, picture.payload) for index, picture in enumerate(clip)})
 
 
@@ -156,5 +156,6 @@ def check(codec: CodecId, arriving: list[RtpPacket], whole: dict[int, list[bytes
 
 def slices(codec: CodecId, payload: bytes) -> list[bytes]:
     """Those of an access unit."""
-    first = {CodecId.H264: lambda unit: unit[0] & 31 in {1, 5}, CodecId.H265: lambda unit: unit[0] >> 1 < 32}[codec]
-    return [unit for unit in nal.split(payload) if first(unit)]
+    if codec is CodecId.H264:
+        return [unit for unit in nal.split(payload) if unit[0] & 31 in {1, 5}]
+    return [unit for unit in nal.split(payload) if unit[0] >> 1 < 32]
