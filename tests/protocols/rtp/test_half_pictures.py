@@ -81,7 +81,7 @@ def test_units_one_by_one_behind_a_delimiter(codec: CodecId, lost: int) -> None:
     """As hardware encoders send them; the first `lost` packets are missing."""
     prefix = (H264_PREFIXES if codec is CodecId.H264 else H265_PREFIXES)["delimiter"]
     clip = pictures(codec, prefix)
-    sent = []
+    sent: list[RtpPacket] = []
     for index, picture in enumerate(clip):
         units = nal.split(picture.payload)
         for number, unit in enumerate(units):
