@@ -139,12 +139,14 @@ def endpoint(request: HttpRequest, servers: Sequence[IceServer] = ()) -> Start |
         # RFC 9725 §4.6: credentials may be costly to make, so a browser's preflight does not get them.
         preflight = "access-control-request-method" in request.headers
         return _options(_ENDPOINT_METHODS, (("Accept-Post", SDP), *(() if preflight else _links(servers))))
-    if (other := _without_content(request, _ENDPOINT_METHODS, "POST")) is not None:
+    if request.method in {"GET", "HEAD"}:
+        # No content (RFC 9725 §4.1), and the type by which players know a WHEP endpoint (draft-ietf-wish-whep §4.2).
+        return HttpAnswer(HTTPStatus.OK, (*_CORS, ("Content-Type", SDP)))
+    if (other := _other_method(request, _ENDPOINT_METHODS, "POST")) is not None:
         return other
     if request.media_type != SDP:
         return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the offer has to be {SDP}", (("Accept-Post", SDP),))
-    if not _accepts(request.headers.get("accept", ""), SDP):
-        return problem(HTTPStatus.NOT_ACCEPTABLE, f"the answer is {SDP}")
+    # Accept is not looked at (RFC 9110 §12.5.1 allows that): in WHEP, 406 is a counter-offer.
     offer = _text(request.body)
     return offer if isinstance(offer, HttpAnswer) else Start(offer, request.token)
 
@@ -159,7 +161,9 @@ def session(request: HttpRequest, opened: OpenSession | None) -> Trickle | Resta
         return _unauthorised("the session was opened with another token")
     if request.method == "DELETE":
         return Delete()
-    if (other := _without_content(request, _SESSION_METHODS, "PATCH")) is not None:
+    if request.method in {"GET", "HEAD"}:
+        return HttpAnswer(HTTPStatus.NO_CONTENT, _CORS)
+    if (other := _other_method(request, _SESSION_METHODS, "PATCH")) is not None:
         return other
     return _patch(request, opened)
 
@@ -229,10 +233,8 @@ def _unauthorised(detail: str) -> HttpAnswer:
     return problem(HTTPStatus.UNAUTHORIZED, detail, (("WWW-Authenticate", "Bearer"),))
 
 
-def _without_content(request: HttpRequest, methods: str, own: str) -> HttpAnswer | None:
-    """GET and HEAD succeed and show nothing (RFC 9725 §4.1); None for the resource's own method."""
-    if request.method in {"GET", "HEAD"}:
-        return HttpAnswer(HTTPStatus.NO_CONTENT, _CORS)
+def _other_method(request: HttpRequest, methods: str, own: str) -> HttpAnswer | None:
+    """The refusal of a method that is none of the resource's; None for its own."""
     if request.method != own:
         return problem(HTTPStatus.METHOD_NOT_ALLOWED, f"{methods} are understood here", (("Allow", methods),))
     return None
@@ -257,16 +259,6 @@ def _text(body: bytes) -> str | HttpAnswer:
         return body.decode()
     except UnicodeDecodeError:
         return problem(HTTPStatus.BAD_REQUEST, "the body is not UTF-8")
-
-
-def _accepts(accept: str, media_type: str) -> bool:
-    """Whether an Accept field (RFC 9110 §12.5.1) allows a type; without one everything is."""
-    wanted = {media_type, media_type.partition("/")[0] + "/*", "*/*", "*"}
-    ranges = [part.lower().replace(" ", "").split(";") for part in accept.split(",") if part.strip()]
-    return not ranges or any(
-        names[0] in wanted and not any(text in {"q=0", "q=0.0", "q=0.00", "q=0.000"} for text in names[1:])
-        for names in ranges
-    )
 
 
 def _is_token(given: str | None, wanted: str | None) -> bool:
