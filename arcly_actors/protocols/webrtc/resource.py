@@ -23,7 +23,6 @@ FRAGMENT = "application/trickle-ice-sdpfrag"
 RETRY_AFTER_S = 2
 """What `Retry-After` says: a publisher that was cut off is mostly back by then, and so is a place."""
 
-_CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "Location, ETag, Link, Retry-After"))
 _ENDPOINT_METHODS = "GET, HEAD, OPTIONS, POST"
 _SESSION_METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH"
 
@@ -112,8 +111,8 @@ class OpenSession:
     token: str | None = None
 
 
-TRICKLED = HttpAnswer(HTTPStatus.NO_CONTENT, _CORS)
-DELETED = HttpAnswer(HTTPStatus.OK, _CORS)
+TRICKLED = HttpAnswer(HTTPStatus.NO_CONTENT)
+DELETED = HttpAnswer(HTTPStatus.OK)
 
 _REFUSED = {
     Refusal.BAD_REQUEST: HTTPStatus.BAD_REQUEST,
@@ -141,12 +140,13 @@ def endpoint(request: HttpRequest, servers: Sequence[IceServer] = ()) -> Start |
         return _options(_ENDPOINT_METHODS, (("Accept-Post", SDP), *(() if preflight else _links(servers))))
     if request.method in {"GET", "HEAD"}:
         # No content (RFC 9725 §4.1), and the type by which players know a WHEP endpoint (draft-ietf-wish-whep §4.2).
-        return HttpAnswer(HTTPStatus.OK, (*_CORS, ("Content-Type", SDP)))
+        return HttpAnswer(HTTPStatus.OK, (("Content-Type", SDP),))
     if (other := _other_method(request, _ENDPOINT_METHODS, "POST")) is not None:
         return other
     if request.media_type != SDP:
         return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the offer has to be {SDP}", (("Accept-Post", SDP),))
-    # Accept is not looked at (RFC 9110 §12.5.1 allows that): in WHEP, 406 is a counter-offer.
+    if not _accepts(request.headers.get("accept", ""), SDP):
+        return problem(HTTPStatus.NOT_ACCEPTABLE, f"the answer is {SDP}")
     offer = _text(request.body)
     return offer if isinstance(offer, HttpAnswer) else Start(offer, request.token)
 
@@ -162,7 +162,7 @@ def session(request: HttpRequest, opened: OpenSession | None) -> Trickle | Resta
     if request.method == "DELETE":
         return Delete()
     if request.method in {"GET", "HEAD"}:
-        return HttpAnswer(HTTPStatus.NO_CONTENT, _CORS)
+        return HttpAnswer(HTTPStatus.NO_CONTENT)
     if (other := _other_method(request, _SESSION_METHODS, "PATCH")) is not None:
         return other
     return _patch(request, opened)
@@ -198,13 +198,13 @@ def entity_tag(local: IceCredentials) -> str:
 
 def created(answer: str, location: str, etag: str, servers: Sequence[IceServer] = ()) -> HttpAnswer:
     """201: the session is there and can be used."""
-    headers = (*_CORS, ("Content-Type", SDP), ("Location", location), ("ETag", etag), *_links(servers))
+    headers = (("Content-Type", SDP), ("Location", location), ("ETag", etag), *_links(servers))
     return HttpAnswer(HTTPStatus.CREATED, headers, answer.encode())
 
 
 def restarted(text: str, etag: str) -> HttpAnswer:
     """200: ICE starts over; `text` is a fragment with our new credentials."""
-    return HttpAnswer(HTTPStatus.OK, (*_CORS, ("Content-Type", FRAGMENT), ("ETag", etag)), text.encode())
+    return HttpAnswer(HTTPStatus.OK, (("Content-Type", FRAGMENT), ("ETag", etag)), text.encode())
 
 
 def declined(error: ArclyError, statuses: Mapping[Refusal, HTTPStatus]) -> HttpAnswer:
@@ -226,7 +226,7 @@ def declined(error: ArclyError, statuses: Mapping[Refusal, HTTPStatus]) -> HttpA
 def problem(status: HTTPStatus, detail: str, headers: Headers = ()) -> HttpAnswer:
     """An error with its reason as a problem document (RFC 9457)."""
     body = json.dumps({"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail})
-    return HttpAnswer(status, (*_CORS, ("Content-Type", "application/problem+json"), *headers), body.encode())
+    return HttpAnswer(status, (("Content-Type", "application/problem+json"), *headers), body.encode())
 
 
 def _unauthorised(detail: str) -> HttpAnswer:
@@ -241,13 +241,8 @@ def _other_method(request: HttpRequest, methods: str, own: str) -> HttpAnswer | 
 
 
 def _options(methods: str, more: Headers) -> HttpAnswer:
-    cors = (
-        *_CORS,
-        ("Access-Control-Allow-Methods", methods),
-        ("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, Link"),
-        ("Access-Control-Max-Age", "86400"),
-    )
-    return HttpAnswer(HTTPStatus.OK, (*cors, ("Allow", methods), *more))
+    """What can be done here. Which web pages may do it (CORS) the site says, as for everything else it serves."""
+    return HttpAnswer(HTTPStatus.OK, (("Allow", methods), *more))
 
 
 def _links(servers: Sequence[IceServer]) -> Headers:
@@ -259,6 +254,16 @@ def _text(body: bytes) -> str | HttpAnswer:
         return body.decode()
     except UnicodeDecodeError:
         return problem(HTTPStatus.BAD_REQUEST, "the body is not UTF-8")
+
+
+def _accepts(accept: str, media_type: str) -> bool:
+    """Whether an Accept field (RFC 9110 §12.5.1) allows a type; without one everything is."""
+    wanted = {media_type, media_type.partition("/")[0] + "/*", "*/*", "*"}
+    ranges = [part.lower().replace(" ", "").split(";") for part in accept.split(",") if part.strip()]
+    return not ranges or any(
+        names[0] in wanted and not any(text in {"q=0", "q=0.0", "q=0.00", "q=0.000"} for text in names[1:])
+        for names in ranges
+    )
 
 
 def _is_token(given: str | None, wanted: str | None) -> bool:

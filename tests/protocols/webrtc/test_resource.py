@@ -71,11 +71,15 @@ def test_a_post_starts_a_session() -> None:
     assert resource.endpoint(request) == Start("v=0", "t")
 
 
+@pytest.mark.parametrize("accept", ["", "*/*", "application/*", "text/html, application/sdp;q=0.1"])
+def test_a_post_that_takes_a_description(accept: str) -> None:
+    assert isinstance(resource.endpoint(HttpRequest("POST", {"content-type": SDP, "accept": accept}, b"v=0")), Start)
+
+
 @pytest.mark.parametrize("accept", ["application/json", "text/html;q=0.9, application/sdp;q=0"])
-def test_a_post_is_answered_whatever_it_accepts(accept: str) -> None:
-    """In WHEP, 406 would be a counter-offer."""
+def test_a_post_that_takes_none(accept: str) -> None:
     request = HttpRequest("POST", {"content-type": SDP, "accept": accept}, b"v=0")
-    assert isinstance(resource.endpoint(request), Start)
+    assert refused(resource.endpoint(request)).status == 406
 
 
 @pytest.mark.parametrize("media_type", ["", "text/plain", "application/sdpx", FRAGMENT])
@@ -106,7 +110,7 @@ def test_options_say_what_an_endpoint_takes_and_its_servers() -> None:
     assert isinstance(found, HttpAnswer)
     assert (found.status, found.body) == (200, b"")
     assert headers(found)["Accept-Post"] == SDP
-    assert headers(found)["Allow"] == headers(found)["Access-Control-Allow-Methods"]
+    assert headers(found)["Allow"] == "GET, HEAD, OPTIONS, POST"
     assert [value for name, value in found.headers if name == "Link"] == [
         '<stun:stun.example.net>; rel="ice-server"',
         '<turn:turn.example.net?transport=udp>; rel="ice-server"; username="user"; credential="secret"',
@@ -116,10 +120,7 @@ def test_options_say_what_an_endpoint_takes_and_its_servers() -> None:
 def test_a_preflight_makes_no_credentials() -> None:
     found = resource.endpoint(HttpRequest("OPTIONS", {"access-control-request-method": "POST"}), (STUN,))
     assert isinstance(found, HttpAnswer)
-    assert (found.status, headers(found)["Access-Control-Allow-Origin"]) == (200, "*")
-    assert {"Authorization", "Content-Type", "If-Match"} <= set(
-        headers(found)["Access-Control-Allow-Headers"].split(", ")
-    )
+    assert found.status == 200
     assert "Link" not in headers(found)
 
 
@@ -128,7 +129,6 @@ def test_created() -> None:
     assert (found.status, found.body) == (201, b"v=0")
     have = headers(found)
     assert (have["Content-Type"], have["Location"], have["ETag"]) == (SDP, "/live/cam/whip/1", '"EsAw"')
-    assert {"Location", "ETag", "Link"} <= set(have["Access-Control-Expose-Headers"].split(", "))
 
 
 @pytest.mark.parametrize("condition", ['"xyzzy"', "*", '"*"', '"other", "xyzzy"', ' "xyzzy" '])
