@@ -14,7 +14,7 @@ from av.audio.resampler import AudioResampler
 from av.codec.context import Flags
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.media import avc, nal
@@ -37,8 +37,11 @@ Options = tuple[tuple[str, str], ...]
 
 
 @cache
-def pictures(options: Options, count: int = 60) -> tuple[MediaFrame, ...]:
-    """A moving bar in H.264, 160 by 96 at 25 pictures a second, one keyframe in 20."""
+def pictures(options: Options, count: int = 60, *, plain: int = 0) -> tuple[MediaFrame, ...]:
+    """A moving bar in H.264, 160 by 96 at 25 pictures a second, one keyframe in 20.
+
+    The first `plain` of them have single B-frames, whatever the options say of the others.
+    """
     encoder = av.CodecContext.create("libx264", "w")
     assert isinstance(encoder, VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = 160, 96, "yuv420p"
@@ -55,6 +58,8 @@ def pictures(options: Options, count: int = 60) -> tuple[MediaFrame, ...]:
         canvas[:, number * 2 % 150 : number * 2 % 150 + 10] = 255
         picture = VideoFrame.from_ndarray(canvas, format="rgb24")
         picture.pts, picture.time_base = number, Fraction(1, RATE)
+        if number < plain:
+            picture.pict_type = PictureType.B if number % 2 else PictureType.P
         packets += encoder.encode(picture)
     packets += encoder.encode(None)
     delay = -min(packet.dts or 0 for packet in packets)
