@@ -45,6 +45,7 @@ from arcly_actors.egress.hls_waiting import Waiting
 from arcly_actors.egress.hls_worker import MuxSegment, MuxWorker, SegmentMuxed
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.media.frame import MediaFrame
+from arcly_actors.renditions import Renditions, Wish
 from arcly_actors.runtime import Exited, LoopActor, LoopFuture, System, Timer, receives
 from arcly_actors.runtime.notify import notify
 
@@ -88,8 +89,12 @@ class HlsStream(LoopActor):
     Playlists wait until there is something to play. `lost` counts segments by the reason that they never came out.
     """
 
-    def __init__(self, system: System, bus: Bus, key: StreamKey, policy: HlsPolicy) -> None:
+    def __init__(
+        self, system: System, bus: Bus, key: StreamKey, policy: HlsPolicy, renditions: Renditions | None = None
+    ) -> None:
         super().__init__(system)
+        self._renditions = renditions
+        self._base: Channel | None = None
         self._bus = bus
         self._key = key
         self._policy = policy
@@ -217,9 +222,8 @@ class HlsStream(LoopActor):
         """Read the log, then follow the feed. After a crash of the stream actor the channel is the same: go on in it."""
         subscription = self._subscription = message.subscription
         self.watch(subscription.stream)
-        channel = subscription.channel
-        if channel is not self._channel:
-            self._follow(channel)
+        if subscription.channel is not self._base:
+            self._follow(self._rendered(subscription.channel))
         self._read_log()
 
     @receives(_NotSeated)
@@ -242,6 +246,17 @@ class HlsStream(LoopActor):
             self._subscription = None
             self.after(limits.REATTACH_DELAY, _TakeSeat())
 
+    def _rendered(self, base: Channel) -> Channel:
+        """The stream as HLS players want it."""
+        self._give_back()
+        self._base = base
+        return base if self._renditions is None else self._renditions.acquire(base, Wish.HLS)
+
+    def _give_back(self) -> None:
+        base, self._base = self._base, None
+        if base is not None and self._renditions is not None:
+            self._renditions.release(base, Wish.HLS)
+
     def _follow(self, channel: Channel) -> None:
         if self._feed is not None:
             self._feed.dispose()
@@ -257,6 +272,7 @@ class HlsStream(LoopActor):
     def _leave(self, reason: str) -> None:
         if self._feed is not None:
             self._feed.dispose()
+        self._give_back()
         if self._subscription is not None:
             notify(self._subscription.stream, Unsubscribe(self._subscription.number, reason))
         if self._worker is not None and self._worker.is_alive():

@@ -6,7 +6,7 @@ rest; when that crashes, its successor goes on here at the next frame, and viewe
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from arcly_actors import limits
@@ -66,24 +66,28 @@ class Rendition:
 
         Where nothing has to be transcoded, the log's frames are taken over at once and can be joined.
         """
-        log, base = self.base.log, self.base
-        self._retrack(log[self.position].tracks if self.position < log.head else base.tracks)
-        for position in range(self.position, log.head):
-            frame = log[position].frame
-            order = self._orders.get(frame.track.id)
-            if order is not None:
-                order.disposable(frame)
-        for order in self._orders.values():
-            order.rewind()
-        for track in self._source or ():
-            if self._remedy(track.id) is BFrames.REFUSE:
-                self._refuse()
-            if self._remedy(track.id) is BFrames.TRANSCODE:
-                self._transcode_pictures(track)
+        works = self._look_ahead()
         if self.refused is not None:
             raise self.refused
-        if not self.targets:
+        self._retrack(self.base.tracks)
+        if not works:
             self.pass_on()
+            self._retrack(self.base.tracks)
+
+    def _look_ahead(self) -> bool:
+        """Learn the order of the pictures in the log; whether any frame of it is for a transcoder."""
+        log, works = self.base.log, False
+        for position in range(self.position, log.head):
+            logged = log[position]
+            if logged.tracks is not self._source:
+                self._retrack(logged.tracks)
+            track = logged.frame.track.id
+            if track in self._orders and track not in self.targets:
+                self._look(logged.frame)
+            works = works or track in self.targets
+        for order in self._orders.values():
+            order.rewind()
+        return works
 
     def pass_on(self) -> None:
         """Take over what the log has more, when nothing of it is for a transcoder."""
@@ -124,11 +128,15 @@ class Rendition:
         self._last[frame.track.id] = frame
         self.channel.append(frame)
 
-    def learn(self, source: int, target: Track) -> None:
-        """The transcoder of this source track makes this now."""
-        if source in self.targets and self.targets[source] != target:
-            self.targets[source] = target
+    def take_made(self, source: Track, frames: Sequence[MediaFrame]) -> Sequence[MediaFrame]:
+        """What a transcoder made of a source track, to be appended; nothing when that track is another one by now."""
+        if source not in (self._source or ()) or source.id not in self.targets:
+            self.dropped["track changed"] += len(frames)
+            return ()
+        if frames and frames[-1].track != self.targets[source.id]:
+            self.targets[source.id] = frames[-1].track
             self._publish_tracks()
+        return frames
 
     def last_pts(self, track: int) -> int | None:
         """The presentation time of the newest frame of a track that viewers have."""
@@ -162,23 +170,30 @@ class Rendition:
 
     def _ordered(self, frame: MediaFrame) -> MediaFrame | None:
         """The frame with regard to B-frames: as it is, at its presentation time, or None when it is dropped."""
-        track = frame.track
-        order = self._orders.get(track.id)
-        if order is None or track.id in self.targets or order.order is Order.NEVER:
+        track = frame.track.id
+        order = self._orders.get(track)
+        if order is None or track in self.targets or order.order is Order.NEVER:
             return frame
-        disposable = order.disposable(frame)
+        disposable = self._look(frame)
+        if self.refused is not None:
+            return None
+        if self._remedy(track) is not BFrames.DROP:
+            return frame
+        if disposable:
+            self._count_dropped()
+            return None
+        return in_order(frame)
+
+    def _look(self, frame: MediaFrame) -> bool:
+        """Learn from a picture, and do what follows for its track; whether it is disposable."""
+        track = frame.track
+        disposable = self._orders[track.id].disposable(frame)
         remedy = self._remedy(track.id)
-        if remedy is BFrames.DROP:
-            if disposable:
-                self._count_dropped()
-                return None
-            return in_order(frame)
         if remedy is BFrames.TRANSCODE:
             self._transcode_pictures(track)
-        elif remedy is BFrames.REFUSE:
+        elif remedy is BFrames.REFUSE and self.refused is None:
             self._refuse()
-            return None
-        return frame
+        return disposable
 
     def _remedy(self, track: int) -> BFrames | None:
         order = self._orders.get(track)

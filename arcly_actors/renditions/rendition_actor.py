@@ -215,13 +215,12 @@ class RenditionActor(LoopActor):
         lane.in_flight -= 1
         lane.made += len(message.frames)
         lane.damaged = message.damaged
-        if message.frames:
-            self._rendition.learn(track, message.frames[-1].track)
+        made = self._rendition.take_made(lane.source, message.frames)
         if self._backlog is not None:
-            self._backlog += message.frames
+            self._backlog += made
             self._no_longer_awaited(track)
             return
-        for frame in message.frames:
+        for frame in made:
             self._rendition.append(frame)
 
     def _no_longer_awaited(self, track: int) -> None:

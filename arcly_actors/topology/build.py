@@ -4,6 +4,7 @@
 
     engine
     ├─ bus         the directory, and a supervisor for each stream
+    ├─ renditions  a supervisor for each rendition that somebody watches
     ├─ endpoints   one supervisor per front door, with its listener and its sessions
     └─ sources     what publishes without being asked to: the test pattern, later pulls
 """
@@ -24,6 +25,7 @@ from arcly_actors.endpoints.http import HttpDoor, start_http
 from arcly_actors.endpoints.rtmp import RtmpDoor, start_rtmp
 from arcly_actors.errors import ArclyError
 from arcly_actors.protocols.rtmp.limits import RtmpLimits
+from arcly_actors.renditions import Renditions
 from arcly_actors.runtime import (
     Backoff,
     ChildFailed,
@@ -50,10 +52,11 @@ from arcly_actors.transport.tls import server_context
 
 @dataclass(slots=True)
 class Build:
-    """A built tree: its root, the bus, the supervisor of sources, and each endpoint's listener by name."""
+    """A built tree: its root, the bus, the renditions, the supervisor of sources, each endpoint's listener by name."""
 
     system: System
     bus: Bus
+    renditions: Renditions
     root: Ref
     sources: Ref
     listeners: dict[str, Ref] = field(default_factory=dict)
@@ -114,6 +117,11 @@ class _Builder:
         limits = topology.limits
         self._budget = Budget(limits.max_connections, limits.max_connections_per_address)
         self._listeners: dict[str, Ref] = {}
+        policies = {name: application.renditions() for name, application in topology.applications.items()}
+        self._renditions_supervisor: Ref
+        self._renditions = Renditions(
+            system, events, policies, lambda: self._renditions_supervisor, restarts, self._on_event
+        )
 
     def start(self) -> Build:
         sources = self._supervisor("sources", ())
@@ -121,12 +129,13 @@ class _Builder:
             "engine",
             (
                 ChildSpec("bus", self._start_bus),
+                ChildSpec("renditions", self._start_renditions),
                 ChildSpec("endpoints", self._start_endpoints),
                 ChildSpec("sources", lambda: sources if sources.is_alive() else self._supervisor("sources", ())),
             ),
         )
         self._system.run_queue.drain()
-        return Build(self._system, self._bus, root, sources, self._listeners)
+        return Build(self._system, self._bus, self._renditions, root, sources, self._listeners)
 
     def _supervisor(self, name: str, children: tuple[ChildSpec, ...]) -> Ref:
         return Supervisor.start(self._system, name, children=children, policy=self._restarts, on_event=self._on_event)
@@ -137,6 +146,10 @@ class _Builder:
 
         supervisor = self._supervisor("bus", (ChildSpec("directory", start_directory),))
         return supervisor
+
+    def _start_renditions(self) -> Ref:
+        self._renditions_supervisor = self._supervisor("renditions", self._renditions.children())
+        return self._renditions_supervisor
 
     def _start_endpoints(self) -> Ref:
         doors: list[tuple[str, Callable[[], Ref]]] = []
@@ -166,6 +179,7 @@ class _Builder:
             complaints=self._complaints,
             on_event=self._on_event,
             on_listener=lambda ref: self._listeners.__setitem__(door.name, ref),
+            renditions=self._renditions,
         )
 
     def _http_door(self) -> HttpDoor:
@@ -185,6 +199,7 @@ class _Builder:
             complaints=self._complaints,
             on_event=self._on_event,
             on_listener=lambda ref: self._listeners.__setitem__("http", ref),
+            renditions=self._renditions,
         )
 
     def _on_event(self, event: SupervisionEvent) -> None:

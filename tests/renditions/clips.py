@@ -166,8 +166,7 @@ def offset_ms(one: Samples, other: Samples) -> int:
     first, second = envelope(one), envelope(other)
     size = min(len(first), len(second))
     first, second = first[:size] - first[:size].mean(), second[:size] - second[:size].mean()
-    best = max(range(-100, 101), key=lambda lag: float(np.dot(first[100:-100], np.roll(second, -lag)[100:-100])))
-    return best
+    return max(range(-100, 101), key=lambda lag: float(np.dot(first[100:-100], np.roll(second, -lag)[100:-100])))
 
 
 def pitch(samples: Samples, rate: int = 48_000) -> float:

@@ -1,12 +1,11 @@
 """Sound through real decoders and encoders: what a player hears of it, and when."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from arcly_actors.clock import NS_PER_MS, NS_PER_S
+from arcly_actors.clock import NS_PER_MS
 from arcly_actors.media import aac, opus
 from arcly_actors.media.codec import CodecId
 from arcly_actors.media.frame import MediaFrame

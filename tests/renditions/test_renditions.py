@@ -170,7 +170,7 @@ async def test_a_transcoder_that_crashes_is_replaced(system: System) -> None:
     assert ("injected" in failed.error, failed.resting) == (True, False)
     assert len(scene.of(TranscodeStarted)) == 2
     steps = [later - earlier for earlier, later in pairwise(times(logged(channel, Kind.AUDIO)))]
-    assert 0 < min(steps)
+    assert min(steps) > 0
     assert max(steps) <= 90 * NS_PER_MS
     assert len(logged(channel, Kind.VIDEO)) == len(logged(scene.base, Kind.VIDEO))
 
@@ -225,7 +225,7 @@ async def test_a_frame_that_fails_the_rendition_is_not_met_again(system: System)
             raise ValueError("a defect")
         return append(frame)  # type: ignore[arg-type]  # what the rendition gave
 
-    channel.append = once  # type: ignore[method-assign, assignment]  # a defect in an append
+    channel.append = once  # type: ignore[method-assign]  # a defect in an append
     await show.play(1.0)
     assert len(logged(channel)) == len(logged(scene.base)) - 1
     assert scene.running()[0].children[0].restarts == 1
@@ -282,3 +282,22 @@ async def test_tracks_that_change_change_in_the_rendition(system: System) -> Non
     assert sounds[-1] is logged(scene.base, Kind.AUDIO)[-1]
     assert all(later > earlier for earlier, later in pairwise(times(sounds)))
     assert (len(scene.of(TranscodeStarted)), len(scene.of(TranscodeStopped))) == (1, 1)
+
+
+@in_virtual_time
+async def test_tracks_that_were_learnt_after_the_keyframe_are_there_at_once(system: System) -> None:
+    scene = Scene(system)
+    source = await scene.publish(tracks=(PICTURES[0].track,))
+    await Show(source, PICTURES[:3]).play(0.1)
+    source.announce((PICTURES[0].track, AAC[0].track))
+    await pass_time(1)
+    channel = scene.renditions.acquire(scene.base, Wish.WEBRTC)
+    assert codecs(channel.tracks) == ["h264", "opus"]
+    scene.renditions.release(scene.base, Wish.WEBRTC)
+    await pass_time(11 * NS_PER_S)
+    await Show(source, PICTURES[3:15], AAC, begin_ns=100 * NS_PER_MS).play(0.6)
+    channel = scene.renditions.acquire(scene.base, Wish.WEBRTC)
+    assert codecs(channel.tracks) == ["h264", "opus"]
+    await pass_time(NS_PER_S)
+    assert len(logged(channel, Kind.VIDEO)) == len(logged(scene.base, Kind.VIDEO)) == 15
+    assert len(logged(channel, Kind.AUDIO)) > 10
