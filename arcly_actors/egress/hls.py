@@ -105,6 +105,7 @@ class HlsStream(LoopActor):
         self._channel: Channel | None = None
         self._feed: DisposableBase | None = None
         self._next = 0
+        self._passed: int | None = None  # the DTS up to which the frames were read in another channel
         self._notified = False
         self._asked_ns = 0
         self._worker: pykka.ActorRef[MuxWorker] | None = None
@@ -303,7 +304,8 @@ class HlsStream(LoopActor):
             self._next = log.tail
         for position in range(self._next, log.head):
             logged = log[position]
-            self._mux(segmenter.push(logged.frame, logged.tracks))
+            if self._passed is None or logged.frame.dts > self._passed:
+                self._mux(segmenter.push(logged.frame, logged.tracks))
         self._next = log.head
         self._want_keyframe(segmenter)
 
@@ -321,9 +323,24 @@ class HlsStream(LoopActor):
         """Publish what the publisher left; the playlist then stands still."""
         self._finish_segment()
 
-    @receives(StreamResumed, TracksChanged)
-    def unchanged(self, _: object) -> None:
-        """Both are seen in the frames themselves."""
+    @receives(StreamResumed)
+    def unchanged(self, _: StreamResumed) -> None:
+        """It is seen in the frames themselves."""
+
+    @receives(TracksChanged)
+    def tracks_changed(self, _: TracksChanged) -> None:
+        """So is this. But what would do as it was may have to be transcoded now: go on in the rendition."""
+        base, was = self._base, self._channel
+        if base is None or was is not base or self._feed is None:
+            return
+        self._read_log()
+        channel = self._rendered(base)
+        if channel is not was:
+            self._feed.dispose()
+            self._passed = base.log.dts(base.log.head - 1) if len(base.log) else None
+            self._channel, self._next = channel, channel.log.tail
+            self._feed = channel.feed.subscribe(self._logged)
+            self._read_log()
 
     @receives(StreamEnded)
     def stream_ended(self, ended: StreamEnded) -> None:
