@@ -47,6 +47,33 @@ _LINES: Final[dict[type, tuple[int, Callable[[Any], str]]]] = {
         logging.WARNING,
         lambda event: f"GOP too long for the cache ({event.frames} frames, {event.size} bytes): joiners wait",
     ),
+    bus.BFramesDropped: (
+        logging.WARNING,
+        lambda event: f"{event.frames} B-frames dropped for {event.rendition}: the encoder should send none",
+    ),
+    bus.BFramesRefused: (logging.WARNING, lambda event: f"{event.rendition} viewers ended: {event.detail}"),
+    bus.TranscodeStarted: (
+        logging.INFO,
+        lambda event: f"transcoding track {event.track} from {event.source} to {event.target} for {event.rendition}",
+    ),
+    bus.TranscodeStopped: (
+        logging.INFO,
+        lambda event: (
+            f"transcoding of track {event.track} for {event.rendition} stopped: {event.frames} frames made, "
+            f"{event.dropped} dropped, {event.damaged} damaged"
+        ),
+    ),
+    bus.TranscodeLagged: (
+        logging.WARNING,
+        lambda event: f"transcoding of track {event.track} for {event.rendition} too slow: {event.frames} frames skipped",
+    ),
+    bus.TranscodeFailed: (
+        logging.ERROR,
+        lambda event: (
+            f"transcoding of track {event.track} for {event.rendition} failed ({event.error}): "
+            + ("too often, tried again later" if event.resting else "started again")
+        ),
+    ),
     bus.ActorRestarted: (logging.WARNING, lambda event: f"{event.actor} restarted (restart {event.restarts})"),
     bus.ActorGaveUp: (
         logging.ERROR,

@@ -52,6 +52,27 @@ EVENTS: tuple[tuple[bus.Event, str], ...] = (
         bus.GopOutgrown(KEY, 600, 9),
         "WARNING live/cam GOP too long for the cache (600 frames, 9 bytes): joiners wait",
     ),
+    (
+        bus.BFramesDropped(KEY, "webrtc", 7),
+        "WARNING live/cam 7 B-frames dropped for webrtc: the encoder should send none",
+    ),
+    (bus.BFramesRefused(KEY, "webrtc", "no"), "WARNING live/cam webrtc viewers ended: no"),
+    (
+        bus.TranscodeStarted(KEY, "webrtc", 1, "aac", "opus"),
+        "INFO    live/cam transcoding track 1 from aac to opus for webrtc",
+    ),
+    (
+        bus.TranscodeStopped(KEY, "flv", 1, 50, 2, 1),
+        "INFO    live/cam transcoding of track 1 for flv stopped: 50 frames made, 2 dropped, 1 damaged",
+    ),
+    (
+        bus.TranscodeLagged(KEY, "webrtc", 0, 9),
+        "WARNING live/cam transcoding of track 0 for webrtc too slow: 9 frames skipped",
+    ),
+    (
+        bus.TranscodeFailed(KEY, "hls", 1, "OSError()", resting=False),
+        "ERROR   live/cam transcoding of track 1 for hls failed (OSError()): started again",
+    ),
     (bus.ActorRestarted("bus/directory", 2), "WARNING bus/directory restarted (restart 2)"),
     (
         bus.ActorGaveUp("endpoints/rtmp", "OSError()", retried=True),
