@@ -300,6 +300,21 @@ async def test_a_session_has_a_bounded_number_of_sources(system: System) -> None
 
 
 @in_virtual_time
+async def test_how_late_a_packet_may_come(system: System) -> None:
+    net, owner = Net(system), Probe(system)
+    peer, transport = await net.call(owner.ref)
+    last = 5 + limits.SRTP_RECEIVE_WINDOW
+    protected = {
+        sequence: peer.protect(PACKET[:2] + sequence.to_bytes(2, "big") + PACKET[4:]) for sequence in range(last + 1)
+    }
+    for sequence in (last, last - limits.SRTP_RECEIVE_WINDOW + 1, last - limits.SRTP_RECEIVE_WINDOW):
+        peer.out(protected[sequence])
+    await pass_time(1)
+    assert len(owner.of(RtpArrived)) == 2
+    assert transport.figures.dropped == {"srtp-too-old": 1}
+
+
+@in_virtual_time
 async def test_a_sender_that_fell_silent_makes_room_for_a_new_one(system: System) -> None:
     net, owner = Net(system), Probe(system)
     peer, transport = await net.call(owner.ref)
