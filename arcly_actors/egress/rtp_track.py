@@ -33,7 +33,7 @@ class RtpTrack:
         self.malformed = 0
         self._origin = start >> 16
         self._packetiser: Packetiser | None = None
-        self._dts = 0
+        self._dts: int | None = None
         self._log: deque[Slice] = deque()
         self._warm: deque[Slice] = deque()
         self._by_number: dict[int, Slice] = {}
@@ -61,7 +61,8 @@ class RtpTrack:
         except PeerViolation:
             self.malformed += 1
             return []
-        until_next, self._dts = max(0, frame.dts - self._dts), frame.dts
+        until_next = limits.PACER_DELAY if self._dts is None else max(0, frame.dts - self._dts)
+        self._dts = frame.dts
         ticks, keyframe = self.ticks(frame.pts), frame.keyframe and self.kind is Kind.VIDEO
         made: list[Slice] = []
         parts = spread(chunks, until_next) if chunks and self.kind is Kind.VIDEO else [chunks] if chunks else []
