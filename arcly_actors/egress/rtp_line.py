@@ -194,7 +194,7 @@ class RtpLine:
     def resend(self, sequences: Sequence[int], now: int) -> None:
         """A NACK: send again what is still here, as much as `limits.RESEND_RATE` allows."""
         for sequence in sequences:
-            packet = self._own.find(sequence) or self._shared(sequence)
+            packet = self._own.find(sequence, now) or self._shared(sequence)
             if packet is None or not self._resends.admits(sequence, len(packet), now):
                 continue
             if self._rtx is not None:
