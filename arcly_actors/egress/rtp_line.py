@@ -122,9 +122,11 @@ class RtpLine:
             return False
         missed = self.track.from_number(self._next) if self._shared_to is None else ()
         if not missed and self._next != self.track.sent:
+            if self._backlog:
+                self._next = self._backlog[0].sequence  # these numbers have not been used
+                self._backlog.clear()
             self._depart()
             self.waiting = True
-            self._backlog.clear()
             return False
         for one in missed:
             self._backlog.append(_Due(one, one.sequence, one.ticks, own=False))
