@@ -89,7 +89,7 @@ class RtpLine:
     @property
     def settled(self) -> bool:
         """Whether it may be live: it has all that the others have, under the same numbers, and is to have what comes."""
-        ready = not (self.live or self.waiting or self._backlog)
+        ready = not (self.live or self.waiting or self._backlog) and self._shared_to is None
         return ready and self._gate.open and self._next == self.track.sent
 
     # -- where it begins ----------------------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ class RtpLine:
 
     def _shared(self, sequence: int) -> bytes | None:
         number = self.track.full(sequence)
-        if number < self._shared_from or (self._shared_to is not None and number >= self._shared_to):
+        if not self._started or number < self._shared_from or (self._shared_to is not None and number >= self._shared_to):
             return None
         return self.track.find(number, self.layout)
 
