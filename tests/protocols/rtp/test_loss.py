@@ -173,13 +173,15 @@ def test_history_forgets_by_time_and_by_number() -> None:
     first, second, third = (stream_of(4, stream) for _ in range(3))
     history.add(first, 0)
     history.add(second, SECOND)
-    assert history.find(65535) is first[1]
-    assert history.find(0) is first[2]
+    assert history.find(65535, SECOND) is first[1]
+    assert history.find(0, SECOND) is first[2]
     history.add(third, SECOND + 1)
-    assert history.find(65535) is None
-    assert (len(history), history.find(2)) == (8, second[0])
+    assert history.find(65535, SECOND + 1) is None
+    assert (len(history), history.find(2, SECOND + 1)) == (8, second[0])
     history.add(stream_of(4, stream), SECOND + 2)
     assert len(history) == 8
+    assert history.find(6, 2 * SECOND + 3) is None
+    assert len(history) == 0
 
 
 def test_a_viewer_is_not_sent_the_same_twice_nor_too_much() -> None:
@@ -244,7 +246,7 @@ def test_nack_and_history_repair_a_lossy_path(seed: int) -> None:
             asking += [(now + 20, sequence) for sequence in nacks.due(now * MS)]
         for asked in [asked for asked in asking if asked[0] <= now]:
             asking.remove(asked)
-            found = history.find(asked[1])
+            found = history.find(asked[1], now * MS)
             if found and gate.admits(asked[1], len(found), now * MS):
                 send(found, now)
     assert len(out) > 1990
