@@ -52,7 +52,7 @@ _DECODERS = MappingProxyType(
 _ENCODERS = MappingProxyType(
     {
         CodecId.OPUS: ("libopus", "flt", 48_000, {"application": "lowdelay", "frame_duration": "20"}),
-        CodecId.AAC: ("aac", "fltp", 64_000, {}),
+        CodecId.AAC: ("aac", "fltp", 64_000, {"aac_coder": "fast"}),
     }
 )
 _LAYOUTS = MappingProxyType({1: "mono", 2: "stereo"})

@@ -77,9 +77,11 @@ def test_what_is_made_is_what_was_said_up_front() -> None:
 
 def test_five_channels_are_mixed_down_and_one_stays_one() -> None:
     surround = transcoded(sound(CodecId.AC3, layout="5.1"), CodecId.OPUS)
-    assert (surround[0].track.channels, pitch(heard(surround))) == (2, pytest.approx(440, abs=2))
+    assert surround[0].track.channels == 2
+    assert pitch(heard(surround)) == pytest.approx(440, abs=2)
     mono = transcoded(sound(CodecId.AAC, layout="mono"), CodecId.OPUS)
-    assert (mono[0].track.channels, pitch(heard(mono))) == (1, pytest.approx(440, abs=2))
+    assert mono[0].track.channels == 1
+    assert pitch(heard(mono)) == pytest.approx(440, abs=2)
 
 
 def test_a_clock_of_milliseconds_makes_no_gaps() -> None:
