@@ -158,3 +158,12 @@ def test_times_of_capture_and_arrival_are_kept() -> None:
     made = transcoded(tuple(frames), CodecId.OPUS)
     assert all(frame.captured == 10**18 + frame.pts for frame in made)
     assert all(-25 * NS_PER_MS <= frame.arrival - frame.pts <= 60 * NS_PER_MS for frame in made)
+
+
+def test_opus_and_g711_need_no_configuration() -> None:
+    opus_frames = [replace(f, track=Track(1, CodecId.OPUS)) for f in sound(CodecId.OPUS)]
+    made = transcoded(tuple(opus_frames), CodecId.AAC)
+    assert made[0].track.channels == 2
+    assert pitch(heard(made)) == pytest.approx(440, abs=2)
+    plain = [replace(f, track=Track(1, CodecId.PCMA)) for f in sound(CodecId.PCMA, rate=8_000, layout="mono")]
+    assert pitch(heard(transcoded(tuple(plain), CodecId.AAC))) == pytest.approx(440, abs=2)
