@@ -129,7 +129,7 @@ class _Log(logging.Handler):
         self._server.notice()
 
 
-ANYWHERE: Mapping[str, Any] = {"rtmp": {"listen": "127.0.0.1:0"}, "http": {"listen": "127.0.0.1:0"}}
+ANYWHERE: Mapping[str, Any] = {name: {"listen": "127.0.0.1:0"} for name in ("rtmp", "http", "webrtc")}
 
 
 @contextlib.asynccontextmanager
@@ -138,6 +138,7 @@ async def live(
     tls: tuple[Path, Path] | None = None,
     applications: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
+    webrtc: bool = True,
     **application: Any,
 ) -> AsyncIterator[Live]:
     """A server with the application ``live`` (`application` are its settings), and RTMPS when there is a certificate.
@@ -145,6 +146,8 @@ async def live(
     When it has ended, no actor is left.
     """
     endpoints = dict(ANYWHERE)
+    if not webrtc:
+        endpoints["webrtc"] = {"enabled": False}
     if tls is not None:
         endpoints["rtmps"] = {"listen": "127.0.0.1:0", "tls": {"certificate": str(tls[0]), "key": str(tls[1])}}
     topology = Topology.model_validate(

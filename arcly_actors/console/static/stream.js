@@ -1,6 +1,7 @@
 // One stream's own page, at /{application}/{name}/: its HLS is beside it.
 
-import { Screen, byId, element, poll, setText } from "./common.js";
+import { byId, element, poll, setText } from "./common.js";
+import { Screen } from "./screen.js";
 
 const key = location.pathname.split("/").filter(Boolean).map(decodeURIComponent).join("/");
 const bare = location.pathname.replace(/\/+$/, "");
@@ -26,6 +27,7 @@ function showAddresses(addresses) {
 }
 
 const own = {
+  WHEP: new URL("whep", location.href).href,
   HLS: new URL("index.m3u8", location.href).href,
   "HTTP-FLV": `${location.origin}${bare}.flv`,
   RTMP: `rtmp://${location.hostname}:1935${bare}`,
@@ -40,5 +42,5 @@ function showStreams(streams) {
 document.title = `${key} · arcly`;
 setText(byId("key"), key);
 showAddresses(own);
-screen.watch("index.m3u8");
+screen.watch("./");
 poll("/api/v1/streams", showStreams, () => {}); // the player says by itself when the server is gone
