@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -139,6 +139,7 @@ async def live(
     applications: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
     webrtc: bool = True,
+    advertise: Sequence[str] = (),
     **application: Any,
 ) -> AsyncIterator[Live]:
     """A server with the application ``live`` (`application` are its settings), and RTMPS when there is a certificate.
@@ -146,8 +147,7 @@ async def live(
     When it has ended, no actor is left.
     """
     endpoints = dict(ANYWHERE)
-    if not webrtc:
-        endpoints["webrtc"] = {"enabled": False}
+    endpoints["webrtc"] = {**ANYWHERE["webrtc"], "enabled": webrtc, "advertise": list(advertise)}
     if tls is not None:
         endpoints["rtmps"] = {"listen": "127.0.0.1:0", "tls": {"certificate": str(tls[0]), "key": str(tls[1])}}
     topology = Topology.model_validate(

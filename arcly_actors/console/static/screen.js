@@ -21,6 +21,7 @@ export class Screen {
   player = null;
   #wish = wished();
   #decoded = new Rate();
+  #live = true;
 
   constructor() {
     setInterval(() => this.#figures(), FIGURES_MS);
@@ -33,6 +34,7 @@ export class Screen {
     this.player?.stop();
     this.player = window.arclyPlayer = new Player(byId("video"), base, this.#wish);
     this.#decoded = new Rate();
+    this.#live = true;
     this.player.addEventListener("state", () => this.#show());
     this.player.start();
     this.#show();
@@ -40,7 +42,9 @@ export class Screen {
 
   // The server's word on the stream.
   seen(live) {
-    if (live && this.player && this.player.state !== "playing") this.player.hurry();
+    const news = live && !this.#live;
+    this.#live = live;
+    if (live && (news || this.player?.state === "ended")) this.player?.hurry();
   }
 
   #switch() {

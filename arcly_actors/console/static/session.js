@@ -6,6 +6,7 @@
 const SDP = "application/sdp";
 const FRAGMENT = "application/trickle-ice-sdpfrag";
 const FETCH_MS = 10000;
+const END_MS = 2000; // a server that does not answer by then learns it from the closed connection
 
 // The server said no. `retryAfter` is in seconds, undefined where trying again was not suggested.
 export class Declined extends Error {
@@ -64,6 +65,7 @@ async function problem(answer) {
 export class Session {
   #address;
   #etag = "";
+  #ending = null;
   url = ""; // of the session, "" before it was opened and after it was ended
 
   constructor(connection, address) {
@@ -107,12 +109,15 @@ export class Session {
     this.url = "";
   }
 
-  // It is over: `keepalive` lets the request outlive the page.
+  // It is over. The request outlives the page; it goes first, for to close the connection would end the session as well.
   end() {
-    const { url } = this;
+    return (this.#ending ??= this.#end(this.url));
+  }
+
+  async #end(url) {
     this.forget();
+    if (url) await fetch(url, { method: "DELETE", keepalive: true, signal: AbortSignal.timeout(END_MS) }).catch(() => {});
     this.connection.close();
-    if (url) fetch(url, { method: "DELETE", keepalive: true }).catch(() => {});
   }
 
   async #ask(method, address, type, body, headers, signal) {
