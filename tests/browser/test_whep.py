@@ -131,3 +131,50 @@ async def test_a_publisher_that_is_killed_and_comes_back_is_waited_for(tab: Tab)
             await until_goes_on(tab)
             shown = await figures(tab)
             assert (shown["connection"], shown["sessions"], shown["stalls"]) == ("connected", 1, 1)
+
+
+async def test_ice_restarts_under_a_viewer(tab: Tab) -> None:
+    async with pattern(tab) as server:
+        await tab.open(server.http("live/cam/"))
+        await tab.until(DECODED)
+        before, after = await tab.evaluate("""async () => {
+            const { session } = window.arclyPlayer;
+            const ufrag = () => session.connection.remoteDescription.sdp.match(/^a=ice-ufrag:(.*)$/m)[1];
+            const before = ufrag();
+            window.ice = [];
+            session.connection.addEventListener("iceconnectionstatechange",
+                () => window.ice.push(session.connection.iceConnectionState));
+            await session.restart(new AbortController().signal);
+            return [before, ufrag()];
+        }""")
+        assert before != after
+        await tab.until("/connected|completed/.test(window.ice.at(-1))")
+        await until_goes_on(tab, pictures=60)
+        shown = await figures(tab)
+        assert (shown["sessions"], shown["connection"], shown["freezes"]) == (1, "connected", 0)
+
+
+JOINS = """async (joins) => {
+    const player = window.arclyPlayer;
+    const until = async (condition) => {
+        while (!condition()) await new Promise((wake) => document.getElementById("video").requestVideoFrameCallback(wake));
+    };
+    const times = [];
+    for (let join = 0; join < joins; join++) {
+        player.start();
+        while (player.stats.startup === null) await new Promise((wake) => setTimeout(wake, 20));
+        times.push(player.stats.startup);
+        let pictures = 0;
+        await until(() => pictures++ >= (11 * join) % 30);  // the next join is somewhere else in the GOP
+    }
+    return times;
+}"""
+
+
+async def test_a_viewer_sees_a_picture_at_once_wherever_in_the_gop_it_joins(tab: Tab) -> None:
+    async with pattern(tab) as server:
+        await tab.open(server.http("live/cam/"))
+        await tab.until(DECODED)
+        times = await tab.evaluate(JOINS, 10, 40)
+        print("from offer to picture, ms:", sorted(round(each) for each in times))
+        assert max(times) < 2000

@@ -47,7 +47,7 @@ EXPECTED: StreamJson = {
     ],
 }
 TREE: TreeJson = {"id": "engine", "state": "running", "restarts": 0, "last_error": None, "children": []}
-SCRIPTS = "common console hls mp4 player playlist publish screen session stats stream waiting whep whip"
+SCRIPTS = "capture common connection console encoding hls mp4 player playlist publish screen session stats stream waiting whep whip"
 STATIC = (*(f"{name}.js" for name in SCRIPTS.split()), "style.css", "icon.svg")
 
 

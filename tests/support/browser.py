@@ -242,6 +242,17 @@ class Tab:
             finally:
                 await self.leave()
 
+    @contextlib.asynccontextmanager
+    async def beside(self) -> AsyncIterator["Tab"]:
+        """Another page beside this one, for the length of the block; what it complains about counts as this one's."""
+        tab = Tab(await asyncio.wait_for(self.page.context.new_page(), ACTION_S))
+        try:
+            yield tab
+        finally:
+            await tab.leave()
+            await asyncio.wait_for(tab.page.close(), ACTION_S)
+            self.complaints += tab.complaints
+
     async def evaluate(self, function: str, argument: object = None, within: float = ACTION_S) -> Any:
         """What the JavaScript function (source text, may be async) returns."""
         return await asyncio.wait_for(self.page.evaluate(function, argument), within)

@@ -75,3 +75,22 @@ export function showFigures(list, figures) {
   }
   Object.values(figures).forEach((text, at) => setText(list.children[at].lastChild, text));
 }
+
+// Fills a list with addresses to copy, by name.
+export function showAddresses(list, addresses) {
+  const wanted = JSON.stringify(addresses);
+  if (list.dataset.shown === wanted) return;
+  list.dataset.shown = wanted;
+  list.replaceChildren(
+    ...Object.entries(addresses).map(([name, address]) => {
+      const copy = element("button", { type: "button", className: "copy" }, "Copy");
+      copy.setAttribute("aria-label", `Copy the ${name} address`);
+      copy.addEventListener("click", async () => {
+        await navigator.clipboard?.writeText(address);
+        setText(copy, "Copied");
+        setTimeout(() => setText(copy, "Copy"), 1500);
+      });
+      return element("li", {}, element("span", { className: "kind" }, name), element("code", {}, address), copy);
+    }),
+  );
+}

@@ -100,6 +100,11 @@ function showHealth(state) {
 
 const lost = () => showHealth("unreachable");
 
+byId("begin").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const key = byId("begin-key").value.split("/").filter(Boolean).join("/");
+  if (key.includes("/")) location.assign(`${pagePath(key)}publish`);
+});
 setText(byId("hint"), `ffmpeg -re -i clip.mp4 -c copy -f flv rtmp://${location.hostname}:1935/live/cam`);
 poll("/api/v1/streams", showStreams, lost);
 poll("/api/v1/tree", showTree, lost);

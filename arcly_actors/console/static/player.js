@@ -31,9 +31,9 @@ export class Player extends EventTarget {
     return this.#current?.detail ?? "";
   }
 
-  // The connection of WebRTC, null while there is none.
-  get connection() {
-    return this.#current?.connection ?? null;
+  // The session of WebRTC, null while there is none.
+  get session() {
+    return this.#current?.session ?? null;
   }
 
   // What happened so far, with the same keys whichever way it plays; see `WhepPlayer` and `HlsPlayer`.

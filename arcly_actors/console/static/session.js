@@ -64,13 +64,15 @@ async function problem(answer) {
 
 export class Session {
   #address;
+  #headers;
   #etag = "";
   #ending = null;
   url = ""; // of the session, "" before it was opened and after it was ended
 
-  constructor(connection, address) {
+  constructor(connection, address, token = "") {
     this.connection = connection;
     this.#address = address;
+    this.#headers = token ? { Authorization: `Bearer ${token}` } : {};
   }
 
   // Offer what the connection has by now. Throws `Declined`, and what fetch throws when the server is not there.
@@ -116,7 +118,7 @@ export class Session {
 
   async #end(url) {
     this.forget();
-    if (url) await fetch(url, { method: "DELETE", keepalive: true, signal: AbortSignal.timeout(END_MS) }).catch(() => {});
+    if (url) await fetch(url, { method: "DELETE", headers: this.#headers, keepalive: true, signal: AbortSignal.timeout(END_MS) }).catch(() => {});
     this.connection.close();
   }
 
@@ -124,7 +126,7 @@ export class Session {
     const answer = await fetch(address, {
       method,
       body,
-      headers: { "Content-Type": type, ...headers },
+      headers: { ...this.#headers, "Content-Type": type, ...headers },
       signal: AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)]),
     });
     if (!answer.ok) throw await problem(answer);

@@ -4,11 +4,11 @@
 // the connection); in all of these it keeps trying. unavailable: it cannot be had over WebRTC, and another way should be
 // taken. "state" events follow every change.
 
-import { Session, Declined } from "./session.js";
+import { Unreachable, connected, ended } from "./connection.js";
+import { Declined, Session } from "./session.js";
 import { Rate, received } from "./stats.js";
 import { Backoff, pause } from "./waiting.js";
 
-const CONNECT_MS = 5000; // ICE and DTLS take four round trips; a network that lets no UDP through takes for ever
 const SILENCE_MS = 1500; // longer than any gap that is not a hold
 const SAMPLE_MS = 500;
 const MAX_BACKOFF_MS = 5000;
@@ -63,8 +63,8 @@ export class WhepPlayer extends EventTarget {
     };
   }
 
-  get connection() {
-    return this.#session?.connection ?? null;
+  get session() {
+    return this.#session;
   }
 
   start() {
@@ -105,7 +105,7 @@ export class WhepPlayer extends EventTarget {
         await this.#watch(signal);
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof Unavailable) return this.#set("unavailable", error.message);
+        if (error instanceof Unavailable || error instanceof Unreachable) return this.#set("unavailable", error.message);
         this.#counts.retries++;
         after = error.retryAfter;
         const over = this.#shown && error.status === 409;
@@ -201,38 +201,4 @@ export class WhepPlayer extends EventTarget {
     this.#now = received(new Map());
     this.#derived = { bitrate: 0, latency: null };
   }
-}
-
-// Resolves when media can flow. Throws `Unavailable` when it does not come to that in time.
-function connected(connection, signal) {
-  return new Promise((resolve, reject) => {
-    const look = () => {
-      const { connectionState } = connection;
-      if (connectionState === "connected") resolve();
-      if (connectionState === "failed") reject(new Unavailable("the server cannot be reached over UDP"));
-    };
-    connection.addEventListener("connectionstatechange", look, { signal });
-    signal.addEventListener("abort", () => reject(new Error("stopped")), { once: true });
-    pause(CONNECT_MS, signal).then(() => reject(new Unavailable("the server cannot be reached over UDP")));
-    look();
-  });
-}
-
-// Throws once the connection is over. One that is merely interrupted gets a new path, if there is one.
-function ended(session, signal) {
-  const { connection } = session;
-  const [{ transport }] = connection.getTransceivers().map(({ receiver }) => receiver).filter((receiver) => receiver.transport);
-  return new Promise((_, reject) => {
-    const look = () => {
-      if (transport.state === "closed") {
-        session.forget();
-        reject(new Error("the server closed the connection"));
-      } else if (connection.connectionState === "failed") reject(new Error("the connection was lost"));
-      else if (connection.connectionState === "disconnected") session.restart(signal).catch(reject);
-    };
-    transport.addEventListener("statechange", look, { signal });
-    connection.addEventListener("connectionstatechange", look, { signal });
-    signal.addEventListener("abort", () => reject(new Error("stopped")), { once: true });
-    look();
-  });
 }
