@@ -118,7 +118,8 @@ def test_history_is_bounded_in_packets_and_time() -> None:
     for sequence in range(3 * limits.HISTORY_PACKETS):
         history.add([b"\x80\x60" + (sequence & 0xFFFF).to_bytes(2)], sequence)
         assert len(history) <= limits.HISTORY_PACKETS
-    assert history.find(2 * limits.HISTORY_PACKETS) is not None
+    newest = 3 * limits.HISTORY_PACKETS - 1
+    assert history.find(newest & 0xFFFF, newest) is not None
     history.add([], 3 * limits.HISTORY_PACKETS + limits.HISTORY_TIME)
     assert len(history) == 0
 
