@@ -105,12 +105,15 @@ class RtpLine:
             self._backlog.append(_Due(one, one.sequence, ticks, own=True))
 
     def put_in(self, gop: Sequence[Slice]) -> bool:
-        """Give the GOP again, under new numbers, to a viewer that lost its references; False when that cannot be now."""
-        times = _between(gop)
-        if self.waiting or self._backlog or times is None:
+        """Give the GOP again, under new numbers, to a viewer that lost its references; False when that cannot be now:
+        before it began, behind a backlog, while a picture has left in part.
+        """
+        times = _between(gop, self.track.rate)
+        if not self._started or self._backlog or times is None or self.track.next != self.track.sent:
             return False
         self.part()
         self._depart()
+        self.waiting = False
         for one, ticks in zip(gop, times, strict=True):
             self._backlog.append(_Due(one, self._next, ticks, own=True))
             self._next += len(one.chunks)
@@ -222,11 +225,11 @@ def _ending_at(last: int, gop: Sequence[Slice], rate: int) -> list[int]:
     return [last - behind * step for behind in _behind(gop)]
 
 
-def _between(gop: Sequence[Slice]) -> list[int] | None:
+def _between(gop: Sequence[Slice], rate: int) -> list[int] | None:
     """Ticks that follow the newest frame's and come before those of the next; None when there are too many frames."""
     frames = sorted({one.ticks for one in gop})
-    interval = frames[-1] - frames[-2] if len(frames) > 1 else 0
-    step = interval // (len(frames) + 1)
+    most = from_ns(limits.REPLAY_SPACING, rate)
+    step = min(most, (frames[-1] - frames[-2]) // (len(frames) + 1)) if len(frames) > 1 else most
     return [frames[-1] + (len(frames) - behind) * step for behind in _behind(gop)] if step else None
 
 

@@ -90,12 +90,13 @@ class RtpViewer:
         lines = [line for line in self._lines.values() if line.track.kind is Kind.VIDEO]
         if not gop or not self._running or now < self._replay_after:
             return False
-        self._replay_after = now + limits.REPLAY_INTERVAL
         done = False
         for line in lines:
             self.feed.part(line)
             done = line.put_in(gop) or done
             self.feed.attach(line)
+        if done:
+            self._replay_after = now + limits.REPLAY_INTERVAL
         return done
 
     # -- what it says -------------------------------------------------------------------------------------------------
