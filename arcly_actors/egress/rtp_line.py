@@ -80,6 +80,7 @@ class RtpLine:
         self._backlog: deque[_Due] = deque()
         self._resends = ResendGate(limits.RESEND_RATE)
         self._skipping = False
+        self._packets = self._octets = 0  # sent apart from the others, the others' count at the beginning taken off
 
     @property
     def backlog(self) -> bool:
@@ -91,6 +92,13 @@ class RtpLine:
         """Whether it may be live: it has all that the others have, under the same numbers, and is to have what comes."""
         ready = not (self.live or self.waiting or self._backlog) and self._shared_to is None
         return ready and self._gate.open and self._next == self.track.sent
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Packets, and bytes of their payloads, that it was sent so far; retransmissions excepted (RFC 3550 §6.4.1)."""
+        if not self.live:
+            return self._packets, self._octets
+        return self._packets + self.track.packets, self._octets + self.track.octets
 
     # -- where it begins ----------------------------------------------------------------------------------------------
 
@@ -136,9 +144,16 @@ class RtpLine:
             self._next = one.end
         return True
 
+    def go_live(self) -> None:
+        """From now on it gets what all others get; see `settled`."""
+        self.live = True
+        self._packets -= self.track.packets
+        self._octets -= self.track.octets
+
     def part(self) -> None:
         """No longer live."""
         if self.live:
+            self._packets, self._octets = self.counts
             self.live = False
             self._next = self.track.sent
 
@@ -190,6 +205,8 @@ class RtpLine:
             self._own.add(packets.packets, now)
         else:
             packets = one.packets(layout)
+        self._packets += len(one.chunks)
+        self._octets += one.octets
         if not self.send(packets):
             self.unsent += len(packets.packets)
         return sum(map(len, packets.packets))

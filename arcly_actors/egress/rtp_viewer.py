@@ -167,8 +167,8 @@ class RtpViewer:
         if timeline is None:
             return
         ntp = to_ntp(wall)
-        tracks = [line.track for line in self._lines.values() if line.track.rate and line.track.packets]
-        reports = [SenderReport(each.ssrc, ntp, each.ticks(timeline), each.packets, each.octets) for each in tracks]
+        counted = [(line.track, line.counts) for line in self._lines.values() if line.track.rate]
+        reports = [SenderReport(each.ssrc, ntp, each.ticks(timeline), *sent) for each, sent in counted if sent[0]]
         if reports:
             names = Sdes(tuple((each.ssrc, self._cname) for each in reports))
             self._transport.send_rtcp(rtcp.build(*reports, names))
