@@ -45,7 +45,7 @@ class _Group:
         if line.settled and line in self.apart:
             del self.apart[line]
             self.live.append(line)
-            line.live = True
+            line.go_live()
 
 
 class RtpFeed:

@@ -80,6 +80,7 @@ class RtpLine:
         self._backlog: deque[_Due] = deque()
         self._resends = ResendGate(limits.RESEND_RATE)
         self._skipping = False
+        self._packets = self._octets = 0  # sent apart from the others, the others' count at the beginning taken off
 
     @property
     def backlog(self) -> bool:
@@ -91,6 +92,13 @@ class RtpLine:
         """Whether it may be live: it has all that the others have, under the same numbers, and is to have what comes."""
         ready = not (self.live or self.waiting or self._backlog) and self._shared_to is None
         return ready and self._gate.open and self._next == self.track.sent
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Packets, and bytes of their payloads, that it was sent so far; retransmissions excepted (RFC 3550 §6.4.1)."""
+        if not self.live:
+            return self._packets, self._octets
+        return self._packets + self.track.packets, self._octets + self.track.octets
 
     # -- where it begins ----------------------------------------------------------------------------------------------
 
@@ -105,12 +113,15 @@ class RtpLine:
             self._backlog.append(_Due(one, one.sequence, ticks, own=True))
 
     def put_in(self, gop: Sequence[Slice]) -> bool:
-        """Give the GOP again, under new numbers, to a viewer that lost its references; False when that cannot be now."""
-        times = _between(gop)
-        if self.waiting or self._backlog or times is None:
+        """Give the GOP again, under new numbers, to a viewer that lost its references; False when that cannot be now:
+        before it began, behind a backlog, while a picture has left in part.
+        """
+        times = _between(gop, self.track.rate)
+        if not self._started or self._backlog or times is None or self.track.next != self.track.sent:
             return False
         self.part()
         self._depart()
+        self.waiting = False
         for one, ticks in zip(gop, times, strict=True):
             self._backlog.append(_Due(one, self._next, ticks, own=True))
             self._next += len(one.chunks)
@@ -133,9 +144,16 @@ class RtpLine:
             self._next = one.end
         return True
 
+    def go_live(self) -> None:
+        """From now on it gets what all others get; see `settled`."""
+        self.live = True
+        self._packets -= self.track.packets
+        self._octets -= self.track.octets
+
     def part(self) -> None:
         """No longer live."""
         if self.live:
+            self._packets, self._octets = self.counts
             self.live = False
             self._next = self.track.sent
 
@@ -187,6 +205,8 @@ class RtpLine:
             self._own.add(packets.packets, now)
         else:
             packets = one.packets(layout)
+        self._packets += len(one.chunks)
+        self._octets += one.octets
         if not self.send(packets):
             self.unsent += len(packets.packets)
         return sum(map(len, packets.packets))
@@ -222,11 +242,11 @@ def _ending_at(last: int, gop: Sequence[Slice], rate: int) -> list[int]:
     return [last - behind * step for behind in _behind(gop)]
 
 
-def _between(gop: Sequence[Slice]) -> list[int] | None:
+def _between(gop: Sequence[Slice], rate: int) -> list[int] | None:
     """Ticks that follow the newest frame's and come before those of the next; None when there are too many frames."""
     frames = sorted({one.ticks for one in gop})
-    interval = frames[-1] - frames[-2] if len(frames) > 1 else 0
-    step = interval // (len(frames) + 1)
+    most = from_ns(limits.REPLAY_SPACING, rate)
+    step = min(most, (frames[-1] - frames[-2]) // (len(frames) + 1)) if len(frames) > 1 else most
     return [frames[-1] + (len(frames) - behind) * step for behind in _behind(gop)] if step else None
 
 

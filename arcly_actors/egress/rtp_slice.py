@@ -37,7 +37,7 @@ class Slice:
     `opens`: it begins a frame; `keyframe`: of a keyframe. `sent` is when it left (monotonic ns), `wall` that since 1970.
     """
 
-    __slots__ = ("_built", "chunks", "keyframe", "opens", "position", "sent", "sequence", "ticks", "wall")
+    __slots__ = ("_built", "chunks", "keyframe", "octets", "opens", "position", "sent", "sequence", "ticks", "wall")
 
     def __init__(
         self, position: int, sequence: int, ticks: int, chunks: Sequence[RtpChunk], *, opens: bool, keyframe: bool
@@ -46,6 +46,7 @@ class Slice:
         self.sequence = sequence
         self.ticks = ticks
         self.chunks = chunks
+        self.octets = sum([len(chunk.payload) for chunk in chunks])
         self.opens = opens
         self.keyframe = keyframe
         self.sent = self.wall = 0

@@ -83,7 +83,7 @@ class RtpTrack:
         self._warm.append(one)
         self._by_number.update(dict.fromkeys(range(one.sequence, one.end), one))
         self.packets += len(one.chunks)
-        self.octets += sum([len(chunk.payload) for chunk in one.chunks])
+        self.octets += one.octets
 
     def remember(self, one: Slice) -> None:
         """It counts as sent, though nobody was there: a joiner begins with it."""

@@ -90,12 +90,13 @@ class RtpViewer:
         lines = [line for line in self._lines.values() if line.track.kind is Kind.VIDEO]
         if not gop or not self._running or now < self._replay_after:
             return False
-        self._replay_after = now + limits.REPLAY_INTERVAL
         done = False
         for line in lines:
             self.feed.part(line)
             done = line.put_in(gop) or done
             self.feed.attach(line)
+        if done:
+            self._replay_after = now + limits.REPLAY_INTERVAL
         return done
 
     # -- what it says -------------------------------------------------------------------------------------------------
@@ -166,8 +167,8 @@ class RtpViewer:
         if moment is None:
             return
         ntp = to_ntp(wall)
-        tracks = [line.track for line in self._lines.values() if line.track.rate and line.track.packets]
-        reports = [SenderReport(each.ssrc, ntp, each.ticks(moment), each.packets, each.octets) for each in tracks]
+        counted = [(line.track, line.counts) for line in self._lines.values() if line.track.rate]
+        reports = [SenderReport(each.ssrc, ntp, each.ticks(moment), *sent) for each, sent in counted if sent[0]]
         if reports:
             names = Sdes(tuple((each.ssrc, self._cname) for each in reports))
             self._transport.send_rtcp(rtcp.build(*reports, names))
