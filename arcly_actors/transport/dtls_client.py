@@ -61,6 +61,7 @@ class Await(Enum):
     """What the server has to send next."""
 
     HELLO = auto()
+    HELLO_FOR_COOKIE = auto()
     CERTIFICATE = auto()
     KEY = auto()
     DONE = auto()
@@ -71,8 +72,9 @@ class Await(Enum):
 # What may come when, and what is awaited then.
 _TURNS: MappingProxyType[tuple[Await, int], Await] = MappingProxyType(
     {
-        (Await.HELLO, _Kind.VERIFY_REQUEST): Await.HELLO,
+        (Await.HELLO, _Kind.VERIFY_REQUEST): Await.HELLO_FOR_COOKIE,
         (Await.HELLO, _Kind.SERVER_HELLO): Await.CERTIFICATE,
+        (Await.HELLO_FOR_COOKIE, _Kind.SERVER_HELLO): Await.CERTIFICATE,
         (Await.CERTIFICATE, _Kind.CERTIFICATE): Await.KEY,
         (Await.KEY, _Kind.SERVER_KEY): Await.DONE,
         (Await.DONE, _Kind.CERTIFICATE_REQUEST): Await.DONE_AFTER_REQUEST,

@@ -90,6 +90,17 @@ def test_a_server_that_wants_a_cookie_gets_it() -> None:
     assert (made.state, peer.connected) == (DtlsState.CONNECTED, True)
 
 
+def test_only_one_cookie_is_taken() -> None:
+    made = client(Peer(passive=True))
+    made.start()
+    assert len(made.take()) == 1
+    for number, answers in ((0, 1), (1, 1), (2, 0)):
+        request = Message(3, number, b"\xfe\xff\x01c").whole
+        made.receive(wire.write_record(Record(wire.HANDSHAKE, number, request)))
+        assert len(made.take()) == answers
+    assert made.state is DtlsState.FAILED
+
+
 def test_flights_out_of_order_and_twice() -> None:
     peer = Peer(passive=True)
     made = client(peer)
