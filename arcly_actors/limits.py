@@ -363,6 +363,18 @@ DTLS_TIMEOUT = 10 * NS_PER_S
 DTLS_MTU = 1200
 """Bytes of a DTLS datagram: below what any path to a browser carries, tunnels included (RFC 8831 section 5)."""
 
+DTLS_FIRST_PAUSE = 1 * NS_PER_S
+"""Until a flight of ours is repeated for the first time (RFC 6347 section 4.2.4.1); doubles."""
+
+DTLS_LONGEST_PAUSE = 8 * NS_PER_S
+"""The longest of these: `DTLS_TIMEOUT` ends it soon after."""
+
+DTLS_MESSAGE = 16 * 1024
+"""One handshake message: a certificate of RSA 4096 has 1.5 kB."""
+
+DTLS_PIECES = 64
+"""Pieces of handshake messages kept until those before them are there: a flight of 16 kB in pieces of 256 bytes."""
+
 ICE_CONSENT = 30 * NS_PER_S
 """Without an authenticated check for this long the peer is gone (RFC 7675 section 5.1); browsers send one in 2.5 s."""
 

@@ -15,7 +15,8 @@ from arcly_actors import limits
 from arcly_actors.errors import Malformed
 from arcly_actors.runtime import Timer, notify
 from arcly_actors.transport.addresses import Address
-from arcly_actors.transport.dtls import DtlsAssociation, DtlsState, Identity
+from arcly_actors.transport.dtls import DtlsServer, DtlsState, Identity
+from arcly_actors.transport.dtls_client import DtlsClient
 from arcly_actors.transport.dtls_srtp import (
     Fingerprint,
     IceAgent,
@@ -96,7 +97,7 @@ class WebRtcSession:
         self._udp = port.udp
         self._scratch = port.scratch
         prints = tuple((one.algorithm, one.value) for one in remote.fingerprints)
-        self._dtls = DtlsAssociation(port.identity, prints, active=remote.active)
+        self._dtls = (DtlsClient if remote.active else DtlsServer)(port.identity, prints)
         self._dtls_timer: Timer | None = None
         self._path: Path | None = None
         self._out: SrtpSender | None = None

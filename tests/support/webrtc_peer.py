@@ -44,6 +44,7 @@ class Peer(Noticing):
         pwd: str = "x" * 24,
         passive: bool = False,
         certificate: RTCCertificate = _CERTIFICATE,
+        cookies: bool = False,
     ) -> None:
         super().__init__()
         self.out: Callable[[bytes], None] = lambda _datagram: None
@@ -61,6 +62,10 @@ class Peer(Noticing):
         context = certificate._create_ssl_context(list(self.profiles))
         context.set_max_proto_version(0xFEFD)
         context.set_cipher_list(b"ECDHE+AESGCM")  # with certificates of every kind
+        if cookies:
+            context.set_options(SSL.OP_COOKIE_EXCHANGE or 0)
+            context.set_cookie_generate_callback(lambda _connection: b"cookie")
+            context.set_cookie_verify_callback(lambda _connection, cookie: cookie == b"cookie")
         self._ssl = SSL.Connection(context)
         if passive:
             self._ssl.set_accept_state()

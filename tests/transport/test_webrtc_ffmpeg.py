@@ -130,10 +130,14 @@ async def test_the_muxer_starts_when_it_is_told_to(whip: Whip, tmp_path: Path) -
     await check_muxer(whip, "whip_flags=dtls_active", *certificate(tmp_path), active=False)
 
 
-@pytest.mark.xfail(strict=True, reason="FFmpeg with GnuTLS makes a certificate on P-224, which OpenSSL 4 refuses")
-@pytest.mark.parametrize("options", [(), ("whip_flags=dtls_active",)])
-async def test_the_muxer_connects_with_the_certificate_that_it_makes_itself(whip: Whip, options: tuple[str, ...]) -> None:
-    await check_muxer(whip, *options, active=not options)
+async def test_the_muxer_connects_as_it_is(whip: Whip) -> None:
+    """With GnuTLS, as here, the certificate that it makes is on P-224."""
+    await check_muxer(whip, active=True)
+
+
+@pytest.mark.xfail(strict=True, reason="OpenSSL 4, our DTLS server, refuses certificates on P-224, FFmpeg's with GnuTLS")
+async def test_the_muxer_starts_with_the_certificate_that_it_makes_itself(whip: Whip) -> None:
+    await check_muxer(whip, "whip_flags=dtls_active", active=False)
 
 
 def certificate(folder: Path) -> tuple[str, str]:

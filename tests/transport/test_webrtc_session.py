@@ -138,6 +138,23 @@ async def test_a_server_that_never_answers_our_hello_is_reaped(system: System) -
     assert (figures.sessions, figures.half_open, figures.addresses) == (0, 0, 0)
 
 
+@in_virtual_time
+async def test_our_hello_is_repeated_ever_more_slowly(system: System) -> None:
+    net, owner = Net(system), Probe(system)
+    sent: list[int] = []
+
+    def lose(data: bytes) -> bool:
+        sent.extend([system.clock.monotonic_ns()] * (data[0] == 22))
+        return data[0] == 22 and len(sent) < 4
+
+    net.udp.lose = lose
+    peer, _ = await net.open(owner.ref, Peer(passive=True))
+    peer.check()
+    await owner.next(TransportConnected)
+    assert [(at - sent[0]) // NS_PER_S for at in sent[:4]] == [0, 1, 3, 7]
+    assert peer.connected
+
+
 @pytest.mark.parametrize("passive", [False, True])
 async def test_any_lost_datagram_of_a_handshake_is_made_up_for(system: System, passive: bool) -> None:
     """In real time, for OpenSSL has a clock of its own: a second for each loss, all of them at once."""

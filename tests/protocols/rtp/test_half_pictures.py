@@ -71,8 +71,8 @@ def test_no_loss_makes_half_a_picture(codec: CodecId, prefix: tuple[bytes, ...],
     whole = {index * 90000: slices(codec, picture.payload) for index, picture in enumerate(clip)}
     for start in range(len(sent)):
         for end in range(start, len(sent)):
-            check(codec, sent[:start] + sent[end:], whole)
-            check(codec, sent[start:end], whole)
+            check_whole(codec, sent[:start] + sent[end:], whole)
+            check_whole(codec, sent[start:end], whole)
 
 
 @pytest.mark.parametrize("codec", [CodecId.H264, CodecId.H265])
@@ -88,7 +88,7 @@ def test_units_one_by_one_behind_a_delimiter(codec: CodecId, lost: int) -> None:
             sent.append(RtpPacket(96, len(sent), index * 90000, 1, unit, number == len(units) - 1))
     came = scenes.received(FORMATS[codec].depacketiser(), sent[lost:])
     assert [unit.timestamp for unit in came] == [index * 90000 for index in range(3, 6)]
-    check(codec, sent[lost:], {index * 90000: slices(codec, picture.payload) for index, picture in enumerate(clip)})
+    check_whole(codec, sent[lost:], {index * 90000: slices(codec, picture.payload) for index, picture in enumerate(clip)})
 
 
 def spatial(index: int) -> list[bytes]:
@@ -148,7 +148,7 @@ def test_layers_partitions_and_tiles_come_out_together(codec: CodecId, picture: 
                     assert whole[unit.timestamp] == unit.payload
 
 
-def check(codec: CodecId, arriving: list[RtpPacket], whole: dict[int, list[bytes]]) -> None:
+def check_whole(codec: CodecId, arriving: list[RtpPacket], whole: dict[int, list[bytes]]) -> None:
     """All slices of a picture, or none."""
     for unit in scenes.received(FORMATS[codec].depacketiser(), arriving):
         assert slices(codec, unit.payload) == whole[unit.timestamp]
