@@ -165,6 +165,7 @@ class WhepSession(LoopActor):
         self._seat: Subscription | None = None
         self._timer: Timer | None = None
         self._degraded = False
+        self._linking = False
 
     def on_start(self) -> None:
         """Take a seat."""
@@ -233,13 +234,18 @@ class WhepSession(LoopActor):
         """Open the transport and answer the offer."""
         player, seat = self._player, self._seat
         assert seat is not None
-        try:
-            channel = self._places.channels.acquire(seat.channel)
-        except Refused as refused:
-            self.declined(_Declined(refused))
+        if self._linking:
             return
-        player.base = seat.channel
-        feed = player.feed = self._places.feeds.acquire(channel)
+        self._linking = True
+        if player.feed is None:  # else it is the predecessor's
+            try:
+                channel = self._places.channels.acquire(seat.channel)
+            except Refused as refused:
+                self.declined(_Declined(refused))
+                return
+            player.base = seat.channel
+            player.feed = self._places.feeds.acquire(channel)
+        feed = player.feed
         feed.follow()
         tracks = [rtp for rtp in feed.tracks.values() if rtp.track is not None]
         wants = Play(
