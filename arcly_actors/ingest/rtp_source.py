@@ -1,5 +1,6 @@
 """One RTP stream that a peer sends us: reordered, repaired by NACK, put together to frames."""
 
+from arcly_actors import limits
 from arcly_actors.errors import Malformed
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.describe import describe, evolve, learn
@@ -34,6 +35,7 @@ class RtpSource:
         self._nack = NackGenerator() if repairs else None
         self._statistics: ReceptionStatistics | None = None
         self._lost_at: int | None = None
+        self._heard_at: int | None = None
 
     def receive(self, packet: RtpPacket, now: int) -> list[MediaFrame]:
         """A packet of the stream; the frames that it completes."""
@@ -41,6 +43,7 @@ class RtpSource:
             self.ssrc = packet.ssrc
             self._statistics = ReceptionStatistics(packet.ssrc, self._rate)
         assert self._statistics is not None
+        self._heard_at = now
         self._statistics.received(packet.sequence, packet.timestamp, now)
         return self._take(packet, now)
 
@@ -68,8 +71,10 @@ class RtpSource:
         return self._nack.due(now) if self._nack is not None and self._nack.wake_at is not None else []
 
     def needs_keyframe(self, now: int, patience: int) -> bool:
-        """Whether nothing has come out for this long (ns) because its references are lost."""
-        return self._lost_at is not None and now - self._lost_at >= patience
+        """Whether packets come and yet nothing has come out for this long (ns), its references being lost."""
+        if self._lost_at is None or self._heard_at is None:
+            return False
+        return now - self._lost_at >= patience and now - self._heard_at < limits.LAYER_SILENCE
 
     def heard(self, report: SenderReport, now: int) -> None:
         """A sender report of its SSRC."""
@@ -93,7 +98,7 @@ class RtpSource:
         return self.wake(now)
 
     def _note_loss(self, now: int) -> None:
-        if self.kind is not Kind.VIDEO or not self._depacketiser.needs_keyframe:
+        if self._heard_at is None or self.kind is not Kind.VIDEO or not self._depacketiser.needs_keyframe:
             self._lost_at = None
         elif self._lost_at is None:
             self._lost_at = now
