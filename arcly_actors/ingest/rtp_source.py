@@ -30,6 +30,9 @@ class RtpSource:
         form = FORMATS[codec]
         self._rate = form.rate
         sync.add(number, form.rate)
+        self._form = form
+        self._repairs = repairs
+        self._former: int | None = None
         self._depacketiser = form.depacketiser()
         self._jitter = JitterBuffer()
         self._nack = NackGenerator() if repairs else None
@@ -39,12 +42,15 @@ class RtpSource:
 
     def receive(self, packet: RtpPacket, now: int) -> list[MediaFrame]:
         """A packet of the stream; the frames that it completes."""
-        if packet.ssrc != self.ssrc:
-            self.ssrc = packet.ssrc
-            self._statistics = ReceptionStatistics(packet.ssrc, self._rate)
-        assert self._statistics is not None
+        if self._statistics is None or packet.ssrc != self.ssrc:
+            if packet.ssrc == self._former:
+                return []  # a straggler
+            self._begin(packet.ssrc)
+            statistics = self._statistics = ReceptionStatistics(packet.ssrc, self._rate)
+        else:
+            statistics = self._statistics
         self._heard_at = now
-        self._statistics.received(packet.sequence, packet.timestamp, now)
+        statistics.received(packet.sequence, packet.timestamp, now)
         return self._take(packet, now)
 
     def repaired(self, packet: RtpPacket, now: int) -> list[MediaFrame]:
@@ -90,6 +96,16 @@ class RtpSource:
         """How soon a packet may be asked for again (ns)."""
         if self._nack is not None:
             self._nack.rtt = rtt
+
+    def _begin(self, ssrc: int) -> None:
+        """Another SSRC is another stream, whose numbers and times have nothing to do with the former one's."""
+        if self._statistics is not None:
+            self._former = self.ssrc
+            self._depacketiser = self._form.depacketiser()
+            self._jitter = JitterBuffer()
+            self._nack = NackGenerator() if self._repairs else None
+            self._sync.restart(self.track.id)
+        self.ssrc = ssrc
 
     def _take(self, packet: RtpPacket, now: int) -> list[MediaFrame]:
         if self._nack is not None:
