@@ -33,6 +33,7 @@ class RtpSource:
         self._form = form
         self._repairs = repairs
         self._former: int | None = None
+        self._began = 0
         self._depacketiser = form.depacketiser()
         self._jitter = JitterBuffer()
         self._nack = NackGenerator() if repairs else None
@@ -43,9 +44,9 @@ class RtpSource:
     def receive(self, packet: RtpPacket, now: int) -> list[MediaFrame]:
         """A packet of the stream; the frames that it completes."""
         if self._statistics is None or packet.ssrc != self.ssrc:
-            if packet.ssrc == self._former:
+            if packet.ssrc == self._former and now - self._began < limits.REORDER_TIME:
                 return []  # a straggler
-            self._begin(packet.ssrc)
+            self._begin(packet.ssrc, now)
             statistics = self._statistics = ReceptionStatistics(packet.ssrc, self._rate)
         else:
             statistics = self._statistics
@@ -97,10 +98,10 @@ class RtpSource:
         if self._nack is not None:
             self._nack.rtt = rtt
 
-    def _begin(self, ssrc: int) -> None:
+    def _begin(self, ssrc: int, now: int) -> None:
         """Another SSRC is another stream, whose numbers and times have nothing to do with the former one's."""
         if self._statistics is not None:
-            self._former = self.ssrc
+            self._former, self._began = self.ssrc, now
             self._depacketiser = self._form.depacketiser()
             self._jitter = JitterBuffer()
             self._nack = NackGenerator() if self._repairs else None
