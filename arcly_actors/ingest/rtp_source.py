@@ -40,6 +40,7 @@ class RtpSource:
         self._statistics: ReceptionStatistics | None = None
         self._lost_at: int | None = None
         self._heard_at: int | None = None
+        self._asked: dict[int, int | None] = {}
 
     def receive(self, packet: RtpPacket, now: int) -> list[MediaFrame]:
         """A packet of the stream; the frames that it completes."""
@@ -75,7 +76,12 @@ class RtpSource:
 
     def asks(self, now: int) -> list[int]:
         """The sequence numbers (16 bits) to ask for again now."""
-        return self._nack.due(now) if self._nack is not None and self._nack.wake_at is not None else []
+        due = self._nack.due(now) if self._nack is not None and self._nack.wake_at is not None else []
+        for number in due:
+            self._asked[number] = now if number not in self._asked else None  # which one is answered then, nobody knows
+        while len(self._asked) > limits.NACK_PACKETS:
+            del self._asked[next(iter(self._asked))]
+        return due
 
     def needs_keyframe(self, now: int, patience: int) -> bool:
         """Whether packets come and yet nothing has come out for this long (ns), its references being lost."""
@@ -93,11 +99,6 @@ class RtpSource:
         """What a receiver report says of it; None before its first packet."""
         return self._statistics.block(now) if self._statistics is not None else None
 
-    def heard_round_trip(self, rtt: int) -> None:
-        """How soon a packet may be asked for again (ns)."""
-        if self._nack is not None:
-            self._nack.rtt = rtt
-
     def _begin(self, ssrc: int, now: int) -> None:
         """Another SSRC is another stream, whose numbers and times have nothing to do with the former one's."""
         if self._statistics is not None:
@@ -111,6 +112,9 @@ class RtpSource:
     def _take(self, packet: RtpPacket, now: int) -> list[MediaFrame]:
         if self._nack is not None:
             self._nack.received(packet.sequence, now)
+            asked_at = self._asked.pop(packet.sequence, None)
+            if asked_at is not None:  # a round trip: how soon to ask again
+                self._nack.rtt += (now - asked_at - self._nack.rtt) // _SMOOTHING
         self._jitter.push(packet, now)
         return self.wake(now)
 
@@ -133,3 +137,7 @@ class RtpSource:
         captured = self._sync.wall(track.id, unit.timestamp) or 0
         self.last_frame = arrival
         return MediaFrame(track, at, at, unit.payload, unit.keyframe, arrival=arrival, captured=captured)
+
+
+_SMOOTHING = 4
+"""Round trips over which they are averaged."""
