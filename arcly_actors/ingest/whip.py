@@ -193,8 +193,9 @@ class WhipPublisher(Publisher):
     def keyframe_needed(self, needed: KeyframeNeeded) -> None:
         """Ask the sender."""
         sources = self._receiver.sources if self._receiver is not None else ()
-        chosen = [source for source in sources if not source.rid or source is self._best.chosen]
-        self._ask_keyframe(chosen or sources, full_intra=needed.full_intra)
+        pictures = [source for source in sources if source.kind is Kind.VIDEO]
+        chosen = [source for source in pictures if not source.rid or source is self._best.chosen]
+        self._ask_keyframe(chosen or pictures, full_intra=needed.full_intra)
 
     @receives(_LayerKeyframe)
     def layer_keyframe(self, needed: _LayerKeyframe) -> None:
