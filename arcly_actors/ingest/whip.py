@@ -83,6 +83,11 @@ class _LayerKeyframe:
     full_intra: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _LayerLost:
+    """References of this simulcast layer are lost."""
+
+
 class LayerPublisher(InProcessPublisher):
     """The publisher of one simulcast layer, under a key of its own. Whatever becomes of it, the plain stream goes on."""
 
@@ -101,6 +106,11 @@ class LayerPublisher(InProcessPublisher):
         del refusal
         self._give_back(detail)
         self.stop_self(detail)
+
+    @receives(_LayerLost)
+    def layer_lost(self, _: _LayerLost) -> None:
+        """Its stream says when to ask."""
+        self.lost_references()
 
     @receives(KeyframeWanted)
     def keyframe_wanted(self, wanted: KeyframeWanted) -> None:
@@ -254,9 +264,18 @@ class WhipPublisher(Publisher):
             wanted = self._best.wanted(receiver.sources, now) if self._layers else None
             if wanted is not None:
                 self._ask_keyframe((wanted,), full_intra=False)
-        if any(source.needs_keyframe(now, limits.LOSS_PATIENCE) for source in receiver.sources):
-            self.lost_references()
+        for source in receiver.sources:
+            if source.needs_keyframe(now, limits.LOSS_PATIENCE):
+                self._lost_references_of(source)
         self.after(limits.RTP_TICK, _Tick())
+
+    def _lost_references_of(self, source: RtpSource) -> None:
+        """The stream that shows it says when to ask: the layer's own, else the plain one if it is what that shows."""
+        layer = self._layers.get(source.rid)
+        if layer is not None and notify(layer[1], _LayerLost()):
+            return
+        if not source.rid or self._best.chosen in {None, source}:
+            self.lost_references()
 
     # -- frames -------------------------------------------------------------------------------------------------------
 
