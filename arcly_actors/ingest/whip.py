@@ -12,7 +12,7 @@ from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import KeyframeWanted, Ref
-from arcly_actors.errors import ArclyError, Refusal, Refused
+from arcly_actors.errors import ArclyError, PeerLimit, Refusal, Refused
 from arcly_actors.ingest.in_process import InProcessPublisher, Tracks
 from arcly_actors.ingest.publisher import Granted, KeyframeNeeded, PublishAccepted, Publisher, Publishing
 from arcly_actors.ingest.rtp_receiver import Received, RtpReceiver
@@ -187,9 +187,12 @@ class WhipPublisher(Publisher):
         """Answered: now its peer may connect."""
         contribution = self._contribution
         self._transport, negotiation = contribution.linked = message.linked
-        receiver = self._receiver = RtpReceiver(
-            negotiation.media, int.from_bytes(self.system.entropy.random_bytes(4)) | 1
-        )
+        ssrc = int.from_bytes(self.system.entropy.random_bytes(4)) | 1
+        try:
+            receiver = self._receiver = RtpReceiver(negotiation.media, ssrc)
+        except PeerLimit as limit:
+            self._decline(limit)
+            return
         sound = sum(source.kind is not Kind.VIDEO for source in receiver.sources)
         pictures = {source.mid for source in receiver.sources if source.kind is Kind.VIDEO}
         self._gathering = TrackGathering(sound + len(pictures))
