@@ -135,6 +135,7 @@ class Door:
         """A sender that was answered."""
         caller = Caller(self, await self.sessions.publish(KEY, offer, "there", None, _NONE))
         if connect:
+            await pass_time(20 * NS_PER_MS)  # its handshake
             await caller.connect()
         return caller
 
@@ -149,8 +150,8 @@ class Door:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     async def close_stream(self) -> None:
-        """End the stream and let everything settle; then nothing may be left but the crew."""
-        self.stage.bus.end(KEY, "over")
+        """End the streams and let everything settle; then nothing may be left but the crew."""
+        self.stage.bus.end_all("over")
         await pass_time(limits.ORPHAN_TIMEOUT)
         self.check_empty()
         kinds = sorted(ref.actor_class.__name__ for ref in self.system.actors())
