@@ -153,6 +153,7 @@ class WhepSession(LoopActor):
         self._timer: Timer | None = None
         self._ending: DisposableBase = Disposable()
         self._degraded = False
+        self._linking = False
 
     def on_start(self) -> None:
         """Take a seat."""
@@ -200,8 +201,6 @@ class WhepSession(LoopActor):
             if not again:
                 self._watch_rendition(player.feed.channel)
                 player.linked[0].attach(self.actor_ref)
-        elif player.base is not None:
-            pass  # the offer is being answered
         elif subscription.channel.tracks:
             self._link()
         else:
@@ -224,14 +223,19 @@ class WhepSession(LoopActor):
         """Open the transport and answer the offer."""
         player, seat = self._player, self._seat
         assert seat is not None
-        try:
-            channel = self._places.renditions.acquire(seat.channel, Wish.WEBRTC)
-        except Refused as refused:
-            self.declined(_Declined(refused))
+        if self._linking:
             return
-        player.base = seat.channel
-        self._watch_rendition(channel)
-        feed = player.feed = self._places.feeds.acquire(channel)
+        self._linking = True
+        if player.feed is None:  # else it is the predecessor's
+            try:
+                channel = self._places.renditions.acquire(seat.channel, Wish.WEBRTC)
+            except Refused as refused:
+                self.declined(_Declined(refused))
+                return
+            player.base = seat.channel
+            player.feed = self._places.feeds.acquire(channel)
+        feed = player.feed
+        self._watch_rendition(feed.channel)
         feed.follow()
         tracks = [rtp for rtp in feed.tracks.values() if rtp.track is not None]
         wants = Play(
@@ -325,7 +329,7 @@ class WhepSession(LoopActor):
     @receives(TracksChanged)
     def tracks_changed(self, changed: TracksChanged) -> None:
         """Something to answer the offer with, at last; of what changes later `report` takes notice."""
-        if self._seat is not None and self._player.base is None and changed.tracks:
+        if self._seat is not None and self._player.linked is None and changed.tracks:
             self._link()
 
     def _check_codecs(self) -> None:

@@ -5,6 +5,7 @@ it needs for that is in the session's `Player` or `Contribution`, not in the act
 """
 
 import base64
+import contextlib
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from arcly_actors.protocols.webrtc.ice import IceCredentials
 from arcly_actors.protocols.webrtc.negotiate import answer
 from arcly_actors.protocols.webrtc.resource import OpenSession
 from arcly_actors.protocols.webrtc.sdp import parse
-from arcly_actors.runtime import ChildSpec, OnExceeded, Restart, StartChild, System
+from arcly_actors.runtime import ChildSpec, OnExceeded, Restart, StartChild, StopChild, System
 from arcly_actors.transport import dtls_srtp, webrtc_port
 from arcly_actors.transport.dtls_srtp import DtlsSrtpTransport, RemoteParameters
 
@@ -127,10 +128,9 @@ class WebRtcSessions:
 
     async def end(self, session: Session) -> None:
         """Its peer has ended it: return when nothing is left of it."""
-        if session.ref is not None and session.ref.is_alive():
-            await session.ref.stop(block=False)
-        else:
-            session.close("its peer ended it")
+        with contextlib.suppress(pykka.ActorDeadError):
+            await self._supervisor().ask(StopChild(session.child), block=False)
+        session.close("its peer ended it")  # what its actor, if it is down after a crash, could not
 
     def abandoned(self, child: str) -> None:
         """Its actor failed too often."""

@@ -61,15 +61,13 @@ class RtpReceiver:
         except PeerViolation:
             self.malformed += 1
             return None
-        route = self._demux.route(packet)
-        if route is None:
-            return None
         if self._arrivals is not None:
             number = self._extensions.unsigned(packet.extensions, ExtensionUri.TRANSPORT_CC)
             if number is not None:
                 self._arrivals.received(number, now)
-        source = self._sources.get(Route(route.mid, route.rid))
-        if source is None:
+        route = self._demux.route(packet)
+        source = self._sources.get(Route(route.mid, route.rid)) if route is not None else None
+        if route is None or source is None:
             return None
         frames = self._repaired(source, packet, now) if route.repair else source.receive(packet, now)
         return Received(source, frames) if frames else None

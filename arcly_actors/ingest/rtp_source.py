@@ -1,5 +1,6 @@
 """One RTP stream that a peer sends us: reordered, repaired by NACK, put together to frames."""
 
+from arcly_actors import limits
 from arcly_actors.errors import Malformed
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.describe import describe, evolve, learn
@@ -29,19 +30,29 @@ class RtpSource:
         form = FORMATS[codec]
         self._rate = form.rate
         sync.add(number, form.rate)
+        self._form = form
+        self._repairs = repairs
+        self._former: int | None = None
+        self._began = 0
         self._depacketiser = form.depacketiser()
         self._jitter = JitterBuffer()
         self._nack = NackGenerator() if repairs else None
         self._statistics: ReceptionStatistics | None = None
         self._lost_at: int | None = None
+        self._heard_at: int | None = None
+        self._asked: dict[int, int | None] = {}
 
     def receive(self, packet: RtpPacket, now: int) -> list[MediaFrame]:
         """A packet of the stream; the frames that it completes."""
-        if packet.ssrc != self.ssrc:
-            self.ssrc = packet.ssrc
-            self._statistics = ReceptionStatistics(packet.ssrc, self._rate)
-        assert self._statistics is not None
-        self._statistics.received(packet.sequence, packet.timestamp, now)
+        if self._statistics is None or packet.ssrc != self.ssrc:
+            if packet.ssrc == self._former and now - self._began < limits.REORDER_TIME:
+                return []  # a straggler
+            self._begin(packet.ssrc, now)
+            statistics = self._statistics = ReceptionStatistics(packet.ssrc, self._rate)
+        else:
+            statistics = self._statistics
+        self._heard_at = now
+        statistics.received(packet.sequence, packet.timestamp, now)
         return self._take(packet, now)
 
     def repaired(self, packet: RtpPacket, now: int) -> list[MediaFrame]:
@@ -65,11 +76,18 @@ class RtpSource:
 
     def asks(self, now: int) -> list[int]:
         """The sequence numbers (16 bits) to ask for again now."""
-        return self._nack.due(now) if self._nack is not None and self._nack.wake_at is not None else []
+        due = self._nack.due(now) if self._nack is not None and self._nack.wake_at is not None else []
+        for number in due:
+            self._asked[number] = now if number not in self._asked else None  # which one is answered then, nobody knows
+        while len(self._asked) > limits.NACK_PACKETS:
+            del self._asked[next(iter(self._asked))]
+        return due
 
     def needs_keyframe(self, now: int, patience: int) -> bool:
-        """Whether nothing has come out for this long (ns) because its references are lost."""
-        return self._lost_at is not None and now - self._lost_at >= patience
+        """Whether packets come and yet nothing has come out for this long (ns), its references being lost."""
+        if self._lost_at is None or self._heard_at is None:
+            return False
+        return now - self._lost_at >= patience and now - self._heard_at < limits.LAYER_SILENCE
 
     def heard(self, report: SenderReport, now: int) -> None:
         """A sender report of its SSRC."""
@@ -81,19 +99,27 @@ class RtpSource:
         """What a receiver report says of it; None before its first packet."""
         return self._statistics.block(now) if self._statistics is not None else None
 
-    def heard_round_trip(self, rtt: int) -> None:
-        """How soon a packet may be asked for again (ns)."""
-        if self._nack is not None:
-            self._nack.rtt = rtt
+    def _begin(self, ssrc: int, now: int) -> None:
+        """Another SSRC is another stream, whose numbers and times have nothing to do with the former one's."""
+        if self._statistics is not None:
+            self._former, self._began = self.ssrc, now
+            self._depacketiser = self._form.depacketiser()
+            self._jitter = JitterBuffer()
+            self._nack = NackGenerator() if self._repairs else None
+            self._sync.restart(self.track.id)
+        self.ssrc = ssrc
 
     def _take(self, packet: RtpPacket, now: int) -> list[MediaFrame]:
         if self._nack is not None:
             self._nack.received(packet.sequence, now)
+            asked_at = self._asked.pop(packet.sequence, None)
+            if asked_at is not None:  # a round trip: how soon to ask again
+                self._nack.rtt += (now - asked_at - self._nack.rtt) // _SMOOTHING
         self._jitter.push(packet, now)
         return self.wake(now)
 
     def _note_loss(self, now: int) -> None:
-        if self.kind is not Kind.VIDEO or not self._depacketiser.needs_keyframe:
+        if self._heard_at is None or self.kind is not Kind.VIDEO or not self._depacketiser.needs_keyframe:
             self._lost_at = None
         elif self._lost_at is None:
             self._lost_at = now
@@ -111,3 +137,7 @@ class RtpSource:
         captured = self._sync.wall(track.id, unit.timestamp) or 0
         self.last_frame = arrival
         return MediaFrame(track, at, at, unit.payload, unit.keyframe, arrival=arrival, captured=captured)
+
+
+_SMOOTHING = 4
+"""Round trips over which they are averaged."""

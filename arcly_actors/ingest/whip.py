@@ -12,7 +12,7 @@ from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import KeyframeWanted, Ref
-from arcly_actors.errors import ArclyError, Refusal, Refused
+from arcly_actors.errors import ArclyError, PeerLimit, Refusal, Refused
 from arcly_actors.ingest.in_process import InProcessPublisher, Tracks
 from arcly_actors.ingest.publisher import Granted, KeyframeNeeded, PublishAccepted, Publisher, Publishing
 from arcly_actors.ingest.rtp_receiver import Received, RtpReceiver
@@ -83,6 +83,11 @@ class _LayerKeyframe:
     full_intra: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _LayerLost:
+    """References of this simulcast layer are lost."""
+
+
 class LayerPublisher(InProcessPublisher):
     """The publisher of one simulcast layer, under a key of its own. Whatever becomes of it, the plain stream goes on."""
 
@@ -101,6 +106,11 @@ class LayerPublisher(InProcessPublisher):
         del refusal
         self._give_back(detail)
         self.stop_self(detail)
+
+    @receives(_LayerLost)
+    def layer_lost(self, _: _LayerLost) -> None:
+        """Its stream says when to ask."""
+        self.lost_references()
 
     @receives(KeyframeWanted)
     def keyframe_wanted(self, wanted: KeyframeWanted) -> None:
@@ -177,9 +187,12 @@ class WhipPublisher(Publisher):
         """Answered: now its peer may connect."""
         contribution = self._contribution
         self._transport, negotiation = contribution.linked = message.linked
-        receiver = self._receiver = RtpReceiver(
-            negotiation.media, int.from_bytes(self.system.entropy.random_bytes(4)) | 1
-        )
+        ssrc = int.from_bytes(self.system.entropy.random_bytes(4)) | 1
+        try:
+            receiver = self._receiver = RtpReceiver(negotiation.media, ssrc)
+        except PeerLimit as limit:
+            self._decline(limit)
+            return
         sound = sum(source.kind is not Kind.VIDEO for source in receiver.sources)
         pictures = {source.mid for source in receiver.sources if source.kind is Kind.VIDEO}
         self._gathering = TrackGathering(sound + len(pictures))
@@ -193,8 +206,9 @@ class WhipPublisher(Publisher):
     def keyframe_needed(self, needed: KeyframeNeeded) -> None:
         """Ask the sender."""
         sources = self._receiver.sources if self._receiver is not None else ()
-        chosen = [source for source in sources if not source.rid or source is self._best.chosen]
-        self._ask_keyframe(chosen or sources, full_intra=needed.full_intra)
+        pictures = [source for source in sources if source.kind is Kind.VIDEO]
+        chosen = [source for source in pictures if not source.rid or source is self._best.chosen]
+        self._ask_keyframe(chosen or pictures, full_intra=needed.full_intra)
 
     @receives(_LayerKeyframe)
     def layer_keyframe(self, needed: _LayerKeyframe) -> None:
@@ -253,9 +267,18 @@ class WhipPublisher(Publisher):
             wanted = self._best.wanted(receiver.sources, now) if self._layers else None
             if wanted is not None:
                 self._ask_keyframe((wanted,), full_intra=False)
-        if any(source.needs_keyframe(now, limits.LOSS_PATIENCE) for source in receiver.sources):
-            self.lost_references()
+        for source in receiver.sources:
+            if source.needs_keyframe(now, limits.LOSS_PATIENCE):
+                self._lost_references_of(source)
         self.after(limits.RTP_TICK, _Tick())
+
+    def _lost_references_of(self, source: RtpSource) -> None:
+        """The stream that shows it says when to ask: the layer's own, else the plain one if it is what that shows."""
+        layer = self._layers.get(source.rid)
+        if layer is not None and notify(layer[1], _LayerLost()):
+            return
+        if not source.rid or self._best.chosen in {None, source}:
+            self.lost_references()
 
     # -- frames -------------------------------------------------------------------------------------------------------
 

@@ -86,15 +86,15 @@ async def test_a_large_gop_comes_in_portions_while_live_goes_on(system: System) 
 @in_virtual_time
 async def test_many_joiners_share_what_the_loop_can_spare(system: System) -> None:
     fed = Fed(system)
-    sent = await fed.play(50, gop=100, size=30_000, key_size=200_000)
-    crowd = [FedViewer(fed) for _ in range(60)]
+    sent = await fed.play(20, gop=100, size=60_000, key_size=200_000)
+    crowd = [FedViewer(fed) for _ in range(40)]
     for viewer in crowd:
         viewer.join()
     before = sum(viewer.transport.figures.packets_sent for viewer in crowd)
     await pass_time(limits.PACER_STEP)
     turn = sum(viewer.transport.figures.packets_sent for viewer in crowd) - before
     assert turn * 1200 <= limits.REPLAY_TURN + 100_000
-    sent += await fed.play(25, gop=100, size=30_000)
+    sent += await fed.play(12, gop=100)
     assert all(viewer.names() == sent for viewer in crowd)
 
 

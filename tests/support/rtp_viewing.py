@@ -111,6 +111,7 @@ class FedViewer:
             if (track := fed.feed.tracks[kind].track) is not None and (sound or kind is Kind.VIDEO)
         ]
         self.viewer = RtpViewer(fed.feed, self.transport, carried, "arcly")
+        self._parsed: list[RtpPacket] = []
 
     def join(self, join: Join = Join.INSTANT) -> bool:
         return self.viewer.start(join)
@@ -122,8 +123,9 @@ class FedViewer:
 
     def packets(self, kind: Kind = Kind.VIDEO) -> list[RtpPacket]:
         """What it was sent, in that order, retransmissions included."""
+        self._parsed += [rtp.parse(sent.data) for sent in self.transport.rtp[len(self._parsed) :]]
         ssrc = self.fed.feed.tracks[kind].ssrc
-        return [packet for sent in self.transport.rtp if (packet := rtp.parse(sent.data)).ssrc == ssrc]
+        return [packet for packet in self._parsed if packet.ssrc == ssrc]
 
     def times(self, kind: Kind = Kind.VIDEO) -> list[int]:
         """When (ns) each of `packets` was sent."""

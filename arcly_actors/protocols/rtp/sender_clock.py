@@ -66,6 +66,11 @@ class AvSync:
             raise PeerLimit(f"more than {limits.SYNC_TRACKS} tracks to align")
         self._clocks[track] = SenderClock(rate)
 
+    def restart(self, track: int) -> None:
+        """A track's clock is another one from now on."""
+        self._clocks[track] = SenderClock(self._clocks[track].rate)
+        self._offsets.pop(track, None)
+
     def heard(self, track: int, report: SenderReport) -> None:
         """A sender report of a track's SSRC."""
         self._clocks[track].heard(report)
