@@ -19,12 +19,13 @@ from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
 from arcly_actors.bus.report import StreamReport
 from arcly_actors.clock import Clock, Entropy, SystemClock, SystemEntropy
-from arcly_actors.console.reports import stream_json
+from arcly_actors.console.reports import StreamJson, stream_json
 from arcly_actors.console.routes import console_routes
 from arcly_actors.console.trees import tree_json
 from arcly_actors.errors import ArclyError, ConfigurationError
 from arcly_actors.ingest.in_process import PublishHandle
 from arcly_actors.media.frame import Track
+from arcly_actors.renditions import RenditionReport
 from arcly_actors.runtime import (
     ChildSpec,
     Exited,
@@ -110,7 +111,11 @@ class Engine:
         self.events.observable.complete()
 
     def _console(self) -> Sequence[RouteDef]:
-        return console_routes(lambda: [stream_json(report) for report in self.streams()], lambda: tree_json(self.tree()))
+        def streams() -> Sequence[StreamJson]:
+            renditions = self.renditions()
+            return [stream_json(report, renditions) for report in self.streams()]
+
+        return console_routes(streams, lambda: tree_json(self.tree()))
 
     @property
     def addresses(self) -> dict[str, tuple[Address, ...]]:
@@ -160,6 +165,10 @@ class Engine:
     def streams(self) -> tuple[StreamReport, ...]:
         """Every stream, with its state, tracks, viewers and figures as of now."""
         return self._running.bus.reports()
+
+    def renditions(self) -> tuple[RenditionReport, ...]:
+        """What streams are being made into for outputs that cannot take them as they are: tracks, users, drops."""
+        return self._running.renditions.reports()
 
     def tree(self) -> TreeNode:
         """The supervision tree as of now: id, state, restarts and last error of every actor."""

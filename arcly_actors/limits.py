@@ -487,6 +487,9 @@ RENDITION_RETRY = 10 * NS_PER_S
 TRANSCODE_IN_FLIGHT = 64
 """Frames that may wait for one transcoder: 2 s of pictures, 1.3 s of sound. More means that it is too slow."""
 
+TRANSCODE_STUCK = 10 * NS_PER_S
+"""A transcoder that answers nothing for so long while frames wait is not slow, it hangs: it is replaced."""
+
 TRANSCODE_DAMAGED = 50
 """Packets in a row that do not decode before a transcoder gives up: a second of sound, two of pictures."""
 

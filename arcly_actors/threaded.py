@@ -22,6 +22,7 @@ from arcly_actors.ingest.in_process import PublishHandle
 from arcly_actors.loop import run
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.pulled import Pulled
+from arcly_actors.renditions import RenditionReport
 from arcly_actors.runtime import TreeNode
 from arcly_actors.stream import Stream
 from arcly_actors.topology import Topology
@@ -92,6 +93,10 @@ class ThreadedEngine:
     def streams(self) -> tuple[StreamReport, ...]:
         """See `Engine.streams`."""
         return self._now(Engine.streams)
+
+    def renditions(self) -> tuple[RenditionReport, ...]:
+        """See `Engine.renditions`."""
+        return self._now(Engine.renditions)
 
     def tree(self) -> TreeNode:
         """See `Engine.tree`."""

@@ -45,6 +45,7 @@ def test_frames_go_in_and_come_out(engine: arcly.ThreadedEngine) -> None:
         assert [next(frames).payload for _ in range(50)] == [frame.payload for frame in pictures(50, gop=50)]
         assert stream.tracks == (VIDEO,)
         (report,) = engine.streams()
+        assert engine.renditions() == ()
         assert (report.state, len(report.seats)) == ("live", 1)
         frames.close()
         wait_for_no_seat(engine)

@@ -6,6 +6,7 @@ from typing import NotRequired, TypedDict
 from arcly_actors.bus.report import StreamReport
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.media.frame import Track
+from arcly_actors.renditions import RenditionReport
 
 
 class TrackJson(TypedDict):
@@ -16,6 +17,15 @@ class TrackJson(TypedDict):
     height: NotRequired[int]
     sample_rate: NotRequired[int]
     channels: NotRequired[int]
+
+
+class RenditionJson(TypedDict):
+    """What a stream is made into for a class of outputs (``webrtc``, ``flv``, ``hls``); dropped frames by reason."""
+
+    output: str
+    viewers: int
+    tracks: Sequence[TrackJson]
+    dropped: Mapping[str, int]
 
 
 class StreamJson(TypedDict):
@@ -31,6 +41,7 @@ class StreamJson(TypedDict):
     viewers: int
     tracks: Sequence[TrackJson]
     addresses: NotRequired[Mapping[str, str]]  # how else to play it: protocol -> URL
+    renditions: NotRequired[Sequence[RenditionJson]]  # absent when there is none
 
 
 class TreeJson(TypedDict):
@@ -55,10 +66,10 @@ def track_json(track: Track) -> TrackJson:
     return value
 
 
-def stream_json(report: StreamReport) -> StreamJson:
-    """A stream as the bus reports it; a figure of 0 was not measured."""
+def stream_json(report: StreamReport, renditions: Sequence[RenditionReport] = ()) -> StreamJson:
+    """A stream as the bus reports it, with those of the `renditions` that are its own; a figure of 0 was not measured."""
     qos = report.qos
-    return StreamJson(
+    value = StreamJson(
         key=str(report.key),
         state=report.state,
         protocol=report.protocol,
@@ -69,3 +80,11 @@ def stream_json(report: StreamReport) -> StreamJson:
         viewers=len(report.seats),
         tracks=[track_json(track) for track in report.tracks],
     )
+    own = [rendition_json(rendition) for rendition in renditions if rendition.key == report.key]
+    return {**value, "renditions": own} if own else value
+
+
+def rendition_json(report: RenditionReport) -> RenditionJson:
+    """A rendition as it is reported."""
+    tracks = [track_json(track) for track in report.tracks]
+    return RenditionJson(output=str(report.wish), viewers=report.users, tracks=tracks, dropped=report.dropped)

@@ -95,6 +95,8 @@ class Rendition:
         for frame, target in self.route():
             if target is None:
                 self.append(frame)
+            else:
+                self.dropped["for a transcoder"] += 1
         log = self.channel.log
         self.channel.anchor_at(next((at for at in range(log.head - 1, log.tail - 1, -1) if self._opens(at)), None))
 
@@ -142,11 +144,16 @@ class Rendition:
 
     def take_made(self, source: Track, frames: Sequence[MediaFrame]) -> Sequence[MediaFrame]:
         """What a transcoder made of a source track, to be appended; nothing when that track is another one by now."""
-        if source not in (self._source or ()) or source.id not in self.targets:
+        if not frames:
+            return ()
+        target, made = self.targets.get(source.id), frames[-1].track
+        current = next((track for track in self._source or () if track.id == source.id), source)
+        learns = made.kind is Kind.VIDEO and current.configuration == source.configuration
+        if target is None or (made != target and not learns):
             self.dropped["track changed"] += len(frames)
             return ()
-        if frames and frames[-1].track != self.targets[source.id]:
-            self.targets[source.id] = frames[-1].track
+        if made != target:  # a size that only the pictures told
+            self.targets[source.id] = made
             self._publish_tracks()
         return frames
 

@@ -21,6 +21,7 @@ from arcly_actors import limits
 from arcly_actors.bus.events import Events, TranscodeFailed, TranscodeLagged, TranscodeStarted, TranscodeStopped
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
+from arcly_actors.clock import NS_PER_S
 from arcly_actors.media.codec import Kind
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.renditions.audio_transcoder import AudioTranscoder
@@ -40,12 +41,16 @@ class _CatchUpOver:
 
 @dataclass(eq=False, slots=True)
 class _Lane:
-    """One track on its way through a worker. `skipping`: frames of a picture track skipped so far, up to a keyframe."""
+    """One track on its way through a worker.
+
+    `skipping`: frames skipped so far, up to a keyframe. `heard`: when the worker answered last or got work (ns).
+    """
 
     number: int
     source: Track
     worker: Ref
     in_flight: int = 0
+    heard: int = 0
     skipping: int = 0
     made: int = 0
     dropped: int = 0
@@ -125,7 +130,9 @@ class RenditionActor(LoopActor):
             else:
                 work.setdefault(frame.track.id, []).append(frame)
         for track, frames in work.items():
-            if self._begin_lane(frames):
+            present = [frame for frame in frames if _same(frame.track, frames[-1].track)]
+            self._rendition.dropped["track changed"] += len(frames) - len(present)
+            if self._begin_lane(present):
                 self._awaited.add(track)
         self._backlog = backlog
         if self._awaited:
@@ -165,6 +172,9 @@ class RenditionActor(LoopActor):
         if lane.in_flight >= room or (lane.skipping and not frame.keyframe):
             lane.skipping += 1
             lane.dropped += 1
+            self._rendition.dropped["transcoder too slow"] += 1
+            if self.system.clock.monotonic_ns() - lane.heard > limits.TRANSCODE_STUCK:
+                self._failed(track, TimeoutError(f"nothing for {limits.TRANSCODE_STUCK / NS_PER_S:g} s"))
             return
         if lane.skipping:
             self._events.emit(TranscodeLagged(*self._of(track), lane.skipping))
@@ -204,6 +214,8 @@ class RenditionActor(LoopActor):
         return lane
 
     def _send(self, lane: _Lane, frames: tuple[MediaFrame, ...]) -> None:
+        if not lane.in_flight:
+            lane.heard = self.system.clock.monotonic_ns()
         lane.in_flight += 1
         notify(lane.worker, Transcode(frames, self.actor_ref))
 
@@ -215,6 +227,7 @@ class RenditionActor(LoopActor):
             return  # from before the track changed
         lane = self._lanes[track]
         lane.in_flight -= 1
+        lane.heard = self.system.clock.monotonic_ns()
         lane.made += len(message.frames)
         lane.damaged = message.damaged
         made = self._rendition.take_made(lane.source, message.frames)
@@ -235,14 +248,18 @@ class RenditionActor(LoopActor):
         self.unwatch(lane.worker)
         if lane.worker.is_alive():
             lane.worker.stop(block=False)
+        self._rendition.dropped["damaged"] += lane.damaged
         self._events.emit(TranscodeStopped(*self._of(track), lane.made, lane.dropped, lane.damaged))
 
     @receives(Exited)
     def exited(self, exited: Exited) -> None:
-        """A transcoder failed: sound goes on with the next frame, pictures with the next keyframe."""
+        """A transcoder's thread ended."""
         track = next((track for track, lane in self._lanes.items() if lane.worker.actor_urn == exited.urn), None)
-        if track is None:
-            return
+        if track is not None:
+            self._failed(track, exited.error)
+
+    def _failed(self, track: int, error: BaseException | None) -> None:
+        """Sound goes on with the next frame, pictures with the next keyframe. A thread that is stuck is left behind."""
         now = self.system.clock.monotonic_ns()
         again = self._failures.setdefault(track, RestartWindow(Intensity())).admit(now)
         if not again:
@@ -250,7 +267,7 @@ class RenditionActor(LoopActor):
         if self._lanes[track].source.kind is Kind.VIDEO:
             self._cut.add(track)
         self._stop_lane(track)
-        self._events.emit(TranscodeFailed(*self._of(track), repr(exited.error), not again))
+        self._events.emit(TranscodeFailed(*self._of(track), repr(error), not again))
         if self._backlog is not None:
             self._no_longer_awaited(track)
 

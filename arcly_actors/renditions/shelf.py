@@ -114,7 +114,13 @@ class Renditions:
     def reports(self) -> tuple[RenditionReport, ...]:
         """Every running rendition as a value."""
         return tuple(
-            RenditionReport(base.key, wish, entry.users, made.channel.tracks, dict(made.dropped))
+            RenditionReport(
+                base.key,
+                wish,
+                entry.users,
+                made.channel.tracks,
+                {why: count for why, count in made.dropped.items() if count},
+            )
             for (base, wish), entry in self._entries.items()
             if (made := entry.rendition) is not None
         )

@@ -14,11 +14,13 @@ from arcly_actors.console.reports import StreamJson, TreeJson, stream_json
 from arcly_actors.console.routes import SECURITY_HEADERS, console_routes
 from arcly_actors.media.codec import CodecId
 from arcly_actors.media.frame import Track
+from arcly_actors.renditions import RenditionReport, Wish
 
 Client = TestClient[web.Request, web.Application]
 
+KEY = StreamKey("live", "cam")
 REPORT = StreamReport(
-    key=StreamKey("live", "cam"),
+    key=KEY,
     state="live",
     protocol="rtmp",
     peer="192.0.2.1:5000",
@@ -70,6 +72,23 @@ async def test_reports(client: Client) -> None:
         assert answer.headers["Cache-Control"] == "no-store"
     async with client.get("/api/v1/tree") as answer:
         assert await answer.json() == TREE
+
+
+def test_a_stream_is_told_with_its_own_renditions() -> None:
+    opus = Track(2, CodecId.OPUS, sample_rate=48000, channels=2)
+    own = RenditionReport(KEY, Wish.WEBRTC, 3, (REPORT.tracks[0], opus), {"b-frames": 7})
+    other = RenditionReport(StreamKey("live", "other"), Wish.HLS, 1, (opus,), {})
+    assert stream_json(REPORT, (own, other)) == {
+        **EXPECTED,
+        "renditions": [
+            {
+                "output": "webrtc",
+                "viewers": 3,
+                "tracks": [EXPECTED["tracks"][0], {"codec": "opus", "sample_rate": 48000, "channels": 2}],
+                "dropped": {"b-frames": 7},
+            }
+        ],
+    }
 
 
 @pytest.mark.parametrize(("state", "status"), [("running", 200), ("degraded", 200), ("stopping", 503), ("stopped", 503)])

@@ -30,6 +30,7 @@ async def test_an_opus_publisher_is_heard_as_aac_everywhere(clip_file: ClipFile)
             assert probed["h264"].decoded >= 25, url
             assert probed["h264"].starts_with_keyframe, url
         started = server.events(TranscodeStarted)
+        assert {str(report.wish): len(report.tracks) for report in server.engine.renditions()} == {"flv": 2, "hls": 2}
         assert sorted(event.rendition for event in started) == ["flv", "hls"]  # one encoder for all players of a class
         assert server.events(TranscodeFailed) == []
 

@@ -7,7 +7,7 @@ import pytest
 
 from arcly_actors import limits
 from arcly_actors.bus.channel import Channel
-from arcly_actors.bus.events import Events, TranscodeLagged
+from arcly_actors.bus.events import Events, TranscodeFailed, TranscodeLagged
 from arcly_actors.bus.policy import ApplicationPolicy, GopBound
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.media.codec import CodecId, Kind
@@ -95,6 +95,27 @@ async def test_sound_that_is_too_slow_skips_now_and_then(system: System, stuck: 
     (lagged,) = scene.of(TranscodeLagged)
     assert lagged.frames == pytest.approx(3 * 48_000 / 1024 - limits.TRANSCODE_IN_FLIGHT, abs=4)
     assert len(logged(channel)) > 100
+
+
+@in_virtual_time
+async def test_a_transcoder_that_hangs_is_replaced(system: System, stuck: list[Stuck]) -> None:
+    scene = Scene(system)
+    show = await on_air(scene, sound(CodecId.AAC, 16.0))
+    await show.play(0.2)
+    channel = scene.renditions.acquire(scene.base, Wish.WEBRTC)
+    await show.play(9.9)
+    assert scene.of(TranscodeFailed) == []
+    await show.play(0.4)
+    (failed,) = scene.of(TranscodeFailed)
+    assert "10 s" in failed.error
+    stuck[1].open = True
+    stuck[1].work()
+    stuck[0].work()  # too late: nobody listens to it
+    await show.play(2)
+    assert len(logged(channel)) > 90
+    assert logged(channel)[0].dts > 9 * NS_PER_S
+    (report,) = scene.renditions.reports()
+    assert report.dropped["transcoder too slow"] > 300
 
 
 @in_virtual_time
