@@ -247,14 +247,32 @@ HISTORY_TIME = 1 * NS_PER_S
 HISTORY_PACKETS = 4096
 """Packets kept for it: a second of 38 Mb/s. The buffers are the stream's own, so they are not copies."""
 
-VIEWER_SHIFTS = 64
-"""Gaps remembered to find what a viewer's NACK means: more than skips within the time that packets are kept."""
-
 PACER_BURST = 32 * 1024
 """Bytes sent at once: an ordinary picture of 8 Mb/s, and what the buffers of a home router take."""
 
 PACER_DELAY = 60 * NS_PER_MS
 """The longest that a keyframe is spread over: two frames at 30 fps, which a player's jitter buffer takes in."""
+
+REPLAY_FIRST = 64 * 1024
+"""Bytes of a cached GOP that a joiner is sent at once: a keyframe of 5 Mb/s, so that there is a picture."""
+
+REPLAY_PORTION = 48 * 1024
+"""Bytes of the rest per `PACER_STEP`: 77 Mb/s, so the 2 s of a 5 Mb/s stream take 130 ms."""
+
+REPLAY_TURN = 2 * 1024 * 1024
+"""Bytes of all joiners together per `PACER_STEP`: about 3 ms of work, so that a crowd does not hold others up."""
+
+REPLAY_INTERVAL = 1 * NS_PER_S
+"""Between two times that one viewer is given the GOP again: browsers repeat a request every few hundred ms."""
+
+REPLAY_SPACING = 1 * NS_PER_MS
+"""Between the frames of a GOP that a joiner is sent: its player decodes them without waiting and is at live."""
+
+RESEND_RATE = 512 * 1024
+"""Bytes a second of retransmissions for one viewer: all of a 4 Mb/s stream; NACKs are small and must not amplify more."""
+
+PACER_STEP = 5 * NS_PER_MS
+"""Between two parts of a frame that is spread: several packets still leave together (segmentation offload)."""
 
 SYNC_TRACKS = 16
 """Tracks aligned with each other: as many as a stream may have."""
@@ -389,6 +407,27 @@ GOODBYE_TURNS = 200
 
 REFUSED_AT_ONCE = 64
 """Connections over the limit that are told so at a time; further ones are closed without a word. Each is short."""
+RTP_LANE = 2048
+"""Packets waiting for the publisher that reads them: half a second of 40 Mb/s; what is beyond is lost, and counted."""
+
+RTP_TICK = 50 * NS_PER_MS
+"""How often a publisher looks for what time alone brings; transport-wide feedback goes out as often as browsers want."""
+
+LOSS_PATIENCE = 200 * NS_PER_MS
+"""How long pictures may be withheld for lost references before a keyframe is asked for: a retransmission is cheaper."""
+
+LAYER_SILENCE = 2 * NS_PER_S
+"""A simulcast layer without a frame for this long has been left out by its sender; a still picture has 5 fps."""
+
+TRACKS_GATHERING = 500 * NS_PER_MS
+"""How long the first frames of a sender wait for its other tracks: a browser starts both within a tenth of this."""
+
+RTCP_INTERVAL = 1 * NS_PER_S
+"""Between two reports to one peer: often enough to keep sound and picture together, 0.1 % of a stream."""
+
+TRACKS_PATIENCE = 3 * NS_PER_S
+"""How long a viewer's offer waits for a publisher that has been accepted to say what it sends."""
+
 # -- webrtc signalling ----------------------------------------------------------------------------------------------
 
 SDP_CHARACTERS = 64 * 1024

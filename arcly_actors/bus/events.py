@@ -95,6 +95,24 @@ class SubscriberLagged:
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriberDegraded:
+    """A viewer's path carries about `estimate` bits per second, less than the stream takes: it gets keyframes only."""
+
+    key: StreamKey
+    number: int
+    estimate: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberRecovered:
+    """A degraded viewer gets every picture again."""
+
+    key: StreamKey
+    number: int
+    estimate: int
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriberEvicted:
     """A viewer lost its seat."""
 
@@ -167,6 +185,8 @@ Event = (
     | SubscriberJoined
     | SubscriberLeft
     | SubscriberLagged
+    | SubscriberDegraded
+    | SubscriberRecovered
     | SubscriberEvicted
     | SubscriberRefused
     | KeyframeRequested

@@ -128,6 +128,20 @@ class RequestKeyframe:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyframeUnavailable:
+    """To a subscriber that asked for a keyframe: the publisher cannot make one when asked."""
+
+    key: StreamKey
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencesLost:
+    """From a publisher: packets of its peer are lost, and nothing can be shown before a keyframe."""
+
+    lease: int
+
+
+@dataclass(frozen=True, slots=True)
 class SeatLagged:
     """The seat skipped this many frames to the newest keyframe."""
 

@@ -21,9 +21,11 @@ from arcly_actors.bus.messages import (
     Announce,
     Claim,
     Displaced,
+    KeyframeUnavailable,
     KeyframeWanted,
     Lease,
     Push,
+    ReferencesLost,
     Release,
     RequestKeyframe,
     SeatEvicted,
@@ -240,8 +242,20 @@ class StreamActor(LoopActor):
 
     @receives(RequestKeyframe)
     def request_keyframe(self, message: RequestKeyframe) -> None:
-        """A viewer lost its references."""
-        if message.number in self._seats:
+        """A viewer lost its references, or has none yet."""
+        seat = self._seats.get(message.number)
+        if seat is None:
+            return
+        self._want_keyframe()
+        holder = self._slot.holder
+        if holder is not None and not holder.claim.answers_keyframes:
+            notify(seat.request.subscriber, KeyframeUnavailable(self._key))
+
+    @receives(ReferencesLost)
+    def references_lost(self, message: ReferencesLost) -> None:
+        """The publisher's own path lost packets."""
+        holder = self._slot.holder
+        if holder is not None and holder.lease == message.lease:
             self._want_keyframe()
 
     @receives(SeatLagged)

@@ -12,6 +12,7 @@ from arcly_actors.bus.messages import Ref
 from arcly_actors.egress import http_flv
 from arcly_actors.egress.byte_subscriber import Begin, NotSeated, Seated, ViewEnded, Viewing
 from arcly_actors.egress.view import View
+from arcly_actors.endpoints.http_peer import peer_of
 from arcly_actors.endpoints.http_status import refusal
 from arcly_actors.errors import Refused
 from arcly_actors.runtime import ChildSpec, Exited, LoopActor, LoopFuture, Restart, StartChild, System, receives
@@ -155,7 +156,7 @@ class FlvRoutes:
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """The stream as FLV: 200 once there is a seat, else the status of the refusal."""
-        peer = _peer(request)
+        peer = peer_of(request)
         chunked = request.version >= (1, 1)
         try:
             key = StreamKey.parse(request.match_info["key"])
@@ -185,8 +186,3 @@ class FlvRoutes:
             StartChild(ChildSpec(name, start, restart=Restart.TEMPORARY)), block=False
         )
         return session
-
-
-def _peer(request: web.Request) -> str:
-    address = request.transport.get_extra_info("peername") if request.transport is not None else None
-    return f"{address[0]}:{address[1]}" if address else "?"

@@ -12,7 +12,17 @@ from typing import Any
 from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.key import StreamKey
-from arcly_actors.bus.messages import Announce, Claim, Displaced, KeyframeWanted, Lease, Push, Ref, Release
+from arcly_actors.bus.messages import (
+    Announce,
+    Claim,
+    Displaced,
+    KeyframeWanted,
+    Lease,
+    Push,
+    Ref,
+    ReferencesLost,
+    Release,
+)
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Exited, LoopActor, System, receives
@@ -53,7 +63,9 @@ class KeyframeNeeded:
 
 
 @dataclass(frozen=True, slots=True)
-class _Granted:
+class Granted:
+    """To the publisher itself: the slot is its own."""
+
     lease: Lease
 
 
@@ -63,13 +75,15 @@ class _Reclaim:
 
 
 class Publisher(LoopActor):
-    """Holds the slot for `owner`, which is told `PublishAccepted` and, if it comes to that, `PublishLost`."""
+    """Holds the slot for `owner` (itself without one), which is told `PublishAccepted` and, if it comes to that,
+    `PublishLost`.
+    """
 
-    def __init__(self, system: System, bus: Bus, publishing: Publishing, owner: Ref) -> None:
+    def __init__(self, system: System, bus: Bus, publishing: Publishing, owner: Ref | None) -> None:
         super().__init__(system)
         self._bus = bus
         self._publishing = publishing
-        self._owner = owner
+        self._owner: Ref = owner if owner is not None else self.actor_ref
         self._lease: Lease | None = None
         self._announced: tuple[tuple[Track, ...], Mapping[str, str]] | None = None
         self._accepted = False
@@ -95,6 +109,11 @@ class Publisher(LoopActor):
         if lease is None or not notify(lease.stream, Push(lease.number, frame)):
             self.dropped_frames += 1
 
+    def lost_references(self) -> None:
+        """Packets of the peer are lost, and a keyframe is needed; the stream says when to ask for it."""
+        if self._lease is not None:
+            notify(self._lease.stream, ReferencesLost(self._lease.number))
+
     def lose(self, refusal: Refusal, detail: str) -> None:
         """End the publishing for a reason that its peer is told."""
         self._give_back(detail)
@@ -114,14 +133,14 @@ class Publisher(LoopActor):
 
         async def ask() -> Any:
             try:
-                return _Granted(await self._bus.claim(claim))
+                return Granted(await self._bus.claim(claim))
             except Refused as refused:
                 return PublishLost(refused.refusal, refused.detail)
 
         self.spawn(ask(), then=lambda message: message)
 
-    @receives(_Granted)
-    def granted(self, granted: _Granted) -> None:
+    @receives(Granted)
+    def granted(self, granted: Granted) -> None:
         """The slot is ours (again)."""
         self._lease = granted.lease
         self.watch(granted.lease.stream)

@@ -10,6 +10,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 import pykka
@@ -19,11 +20,16 @@ from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.events import ActorGaveUp, ActorRestarted, Events, Failed
 from arcly_actors.bus.fanout import WriteAll
 from arcly_actors.bus.messages import Ref
+from arcly_actors.egress.rtp_feed import RtpFeeds
+from arcly_actors.egress.whep import AsItIs, WhepPlaces
 from arcly_actors.endpoints.complaint_log import ComplaintLog
 from arcly_actors.endpoints.http import HttpDoor, start_http
 from arcly_actors.endpoints.rtmp import RtmpDoor, start_rtmp
+from arcly_actors.endpoints.webrtc import WebRtcDoor, WebRtcEndpoint
 from arcly_actors.errors import ArclyError
 from arcly_actors.protocols.rtmp.limits import RtmpLimits
+from arcly_actors.protocols.webrtc.formats import CODECS
+from arcly_actors.protocols.webrtc.resource import IceServer
 from arcly_actors.runtime import (
     Backoff,
     ChildFailed,
@@ -149,8 +155,11 @@ class _Builder:
             tls = server_context(endpoints.rtmps.tls.certificate, endpoints.rtmps.tls.key)
             secure = RtmpDoor("rtmps", (_address(endpoints.rtmps.listen),), rtmp_limits, tls)
             doors.append(("rtmps", lambda: self._start_rtmp(secure)))
+        webrtc = self._webrtc() if endpoints.webrtc.enabled and endpoints.http.enabled else None
+        if webrtc is not None:
+            doors.append(("webrtc", lambda: webrtc.start(self._on_event, partial(self._listens, "webrtc"))))
         if endpoints.http.enabled:
-            web = self._http_door()
+            web = self._http_door(webrtc.routes() if webrtc is not None else ())
             doors.append(("http", lambda: self._start_http(web)))
         # An endpoint that fails too often stays down and is tried again: the others are none of its business.
         specs = tuple(ChildSpec(name, start, on_exceeded=OnExceeded.DEGRADE) for name, start in doors)
@@ -165,15 +174,25 @@ class _Builder:
             restarts=self._restarts,
             complaints=self._complaints,
             on_event=self._on_event,
-            on_listener=lambda ref: self._listeners.__setitem__(door.name, ref),
+            on_listener=partial(self._listens, door.name),
         )
 
-    def _http_door(self) -> HttpDoor:
+    def _listens(self, name: str, listener: Ref) -> None:
+        self._listeners[name] = listener
+
+    def _webrtc(self) -> WebRtcEndpoint:
+        section = self._topology.endpoints.webrtc
+        servers = tuple(IceServer(each.url, each.username, each.credential) for each in section.ice_servers)
+        door = WebRtcDoor(_address(section.listen), section.advertise, servers, section.max_sessions)
+        places = WhepPlaces(self._bus, RtpFeeds(self._system, CODECS), AsItIs())
+        return WebRtcEndpoint(self._system, self._bus, door, places, self._restarts)
+
+    def _http_door(self, media: Sequence[RouteDef]) -> HttpDoor:
         http = self._topology.endpoints.http
         tls = server_context(http.tls.certificate, http.tls.key) if http.tls is not None else None
         hls = {name: application.hls.policy() for name, application in self._topology.applications.items()}
         routes = self._routes() if self._routes is not None else ()
-        return HttpDoor((_address(http.listen),), hls, routes, http.cors, tls)
+        return HttpDoor((_address(http.listen),), hls, (*media, *routes), http.cors, tls)
 
     def _start_http(self, door: HttpDoor) -> Ref:
         return start_http(
@@ -184,7 +203,7 @@ class _Builder:
             restarts=self._restarts,
             complaints=self._complaints,
             on_event=self._on_event,
-            on_listener=lambda ref: self._listeners.__setitem__("http", ref),
+            on_listener=partial(self._listens, "http"),
         )
 
     def _on_event(self, event: SupervisionEvent) -> None:

@@ -1,5 +1,6 @@
 """Endpoints: the addresses that publishers and viewers come to. All listen on this machine only until told otherwise."""
 
+import ipaddress
 import itertools
 from typing import Annotated, Self
 
@@ -10,6 +11,7 @@ from arcly_actors.topology.tls import Tls
 from arcly_actors.topology.values import Address, Listen, fault
 
 _LOOPBACK = "127.0.0.1"
+_OVER_UDP = frozenset({"webrtc"})
 
 
 def _origin(text: str) -> str:
@@ -58,21 +60,68 @@ class Http(Section):
     )
 
 
+def _host(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise fault(
+            "host", f"{text[:60]!r} is not an IP address", "write the address that peers reach, as 203.0.113.7"
+        ) from None
+
+
+Host = Annotated[str, AfterValidator(_host)]
+"""An IP address without a port."""
+
+
+def _ice_url(text: str) -> str:
+    if not text.startswith(("stun:", "stuns:", "turn:", "turns:")) or any(character in text for character in '<>" \r\n'):
+        raise fault("ice", f"{text[:60]!r} is not the address of an ICE server", "write stun:host:port or turn:host:port")
+    return text
+
+
+class IceServer(Section):
+    """A STUN or TURN server for clients that need one; the engine itself needs none."""
+
+    url: Annotated[str, AfterValidator(_ice_url)] = Field(description="stun:host:port or turn:host:port")
+    username: str = Field(default="", description="for TURN")
+    credential: str = Field(default="", description="for TURN")
+
+
+class WebRtc(Section):
+    """WebRTC: WHIP and WHEP on the HTTP port, all media on one UDP port."""
+
+    enabled: bool = Field(default=True, description="false: no WHIP and WHEP")
+    listen: Listen = Field(
+        default=Address(_LOOPBACK, 8189), description="UDP address to bind, host:port; port 0 lets the system choose"
+    )
+    advertise: Annotated[tuple[Host, ...], Field(strict=False, max_length=16)] = Field(
+        default=(), description="IP addresses told to peers, for a host behind NAT 1:1; empty: the host's own"
+    )
+    ice_servers: Annotated[tuple[IceServer, ...], Field(strict=False, max_length=16)] = Field(
+        default=(), description="STUN and TURN servers told to clients"
+    )
+    max_sessions: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=10_000, description="WebRTC sessions at once, publishers and viewers"
+    )
+
+
 class Endpoints(Section):
     """Where the engine listens."""
 
     rtmp: Rtmp = Field(default=Rtmp(), description="RTMP publish and play")
     rtmps: Rtmps | None = Field(default=None, description="RTMP over TLS")
-    http: Http = Field(default=Http(), description="HLS, HTTP-FLV, API and console")
+    http: Http = Field(default=Http(), description="HLS, HTTP-FLV, WHIP, WHEP, API and console")
+    webrtc: WebRtc = Field(default=WebRtc(), description="media of WHIP and WHEP")
 
     def listeners(self) -> dict[str, Address]:
         """Each enabled endpoint's name and address."""
-        every = {"rtmp": self.rtmp, "rtmps": self.rtmps, "http": self.http}
+        every = {"rtmp": self.rtmp, "rtmps": self.rtmps, "http": self.http, "webrtc": self.webrtc}
         return {name: endpoint.listen for name, endpoint in every.items() if endpoint is not None and endpoint.enabled}
 
     @model_validator(mode="after")
     def _check_addresses(self) -> Self:
-        for (name, address), (later, other) in itertools.combinations(self.listeners().items(), 2):
+        tcp = {name: address for name, address in self.listeners().items() if name not in _OVER_UDP}
+        for (name, address), (later, other) in itertools.combinations(tcp.items(), 2):
             if address.overlaps(other):
                 raise fault(
                     "conflict", f"{other} is taken by {name} ({address})", "give it another port", at=f"{later}.listen"

@@ -150,7 +150,7 @@ class HttpSite(LoopActor):
         return guard
 
     async def _respond(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        if request.method == "OPTIONS" and self._allow_origins:
+        if "Access-Control-Request-Method" in request.headers and request.method == "OPTIONS" and self._allow_origins:
             return web.Response(status=204, headers=_PREFLIGHT)
         try:
             async with asyncio.timeout(self._times.body / NS_PER_S):

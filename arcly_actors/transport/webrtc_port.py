@@ -24,6 +24,7 @@ from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls import Identity
 from arcly_actors.transport.dtls_srtp import DtlsSrtpTransport, Ice, IceAgent, IceCredentials, RemoteParameters
 from arcly_actors.transport.host_addresses import host_addresses
+from arcly_actors.transport.listener import WhereBound
 from arcly_actors.transport.srtp_batch import Scratch
 from arcly_actors.transport.udp_socket import Datagrams, Source, UdpSocket
 from arcly_actors.transport.webrtc_session import SessionState, WebRtcSession
@@ -90,6 +91,7 @@ class WebRtcPort(LoopActor):
         half_open: int = limits.WEBRTC_HALF_OPEN,
         orphan_timeout: int = limits.ORPHAN_TIMEOUT,
         open_socket: OpenSocket = UdpSocket,
+        on_bound: Callable[[Address], None] | None = None,
     ) -> None:
         super().__init__(system)
         self._listen = listen
@@ -99,6 +101,7 @@ class WebRtcPort(LoopActor):
         self._most_half_open = half_open
         self._orphan_timeout = orphan_timeout
         self._open_socket = open_socket
+        self._on_bound = on_bound
         self._sessions: dict[WebRtcSession, None] = {}
         self._half_open = 0
         self._by_ufrag: dict[str, tuple[WebRtcSession, IceAgent]] = {}
@@ -118,6 +121,8 @@ class WebRtcPort(LoopActor):
         self.udp = self._open_socket(self.system.loop, self._listen)
         self.identity = Identity(self.system.clock)
         bound = self.udp.bound
+        if self._on_bound is not None:
+            self._on_bound(Address(self._listen.host, bound.port))
         hosts = self._advertise or host_addresses(bound.host)
         self.candidates = tuple(Address(host, bound.port) for host in hosts)
         self.udp.start(self._readable)
@@ -145,6 +150,11 @@ class WebRtcPort(LoopActor):
             self._sessions[session] = None
             self._half_open += 1
         return session
+
+    @receives(WhereBound)
+    def on_where_bound(self, _message: WhereBound) -> tuple[Address, ...]:
+        """See `WhereBound`."""
+        return (self.udp.bound,)
 
     @receives(PortStatus)
     def on_status(self, _message: PortStatus) -> PortFigures:

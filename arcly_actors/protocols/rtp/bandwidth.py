@@ -70,6 +70,11 @@ class ViewerBandwidth:
         """Bits per second that the path is thought to carry."""
         return int(self._by_loss if self._remb is None else min(self._by_loss, self._remb))
 
+    @property
+    def open(self) -> bool:
+        """Whether the viewer gets everything."""
+        return self.state is Delivery.FULL
+
     def heard_loss(self, fraction: float, now: int) -> None:
         """A receiver report or transport feedback told a lost fraction (0 to 1)."""
         if fraction > _HIGH:

@@ -8,6 +8,26 @@ from arcly_actors.protocols.rtp.packet import FIXED
 from arcly_actors.protocols.rtp.payload.unit import RtpChunk
 
 
+def packets(
+    ssrc: int, payload_type: int, sequence: int, ticks: int, chunks: Sequence[RtpChunk], block: bytes = b""
+) -> list[bytes]:
+    """The packets of one frame at `ticks`; `sequence` is the first one's number. 0.3 µs each.
+
+    Numbers and ticks may be unwrapped: 16 and 32 bits of them are sent. `block` is the header extension as
+    `extensions.build` makes it.
+    """
+    pack = FIXED.pack
+    first = 0x90 if block else 0x80
+    marked = payload_type | 0x80
+    made: list[bytes] = []
+    for payload, marker, offset in chunks:
+        kind = marked if marker else payload_type
+        head = pack(first, kind, sequence & 0xFFFF, ticks + offset & 0xFFFFFFFF, ssrc)
+        made.append(b"".join((head, block, payload)))
+        sequence += 1
+    return made
+
+
 class OutgoingStream:
     """Numbers and heads the payloads of one SSRC. `sequence` is the next one, below 2^15 at first (RFC 3550 A.1 is
     safest so) and from the caller's entropy; `packets` and `octets` count as RFC 3550 §6.4.1 has it."""
@@ -22,20 +42,13 @@ class OutgoingStream:
         self._block = extensions.build(elements)
 
     def build(self, chunks: Sequence[RtpChunk], timestamp: int, elements: Sequence[Element] = ()) -> list[bytes]:
-        """The packets of one frame at `timestamp` ticks (any integer; 32 bits are sent). 0.3 µs each.
+        """The packets of one frame at `timestamp` ticks.
 
         `elements` are header extensions of this frame only (its send time), after those that every packet has.
         """
-        pack, ssrc, sequence = FIXED.pack, self.ssrc, self.sequence
         block = extensions.build((*self._elements, *elements)) if elements else self._block
-        first = 0x90 if block else 0x80
-        plain, marked = self.payload_type, self.payload_type | 0x80
-        made: list[bytes] = []
-        for payload, marker, offset in chunks:
-            head = pack(first, marked if marker else plain, sequence, timestamp + offset & 0xFFFFFFFF, ssrc)
-            made.append(b"".join((head, block, payload)))
-            sequence = sequence + 1 & 0xFFFF
-            self.octets += len(payload)
-        self.sequence = sequence
+        made = packets(self.ssrc, self.payload_type, self.sequence, timestamp, chunks, block)
+        self.sequence = self.sequence + len(made) & 0xFFFF
         self.packets += len(made)
+        self.octets += sum(len(chunk.payload) for chunk in chunks)
         return made

@@ -1,13 +1,15 @@
 """Sender clocks, reports, pacing and the viewer's bandwidth, in virtual time."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arcly_actors import limits
 from arcly_actors.errors import PeerLimit
 from arcly_actors.media.timebase import MILLISECOND, SECOND
 from arcly_actors.protocols.rtp.bandwidth import Delivery, ViewerBandwidth
 from arcly_actors.protocols.rtp.outgoing import OutgoingStream
-from arcly_actors.protocols.rtp.pacing import Pacer
+from arcly_actors.protocols.rtp.pacing import spread
 from arcly_actors.protocols.rtp.payload.unit import RtpChunk
 from arcly_actors.protocols.rtp.reporting import ReportBlock, SenderReport
 from arcly_actors.protocols.rtp.reports import ReceptionStatistics, round_trip, sender_report
@@ -128,32 +130,24 @@ def test_the_round_trip_is_what_the_peer_did_not_hold() -> None:
 
 
 def test_an_ordinary_picture_is_not_held() -> None:
-    pacer = Pacer(rate=2_600_000)
-    picture = [bytes(1000)] * 10
-    assert [len(pacer.push(picture, index * 33 * MS)) for index in range(30)] == [10] * 30
-    assert pacer.wake_at is None
+    picture = [RtpChunk(bytes(1000))] * 10
+    assert spread(picture, 33 * MS) == [picture]
 
 
-def test_a_keyframe_is_spread_evenly_and_in_time() -> None:
-    pacer = Pacer(rate=2_600_000)
-    keyframe = [index.to_bytes(2) * 500 for index in range(200)]
-    left = [(0, packet) for packet in pacer.push(keyframe, 0)]
-    while (now := pacer.wake_at) is not None:
-        left += [(now, packet) for packet in pacer.pop(now)]
-    assert [packet for _, packet in left] == keyframe
-    assert left[-1][0] <= limits.PACER_DELAY
-    slices = [sum(at == now for at, _ in left) for now in sorted({at for at, _ in left})]
-    assert slices[0] == 33  # the burst
-    assert max(slices[1:]) <= 20
+def test_a_keyframe_is_spread_evenly_and_in_order() -> None:
+    keyframe = [RtpChunk(index.to_bytes(2) * 500) for index in range(100)]
+    parts = spread(keyframe, 33 * MS)
+    assert [chunk for part in parts for chunk in part] == keyframe
+    assert [len(part) for part in parts] == [32, 32, 32, 4]
 
 
-def test_frames_stay_in_order_behind_a_keyframe() -> None:
-    pacer = Pacer(rate=2_600_000)
-    left = pacer.push([b"k" * 1000] * 100, 0)
-    left += pacer.push([b"p" * 1000] * 2, 33 * MS)
-    while (now := pacer.wake_at) is not None:
-        left += pacer.pop(now)
-    assert [packet[:1] for packet in left] == [b"k"] * 100 + [b"p"] * 2
+@given(size=st.integers(1, 5_000_000), until=st.integers(0, 1000))
+def test_a_frame_is_out_before_the_next_one(size: int, until: int) -> None:
+    frame = [RtpChunk(bytes(min(1180, size - start))) for start in range(0, size, 1180)]
+    parts = spread(frame, until * MS)
+    assert [chunk for part in parts for chunk in part] == frame
+    assert all(parts)
+    assert (len(parts) - 1) * limits.PACER_STEP < max(1, min(until * MS, limits.PACER_DELAY))
 
 
 def test_loss_degrades_and_quiet_recovers_at_a_keyframe() -> None:

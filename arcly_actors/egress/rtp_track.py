@@ -1,0 +1,116 @@
+"""One kind of a stream's media as RTP: numbered once, remembered for who joins and for who asks again."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from arcly_actors import limits
+from arcly_actors.egress.rtp_slice import Layout, Slice
+from arcly_actors.errors import PeerViolation
+from arcly_actors.media.codec import Kind
+from arcly_actors.media.frame import MediaFrame, Track
+from arcly_actors.media.timebase import from_ns
+from arcly_actors.protocols.rtp.pacing import spread
+from arcly_actors.protocols.rtp.payload.formats import FORMATS
+from arcly_actors.protocols.rtp.payload.unit import Packetiser
+
+
+class RtpTrack:
+    """The packets of one kind. Its numbers and times go on whatever publisher, codec or configuration comes.
+
+    `start` is random: the first packet's number (15 bits, RFC 3550 A.1) and what is added to RTP times (32 bits).
+    """
+
+    def __init__(self, kind: Kind, ssrc: int, rtx_ssrc: int, start: int) -> None:
+        self.kind = kind
+        self.ssrc = ssrc
+        self.rtx_ssrc = rtx_ssrc
+        self.track: Track | None = None
+        self.rate = 0
+        self.next = start & 0x7FFF
+        self.sent = self.next
+        self.packets = 0
+        self.octets = 0
+        self.malformed = 0
+        self._origin = start >> 16
+        self._packetiser: Packetiser | None = None
+        self._dts = 0
+        self._log: deque[Slice] = deque()
+        self._warm: deque[Slice] = deque()
+        self._by_number: dict[int, Slice] = {}
+
+    def follow(self, track: Track | None) -> None:
+        """Frames are this track's from now on; None while the stream has none that RTP can carry."""
+        codec = self.track.codec if self.track else None
+        self.track = track
+        if track is None or track.codec is codec:
+            return
+        form = FORMATS[track.codec]
+        self._packetiser = form.packetiser()
+        self.rate = form.rate or track.sample_rate
+
+    def ticks(self, timeline: int) -> int:
+        """RTP time (not wrapped) of a moment of the stream's timeline (ns)."""
+        return from_ns(timeline, self.rate) + self._origin
+
+    def cut(self, frame: MediaFrame, position: int) -> list[Slice]:
+        """Packetise and number a frame: the parts that are to leave `limits.PACER_STEP` apart."""
+        if self._packetiser is None:
+            return []
+        try:
+            chunks = self._packetiser.packetise(frame)
+        except PeerViolation:
+            self.malformed += 1
+            return []
+        until_next, self._dts = max(0, frame.dts - self._dts), frame.dts
+        ticks, keyframe = self.ticks(frame.pts), frame.keyframe and self.kind is Kind.VIDEO
+        made: list[Slice] = []
+        parts = spread(chunks, until_next) if chunks and self.kind is Kind.VIDEO else [chunks] if chunks else []
+        for part in parts:
+            made.append(Slice(position, self.next, ticks, part, opens=not made, keyframe=keyframe))
+            self.next += len(part)
+        return made
+
+    def leaves(self, one: Slice, now: int, wall: int) -> None:
+        """A slice is sent now; in order of numbers."""
+        one.sent, one.wall = now, wall
+        self.remember(one)
+        self._warm.append(one)
+        self._by_number.update(dict.fromkeys(range(one.sequence, one.end), one))
+        self.packets += len(one.chunks)
+        self.octets += sum([len(chunk.payload) for chunk in one.chunks])
+
+    def remember(self, one: Slice) -> None:
+        """It counts as sent, though nobody was there: a joiner begins with it."""
+        self._log.append(one)
+        self.sent = one.end
+
+    def trim(self, now: int, anchor: int | None) -> None:
+        """Forget what is too old to be asked for again, and what is before the GOP that a joiner gets."""
+        oldest = now - limits.HISTORY_TIME
+        while self._warm and (self._warm[0].sent < oldest or len(self._by_number) > limits.HISTORY_PACKETS):
+            cold = self._warm.popleft()
+            cold.cool()
+            for number in range(cold.sequence, cold.end):
+                self._by_number.pop(number, None)
+        while self._log and self._log[0].sent < oldest and (anchor is None or self._log[0].position < anchor):
+            self._log.popleft()
+
+    def since(self, position: int) -> Sequence[Slice]:
+        """What was sent from the frame at `position` on; empty when its beginning is forgotten."""
+        found = [one for one in self._log if one.position >= position]
+        return found if found and found[0].position == position and found[0].opens else ()
+
+    def from_number(self, number: int) -> Sequence[Slice]:
+        """What was sent from the packet with this full number on, a slice's first; empty when that is forgotten."""
+        if number not in self._by_number:
+            return ()
+        return [one for one in self._warm if one.sequence >= number]
+
+    def find(self, number: int, layout: Layout) -> bytes | None:
+        """The packet with this full number as all viewers of a layout got it; None when it is too old."""
+        one = self._by_number.get(number)
+        return None if one is None else one.packets(layout).packets[number - one.sequence]
+
+    def full(self, sequence: int) -> int:
+        """The full number of 16 bits that a viewer names: the newest that they can be."""
+        return self.sent - 1 - (self.sent - 1 - sequence & 0xFFFF)

@@ -1,0 +1,384 @@
+"""WHEP: the session actor of one WebRTC viewer.
+
+It takes a seat, has the offer answered, and joins its transport to the stream's RTP feed; media does not pass through it.
+What has to outlive its crash (transport, agreement, place) is in its `Player`: restarted, it goes on with that.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol
+
+from arcly_actors import limits
+from arcly_actors.bus.bus import Bus
+from arcly_actors.bus.channel import Channel
+from arcly_actors.bus.events import SubscriberDegraded, SubscriberRecovered
+from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.messages import (
+    KeyframeUnavailable,
+    Ref,
+    RequestKeyframe,
+    StreamEnded,
+    StreamHeld,
+    StreamResumed,
+    Subscribe,
+    Subscription,
+    TracksChanged,
+    Unsubscribe,
+)
+from arcly_actors.bus.place import SeatQos
+from arcly_actors.bus.policy import Join
+from arcly_actors.egress.rtp_feed import RtpFeed, RtpFeeds
+from arcly_actors.egress.rtp_slice import Layout
+from arcly_actors.egress.rtp_viewer import Carried, RtpViewer
+from arcly_actors.errors import ArclyError, Refusal, Refused
+from arcly_actors.media.codec import Kind
+from arcly_actors.protocols.rtp.bandwidth import Delivery
+from arcly_actors.protocols.rtp.extensions import Element
+from arcly_actors.protocols.webrtc import extensions
+from arcly_actors.protocols.webrtc.agreement import AgreedMedia, Negotiation, Outgoing, Play
+from arcly_actors.runtime import Exited, LoopActor, LoopFuture, System, Timer, receives
+from arcly_actors.runtime.notify import notify
+from arcly_actors.transport.dtls_srtp import (
+    DtlsSrtpTransport,
+    RtcpArrived,
+    RtpArrived,
+    TransportClosed,
+    TransportConnected,
+)
+
+Linked = tuple[DtlsSrtpTransport, Negotiation]
+_NONE: Mapping[str, str] = MappingProxyType({})
+CNAME = "arcly"
+FEEDBACK = ("goog-remb", "ccm fir", "nack", "nack pli")
+"""What is heeded. Not transport-cc: its numbers differ for each viewer, and packets are made once for all; REMB and
+reports tell what is needed."""
+
+
+class Channels(Protocol):
+    """Where a viewer's channel comes from: the stream made fit for WebRTC."""
+
+    def acquire(self, channel: Channel) -> Channel:
+        """That of this stream; `Refused` when it cannot be made fit."""
+        ...
+
+    def release(self, channel: Channel) -> None:
+        """Give it back."""
+        ...
+
+
+class AsItIs:
+    """The stream as it is published."""
+
+    def acquire(self, channel: Channel) -> Channel:
+        """The channel itself."""
+        return channel
+
+    def release(self, channel: Channel) -> None:
+        """Nothing was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhepPlaces:
+    """What all WHEP sessions of an engine share."""
+
+    bus: Bus
+    feeds: RtpFeeds
+    channels: Channels
+
+
+@dataclass(eq=False, slots=True)
+class Player:
+    """One viewer. `link` opens a transport for an owner and answers the offer; `answered` is settled with that.
+
+    `over` is called once, when nothing is left of it.
+    """
+
+    key: StreamKey
+    peer: str
+    link: Callable[[Ref, Play], Awaitable[Linked]]
+    over: Callable[[], None]
+    join: Join | None = None
+    parameters: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    answered: LoopFuture[Linked] = field(default_factory=LoopFuture)
+    linked: Linked | None = None
+    viewer: RtpViewer | None = None
+    feed: RtpFeed | None = None
+    base: Channel | None = None
+
+    def close(self, places: WhepPlaces, reason: str) -> None:
+        """Give everything back; more than once does no harm."""
+        base, self.base = self.base, None
+        if self.viewer is not None:
+            self.viewer.pause()
+        if self.feed is not None:
+            places.feeds.release(self.feed)
+            self.feed = None
+        if base is not None:
+            places.channels.release(base)
+        if self.linked is not None:
+            self.linked[0].close(reason)
+        if not self.answered.settled:
+            self.answered.set_exception((Refused, Refused(Refusal.FAILED, reason), None))
+        self.over()
+
+
+@dataclass(frozen=True, slots=True)
+class _TakeSeat:
+    """Ask the bus."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seated:
+    subscription: Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class _Linked:
+    linked: Linked
+
+
+@dataclass(frozen=True, slots=True)
+class _Declined:
+    error: ArclyError
+
+
+@dataclass(frozen=True, slots=True)
+class _NoTracks:
+    """Nothing was announced for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """A second is over."""
+
+
+class WhepSession(LoopActor):
+    """See the module."""
+
+    media_types = (RtcpArrived,)
+
+    def __init__(self, system: System, places: WhepPlaces, player: Player) -> None:
+        super().__init__(system)
+        self._places = places
+        self._player = player
+        self._seat: Subscription | None = None
+        self._timer: Timer | None = None
+        self._degraded = False
+
+    def on_start(self) -> None:
+        """Take a seat."""
+        self.take_seat(_TakeSeat())
+
+    def on_stop(self) -> None:
+        """It is over for good."""
+        self._leave(self._reason or "the viewer left")
+        self._player.close(self._places, self._reason or "the session ended")
+
+    def on_failure(self, *_: object) -> None:
+        """Keep for the successor what it needs; if nobody has been answered yet, there is none."""
+        if self._player.viewer is not None:
+            self._player.viewer.pause()
+        self._leave("failed")
+
+    # -- a seat -------------------------------------------------------------------------------------------------------
+
+    @receives(_TakeSeat)
+    def take_seat(self, _: _TakeSeat) -> None:
+        """Ask for one."""
+        player = self._player
+        request = Subscribe(
+            player.key, self.actor_ref, "whep", player.peer, player.join, parameters=player.parameters, qos=self.qos
+        )
+
+        async def ask() -> object:
+            try:
+                return _Seated(await self._places.bus.subscribe(request))
+            except Refused as refused:
+                return _Declined(refused)
+
+        self.spawn(ask(), then=lambda message: message)
+
+    @receives(_Seated)
+    def seated(self, seated: _Seated) -> None:
+        """A seat: answer the offer, or go on where the predecessor was."""
+        player, subscription = self._player, seated.subscription
+        again = self._seat is not None
+        self._seat = subscription
+        self.watch(subscription.stream)
+        if player.base is not None and player.base is not subscription.channel:
+            self.stop_self("the stream was started anew")  # its numbers and times have nothing to do with this viewer's
+        elif player.linked is not None:
+            if not again:
+                player.linked[0].attach(self.actor_ref)
+        elif subscription.channel.tracks:
+            self._link()
+        else:
+            self.after(limits.TRACKS_PATIENCE, _NoTracks())
+
+    @receives(_Declined)
+    def declined(self, declined: _Declined) -> None:
+        """No seat, or no answer."""
+        if not self._player.answered.settled:
+            self._player.answered.set_exception((type(declined.error), declined.error, None))
+        self.stop_self(str(declined.error))
+
+    @receives(_NoTracks)
+    def no_tracks(self, _: _NoTracks) -> None:
+        """Without tracks there is nothing to answer an offer with."""
+        if self._player.base is None:
+            self.declined(_Declined(Refused(Refusal.NOT_FOUND, f"{self._player.key} has no media yet")))
+
+    def _link(self) -> None:
+        """Open the transport and answer the offer."""
+        player, seat = self._player, self._seat
+        assert seat is not None
+        try:
+            channel = self._places.channels.acquire(seat.channel)
+        except Refused as refused:
+            self.declined(_Declined(refused))
+            return
+        player.base = seat.channel
+        feed = player.feed = self._places.feeds.acquire(channel)
+        feed.follow()
+        tracks = [rtp for rtp in feed.tracks.values() if rtp.track is not None]
+        wants = Play(
+            tuple(Outgoing(rtp.track, rtp.ssrc, rtp.rtx_ssrc) for rtp in tracks if rtp.track is not None),
+            stream_id=player.key.name.replace("/", "-"),
+            feedback=FEEDBACK,
+        )
+
+        async def link() -> object:
+            try:
+                return _Linked(await player.link(self.actor_ref, wants))
+            except ArclyError as error:
+                return _Declined(error)
+
+        self.spawn(link(), then=lambda message: message)
+
+    @receives(_Linked)
+    def linked(self, message: _Linked) -> None:
+        """Answered: now its peer may connect."""
+        player = self._player
+        transport, negotiation = player.linked = message.linked
+        assert player.feed is not None
+        player.viewer = RtpViewer(player.feed, transport, carried(negotiation.media), CNAME)
+        player.answered.set(message.linked)
+
+    # -- the transport ------------------------------------------------------------------------------------------------
+
+    @receives(TransportConnected)
+    def connected(self, _: TransportConnected) -> None:
+        """Begin to send."""
+        viewer, seat = self._player.viewer, self._seat
+        if viewer is None or seat is None:
+            return
+        if not viewer.start(seat.join):
+            notify(seat.stream, RequestKeyframe(seat.number))
+        self.report(_Report())
+
+    @receives(RtcpArrived)
+    def rtcp_arrived(self, arrived: RtcpArrived) -> None:
+        """What the viewer reports and asks for."""
+        viewer, seat = self._player.viewer, self._seat
+        if viewer is None:
+            return
+        wants = viewer.heard(arrived.data, arrived.at, self.system.clock.wall_ns())
+        self._tell_degraded(viewer)
+        if wants and seat is not None:
+            notify(seat.stream, RequestKeyframe(seat.number))
+
+    @receives(RtpArrived)
+    def rtp_arrived(self, _: RtpArrived) -> None:
+        """A viewer has nothing to send."""
+
+    @receives(TransportClosed)
+    def closed(self, closed: TransportClosed) -> None:
+        """The viewer is gone."""
+        if self._player.linked is not None:  # else it was closed since the offer cannot be answered, and why comes next
+            self.stop_self(closed.reason)
+
+    @receives(_Report)
+    def report(self, _: _Report) -> None:
+        """Tell times, and have a keyframe made for a viewer that waits for one."""
+        viewer, seat = self._player.viewer, self._seat
+        if viewer is None:
+            return
+        clock = self.system.clock
+        viewer.report(clock.wall_ns(), clock.monotonic_ns())
+        self._tell_degraded(viewer)
+        if seat is not None and (viewer.waiting or viewer.bandwidth.state is Delivery.RECOVERING):
+            notify(seat.stream, RequestKeyframe(seat.number))
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.after(limits.RTCP_INTERVAL, _Report())
+
+    # -- the stream's notices -----------------------------------------------------------------------------------------
+
+    @receives(TracksChanged)
+    def tracks_changed(self, changed: TracksChanged) -> None:
+        """Another codec than was agreed cannot be sent: there is no way to offer it to a WHEP player."""
+        player = self._player
+        if player.linked is None:
+            if player.base is None and changed.tracks:
+                self._link()
+            return
+        assert player.feed is not None
+        player.feed.follow()
+        for media in player.linked[1].media:
+            track = player.feed.tracks[Kind(media.kind)].track if media.format and media.outgoing else None
+            if media.format is not None and track is not None and track.codec is not media.format.codec:
+                self.stop_self(f"the stream's {media.kind} is {track.codec} now: join again")
+
+    @receives(KeyframeUnavailable)
+    def keyframe_unavailable(self, _: KeyframeUnavailable) -> None:
+        """Nobody can make one: the cached GOP will do."""
+        if self._player.viewer is not None and not self._player.viewer.degraded:
+            self._player.viewer.replay(self.system.clock.monotonic_ns())
+
+    @receives(StreamHeld, StreamResumed)
+    def unchanged(self, _: object) -> None:
+        """The peer stays connected; numbers and times go on with the next publisher."""
+
+    @receives(StreamEnded)
+    def stream_ended(self, ended: StreamEnded) -> None:
+        """The proper end."""
+        self.stop_self(ended.detail)
+
+    @receives(Exited)
+    def stream_gone(self, exited: Exited) -> None:
+        """The stream actor crashed; its channel lives: take a seat at its successor."""
+        if self._seat is not None and exited.urn == self._seat.stream.actor_urn:
+            self.after(limits.REATTACH_DELAY, _TakeSeat())
+
+    def qos(self) -> SeatQos:
+        """How the viewer is doing."""
+        viewer = self._player.viewer
+        return viewer.qos() if viewer is not None else SeatQos(0, 0, 0, 0, 0)
+
+    def _tell_degraded(self, viewer: RtpViewer) -> None:
+        seat = self._seat
+        if viewer.degraded == self._degraded or seat is None:
+            return
+        self._degraded = viewer.degraded
+        made = SubscriberDegraded if viewer.degraded else SubscriberRecovered
+        self._places.bus.events.emit(made(seat.key, seat.number, viewer.bandwidth.estimate))
+
+    def _leave(self, reason: str) -> None:
+        if self._seat is not None:
+            notify(self._seat.stream, Unsubscribe(self._seat.number, reason))
+
+
+def carried(media: tuple[AgreedMedia, ...]) -> list[Carried]:
+    """What a viewer's agreement says about its packets."""
+    found = []
+    for each in media:
+        if each.format is None or each.outgoing is None:
+            continue
+        mid = each.extensions.get(extensions.MID)
+        elements: tuple[Element, ...] = ((mid, each.mid.encode()),) if mid and each.mid else ()
+        send_time = each.extensions.get(extensions.ABS_SEND_TIME, 0)
+        ssrc, form = each.outgoing.ssrc, each.format
+        layout = Layout(form.codec, ssrc, form.payload_type, elements, send_time)
+        found.append(Carried(layout, Kind(each.kind), form.rtx if each.repairs else None))
+    return found
