@@ -118,7 +118,7 @@ class Crowd:
             "packets": self.window.packets + read["packets"], "payload": self.window.bytes + read["bytes"],
             "frames": self.window.late.count, "sampled": len(self.watchers), "rtcp": self.window.rtcp,
             "cpu": cpu + read["cpu"], "reads": read["reads"], "errors": faults, "latency": dict(self.window.late.bins),
-            "fewest_pictures": min(pictures.values(), default=0), "most_pictures": max(pictures.values(), default=0),
+            "spread": max(pictures.values(), default=0) - min(pictures.values(), default=0),
             "first_keyframe_us": [(at - offset - self._posted[n]) // 1000 for n, at in firsts.items() if at],
             "first_error": next((text for text in errors if text), "") or (f"{starved} viewers starved" * bool(starved)),
         }  # fmt: skip
