@@ -147,6 +147,7 @@ class RtpViewer:
         if rtt is not None:
             for each in self._lines.values():
                 each.heard_round_trip(rtt)
+            self.bandwidth.heard_round_trip(rtt, now)
         if line.track.kind is Kind.VIDEO:
             self.bandwidth.heard_loss(block.fraction_lost / _FRACTION, now)
 

@@ -231,7 +231,9 @@ class WhipPublisher(Publisher):
     @receives(TransportClosed)
     def closed(self, closed: TransportClosed) -> None:
         """The sender is gone; the stream is held."""
-        if self._contribution.linked is not None:  # else it was closed since the offer cannot be answered, and why comes next
+        if (
+            self._contribution.linked is not None
+        ):  # else it was closed since the offer cannot be answered, and why comes next
             self.stop_self(closed.reason)
 
     @receives(_Tick)

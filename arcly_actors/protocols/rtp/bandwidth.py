@@ -12,13 +12,16 @@ Clear: no sign of it for a time that doubles with each recovery that fails soon 
 from enum import StrEnum
 from types import MappingProxyType
 
-from arcly_actors.media.timebase import SECOND
+from arcly_actors.media.timebase import MILLISECOND, SECOND
 
 _SUSTAINED = 1 * SECOND
 _FIRST_PATIENCE = 2 * SECOND
 _LONGEST_PATIENCE = 30 * SECOND
 _RELAPSE = 10 * SECOND
 _LOW, _HIGH = 0.02, 0.10
+_ENOUGH = 0.8
+_QUEUED = 100 * MILLISECOND
+"""A round trip longer than the shortest one by this: packets stand in a queue."""
 
 
 class Delivery(StrEnum):
@@ -51,6 +54,8 @@ STATES: MappingProxyType[Delivery, MappingProxyType[PathEvent, Delivery]] = Mapp
 class ViewerBandwidth:
     """The estimate and state of one viewer. `needed` is what the stream takes, bits per second; keep it up to date.
 
+    A browser's REMB says how much came, and half as much again, or less once it sees delay grow. So a low one says
+    something only if it fell, and if packets are lost or late as well: it also lags behind a stream that grows.
     Loss that is reported while frames are left out on purpose counts only if sequence numbers have no gaps for them.
     """
 
@@ -58,8 +63,12 @@ class ViewerBandwidth:
         self.needed = needed
         self.state = Delivery.FULL
         self.degraded = 0
-        self._by_loss = float(needed)
+        self._by_loss = 1.0  # as a share of what is needed
         self._remb: int | None = None
+        self._fell = False
+        self._lossy = False
+        self._shortest: int | None = None
+        self._late = False
         self._low_since: int | None = None
         self._bad_at: int | None = None
         self._patience = _FIRST_PATIENCE
@@ -68,7 +77,8 @@ class ViewerBandwidth:
     @property
     def estimate(self) -> int:
         """Bits per second that the path is thought to carry."""
-        return int(self._by_loss if self._remb is None else min(self._by_loss, self._remb))
+        by_loss = int(self._by_loss * self.needed)
+        return by_loss if self._remb is None or not self._fell else min(by_loss, self._remb)
 
     @property
     def open(self) -> bool:
@@ -77,16 +87,27 @@ class ViewerBandwidth:
 
     def heard_loss(self, fraction: float, now: int) -> None:
         """A receiver report or transport feedback told a lost fraction (0 to 1)."""
+        self._lossy = fraction > _LOW
         if fraction > _HIGH:
             self._by_loss *= 1 - fraction / 2
         elif fraction < _LOW:
-            self._by_loss = min(self._by_loss * 1.08, self.needed * 4.0)
+            self._by_loss = min(self._by_loss * 1.08, 4.0)
+        self._judge(now)
+
+    def heard_round_trip(self, rtt: int, now: int) -> None:
+        """To the viewer and back took this long (ns)."""
+        self._shortest = rtt if self._shortest is None else min(self._shortest, rtt)
+        self._late = rtt > self._shortest + _QUEUED
         self._judge(now)
 
     def heard_remb(self, bitrate: int, now: int) -> None:
         """A REMB told bits per second. While little is sent it only says so, and is not believed."""
         if self.state is Delivery.FULL:
-            self._remb = bitrate
+            before, self._remb = self._remb, bitrate
+            if before is not None and bitrate < before:
+                self._fell = True
+            elif bitrate * 5 >= self.needed * 4:
+                self._fell = False
         self._judge(now)
 
     def blocked(self, now: int) -> None:
@@ -103,7 +124,7 @@ class ViewerBandwidth:
         return keyframe or self.state is Delivery.FULL
 
     def _judge(self, now: int) -> None:
-        if self.estimate * 5 >= self.needed * 4:
+        if self._by_loss >= _ENOUGH and not self._remb_is_low():
             self._low_since = None
             return
         self._bad_at = now
@@ -111,6 +132,10 @@ class ViewerBandwidth:
             self._low_since = now
         elif now - self._low_since >= _SUSTAINED:
             self._happened(PathEvent.CONGESTED, now)
+
+    def _remb_is_low(self) -> bool:
+        low = self._remb is not None and self._remb < self.needed * _ENOUGH
+        return low and self._fell and (self._lossy or self._late)
 
     def _happened(self, event: PathEvent, now: int) -> None:
         after = STATES[self.state].get(event)
@@ -125,4 +150,5 @@ class ViewerBandwidth:
         elif after is Delivery.FULL:
             self._recovered_at = now
         # What was measured in the state before says nothing about this one.
-        self._by_loss, self._remb, self._low_since = float(self.needed), None, None
+        self._by_loss, self._remb, self._low_since = 1.0, None, None
+        self._fell = self._lossy = self._late = False

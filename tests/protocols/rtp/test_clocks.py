@@ -163,15 +163,45 @@ def test_loss_degrades_and_quiet_recovers_at_a_keyframe() -> None:
     assert (viewer.state, viewer.degraded) == (Delivery.FULL, 1)
 
 
+def congested(viewer: ViewerBandwidth, remb: int, now: int) -> None:
+    """What a browser tells whose path has a queue."""
+    viewer.heard_round_trip(400 * MS, now)
+    viewer.heard_remb(remb, now)
+
+
 def test_a_short_dip_changes_nothing() -> None:
     viewer = ViewerBandwidth(2_000_000)
-    viewer.heard_remb(500_000, 0)
-    viewer.heard_remb(500_000, 900 * MS)
+    viewer.heard_round_trip(20 * MS, 0)
+    viewer.heard_remb(3_000_000, 0)
+    congested(viewer, 500_000, 0)
+    congested(viewer, 500_000, 900 * MS)
     viewer.heard_remb(3_000_000, 1000 * MS)
-    viewer.heard_remb(500_000, 1100 * MS)
+    congested(viewer, 500_000, 1100 * MS)
     assert (viewer.state, viewer.estimate) == (Delivery.FULL, 500_000)
-    viewer.heard_remb(500_000, 2100 * MS)
+    congested(viewer, 510_000, 2100 * MS)
     assert viewer.passes(keyframe=False, now=2100 * MS) is False
+
+
+def test_a_remb_that_lags_behind_a_growing_stream_is_no_congestion() -> None:
+    viewer = ViewerBandwidth(300_000)
+    for index in range(20):
+        viewer.needed = 300_000 + index * 100_000
+        viewer.heard_round_trip(20 * MS, index * SECOND)
+        viewer.heard_loss(0, index * SECOND)
+        viewer.heard_remb(400_000 + index * 30_000, index * SECOND)
+    assert viewer.open
+
+
+def test_a_remb_that_fell_is_not_believed_alone() -> None:
+    viewer = ViewerBandwidth(2_000_000)
+    for index in range(10):
+        viewer.heard_round_trip(20 * MS, index * SECOND)
+        viewer.heard_remb(900_000 - index, index * SECOND)
+    assert viewer.open
+    for index in range(10, 13):
+        viewer.heard_loss(0.05, index * SECOND)
+        viewer.heard_remb(900_000 - index, index * SECOND)
+    assert viewer.state is Delivery.KEYFRAMES
 
 
 def test_patience_grows_while_recoveries_fail() -> None:
