@@ -22,7 +22,7 @@ def native(name: str, *libraries: str) -> Path | None:
         program.parent.mkdir(parents=True, exist_ok=True)
         half = program.with_suffix(f".{os.getpid()}")  # tests in parallel may compile at once
         links = [f"-l{library}" for library in libraries]
-        command = [compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-o", half, source, *links]
+        command: list[str | Path] = [compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-o", half, source, *links]
         if subprocess.run(command, check=not libraries).returncode:
             return None
         half.rename(program)

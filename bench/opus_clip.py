@@ -1,6 +1,7 @@
 """The clips with Opus in place of AAC, as WebRTC carries it: 50 packets a second that no server has to transcode.
 
-Pictures have one slice, as those of OBS and of hardware encoders. The clips are published over Enhanced RTMP (v2, "Enhanced Audio"), so that the publisher is the one of the RTMP benchmark.
+Pictures have one slice, as those of OBS and of hardware encoders. The clips are published over Enhanced RTMP (v2,
+"Enhanced Audio"), so that the publisher is the one of the RTMP benchmark.
 """
 
 from dataclasses import replace

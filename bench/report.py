@@ -34,10 +34,13 @@ _COLUMNS: Sequence[tuple[str, Callable[[Row], str]]] = (
     ("floor", lambda row: f"{row.floor.cpu_ms:.3f} @ {row.floor_flush_ms:g} ms" if row.floor else "–"),
     ("core %", lambda row: f"{row.server.cpu_share * 100:.0f}"),
     ("MB/s (expected)", lambda row: f"{row.server.delivered_mbs:.2f} ({row.server.expected_mbs:.2f})"),
-    ("added p50 / p95 ms", lambda row: f"{milliseconds(row.server.latency_p50_ms)} / {milliseconds(row.server.latency_p95_ms)}"),
+    (
+        "added p50 / p95 ms",
+        lambda row: milliseconds(row.server.latency_p50_ms, row.server.latency_p95_ms),
+    ),
     (
         "first keyframe p50 / max ms",
-        lambda row: f"{milliseconds(row.server.first_keyframe_p50_ms)} / {milliseconds(row.server.first_keyframe_max_ms)}",
+        lambda row: milliseconds(row.server.first_keyframe_p50_ms, row.server.first_keyframe_max_ms),
     ),
     ("RSS kB / viewer", lambda row: f"{row.server.rss_kb_per_viewer:.0f}"),
     ("lossless", lambda row: "yes" if row.server.lossless else "**no**"),

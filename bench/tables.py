@@ -19,9 +19,9 @@ def at_most(what: str, measured: float | None, bound: float, unit: str) -> Verdi
     return Verdict(f"{what} ≤ {bound:g} {unit}", "–" if measured is None else f"{measured:.3g} {unit}", met)
 
 
-def milliseconds(value: float | None) -> str:
+def milliseconds(*values: float | None) -> str:
     """As a cell of a table."""
-    return "–" if value is None else f"{value:.1f}"
+    return " / ".join("–" if value is None else f"{value:.1f}" for value in values)
 
 
 def markdown(cells: Sequence[Sequence[str]]) -> str:

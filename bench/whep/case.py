@@ -3,6 +3,7 @@
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.case import GOP_SECONDS, JOIN_SECONDS, SETTLE_SECONDS, Bench, Measurement, start_publisher, watch
 from bench.child import Child
@@ -47,5 +48,5 @@ def measure_floor(case: WhepCase, bench: Bench) -> Measurement | None:
 def _watch(case: WhepCase, bench: Bench, server: Child, url: str) -> Measurement:
     join = JOIN_SECONDS if case.viewers > 1 else 0.0
     numbers = map(str, (case.viewers, join, SETTLE_SECONDS, case.seconds))
-    command = [sys.executable, "-m", "bench.whep.viewers", bench.clip, url, *numbers, case.profiles]
+    command: list[str | Path] = [sys.executable, "-m", "bench.whep.viewers", bench.clip, url, *numbers, case.profiles]
     return watch(command, case.viewers, case.seconds, bench, server)

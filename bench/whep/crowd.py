@@ -1,9 +1,6 @@
 """The reader of all viewers that are not sampled: `native/whep_reader.c`, given their sockets one by one."""
 
-import array
-import asyncio
 import json
-import os
 import socket
 import struct
 import subprocess

@@ -1,8 +1,8 @@
 """The floor's packets: the clip as the server's own packetisers cut it, grouped as one segmented send may carry it.
 
-The file (`native/whep_floor.c` reads it): "AWHP", then per frame {u32 due ms, u32 the stamp's place in the frame's packets
-or 0, u8 is video, u8 is keyframe, u16 groups}, then per group {u32 bytes, u16 packets, u16 bytes of each but the last} and
-the plain packets one behind another. Sequence numbers and timestamps are left 0 for the floor to fill in.
+The file (`native/whep_floor.c` reads it): "AWHP", then per frame {u32 due ms, u32 the stamp's place in the frame's
+packets or 0, u8 is video, u8 is keyframe, u16 groups}, then per group {u32 bytes, u16 packets, u16 bytes of each but the
+last} and the plain packets one behind another. Sequence numbers and timestamps are left 0 for the floor to fill in.
 """
 
 import struct

@@ -5,7 +5,7 @@ messages are aioice's, SRTP is pylibsrtp's; nothing of the package that is measu
 """
 
 import asyncio
-import datetime
+import datetime as dt
 import secrets
 import socket
 import time
@@ -36,9 +36,9 @@ class Identity:
         self.profiles = {profile.openssl: profile for profile in profiles}
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bench")])
-        today = datetime.datetime.now(datetime.UTC)
+        today = dt.datetime.now(dt.UTC)
         builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        builder = builder.not_valid_before(today - datetime.timedelta(1)).not_valid_after(today + datetime.timedelta(30))
+        builder = builder.not_valid_before(today - dt.timedelta(1)).not_valid_after(today + dt.timedelta(30))
         certificate = builder.sign(key, hashes.SHA256())
         self.fingerprint = certificate.fingerprint(hashes.SHA256()).hex(":").upper()
         self.context = SSL.Context(SSL.DTLS_METHOD)
@@ -154,8 +154,9 @@ async def _post(url: str, body: str) -> str:
     where = urlsplit(url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     try:
-        head = f"POST {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/sdp\r\nConnection: close\r\n"
-        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        head = f"POST {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nConnection: close\r\n"
+        kind = f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write((head + kind + body).encode())
         response = (await reader.read()).decode()
     finally:
         writer.close()

@@ -35,7 +35,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[Row], str]]] = (
     ("floor's", lambda row: _latency(row.floor) if row.floor else "–"),
     (
         "first keyframe p50 / max ms",
-        lambda row: f"{milliseconds(row.server.first_keyframe_p50_ms)} / {milliseconds(row.server.first_keyframe_max_ms)}",
+        lambda row: milliseconds(row.server.first_keyframe_p50_ms, row.server.first_keyframe_max_ms),
     ),
     ("RSS kB / viewer", lambda row: f"{row.server.rss_kb_per_viewer:.0f}"),
     ("lossless", lambda row: "yes" if row.server.lossless else "**no**"),
@@ -69,5 +69,4 @@ def _of_row(row: Row) -> list[Verdict]:
 
 
 def _latency(measured: Measurement) -> str:
-    times = (measured.latency_p50_ms, measured.latency_p95_ms, measured.latency_max_ms)
-    return " / ".join(map(milliseconds, times))
+    return milliseconds(measured.latency_p50_ms, measured.latency_p95_ms, measured.latency_max_ms)

@@ -1,4 +1,4 @@
-"""What every viewer says while it watches, as browsers do: a check every 2.5 s (consent), a receiver report every second."""
+"""What every viewer says while it watches, as browsers do: a check every 2.5 s (consent), a report every second."""
 
 import asyncio
 import struct

@@ -12,7 +12,6 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -55,6 +54,7 @@ class Crowd:
         self._sampled = sampled(count) if program else set(range(count))
         self._reader = NativeReader(program, count) if program and len(self._sampled) < count else None
         self._posted: dict[int, int] = {}
+        self._all_watch = asyncio.Event()
 
     async def join(self, seconds: float) -> None:
         """Everybody, evenly; returns when each is watching or has failed."""
@@ -84,12 +84,15 @@ class Crowd:
             await asyncio.sleep(_READ_SECONDS)
             for watcher in self.watchers.values():
                 watcher.on_readable()
+            if all(watcher.first_picture_ns for watcher in self.watchers.values()):
+                self._all_watch.set()
 
     async def first_pictures(self) -> None:
         """Wait until each sampled viewer has a picture; the others joined among them."""
-        deadline = time.monotonic() + _FIRST_PICTURE_SECONDS
-        while time.monotonic() < deadline and not all(one.first_picture_ns for one in self.watchers.values()):
-            await asyncio.sleep(0.05)
+        self._all_watch.clear()  # it was true of those who had joined
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_PICTURE_SECONDS):
+                await self._all_watch.wait()
 
     def measure(self, *, on: bool) -> None:
         """Open or close the steady window."""
