@@ -24,6 +24,7 @@ def topology(port: int, viewers: int, flush_ms: float | None) -> str:
         "version: 1\n"
         f"applications:\n  {APPLICATION}: {{{application}}}\n"
         f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{port}"}}\n  http: {{enabled: false}}\n'
+        "  webrtc: {enabled: false}\n"
         f"limits: {{max_connections: {viewers + 100}}}\n"
     )
 

@@ -162,7 +162,8 @@ int main(int argc, char **argv) {
     if (!viewers) die("start");
     for (Viewer *v = viewers; v < viewers + count; v++) v->fd = -1;
     for (struct pollfd control = {.fd = from, .events = POLLIN};;) {
-        if (poll(&control, 1, INTERVAL_MS) > 0 && !on_command(from)) return 0;
+        int told = poll(&control, 1, INTERVAL_MS) > 0;
         for (Viewer *v = viewers; v < viewers + count; v++) if (v->fd >= 0) while (on_readable(v) == BATCH) continue;
+        if (told && !on_command(from)) return 0;           /* what came before a command counts before it */
     }
 }

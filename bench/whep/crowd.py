@@ -40,7 +40,8 @@ class NativeReader:
         result: dict[str, Any] = json.loads(output)
         return result
 
-    def kill(self) -> None:
+    def close(self) -> None:
         """End it, whatever it does."""
-        self._process.kill()
-        self._process.wait()
+        self._control.close()
+        with self._process:
+            self._process.kill()

@@ -129,7 +129,7 @@ class Crowd:
     def close(self) -> None:
         """Leave."""
         if self._reader is not None:
-            self._reader.kill()
+            self._reader.close()
 
 
 _NOTHING_READ: dict[str, Any] = {
