@@ -151,6 +151,68 @@ class GopOutgrown:
 
 
 @dataclass(frozen=True, slots=True)
+class BFramesDropped:
+    """This many B-frames of a stream were left out of a rendition, at first and then since this was told last."""
+
+    key: StreamKey
+    rendition: str
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class BFramesRefused:
+    """B-frames appeared in a stream whose application refuses them; the rendition's viewers are told so."""
+
+    key: StreamKey
+    rendition: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class TranscodeStarted:
+    """A track of a stream is being transcoded for a rendition, from this codec to that."""
+
+    key: StreamKey
+    rendition: str
+    track: int
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class TranscodeStopped:
+    """A track is transcoded no longer; `frames` came out, `dropped` and `damaged` source frames did not go in."""
+
+    key: StreamKey
+    rendition: str
+    track: int
+    frames: int
+    dropped: int
+    damaged: int
+
+
+@dataclass(frozen=True, slots=True)
+class TranscodeLagged:
+    """A transcoder was slower than its stream: `frames` source frames were skipped."""
+
+    key: StreamKey
+    rendition: str
+    track: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class TranscodeFailed:
+    """A transcoder failed; another one is started, at once or (`resting`) after a while, as they fail too often."""
+
+    key: StreamKey
+    rendition: str
+    track: int
+    error: str
+    resting: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ActorRestarted:
     """A supervisor restarted `actor` for the `restarts`-th time; why, the `Failed` before it says."""
 
@@ -191,6 +253,12 @@ Event = (
     | SubscriberRefused
     | KeyframeRequested
     | GopOutgrown
+    | BFramesDropped
+    | BFramesRefused
+    | TranscodeStarted
+    | TranscodeStopped
+    | TranscodeLagged
+    | TranscodeFailed
     | ActorRestarted
     | ActorGaveUp
     | Failed

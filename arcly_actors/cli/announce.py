@@ -42,6 +42,9 @@ def urls(bound: Mapping[str, Sequence[Address]], key: str, *, https: bool = Fals
     for address in bound.get("http", ()):
         base = address_of("https" if https else "http", address)
         found["play"] += [f"{base}/{key}.flv", f"{base}/{key}/index.m3u8"]
+        if "webrtc" in bound:
+            found["publish"].append(f"{base}/{key}/whip")
+            found["play"].append(f"{base}/{key}/whep")
         found["page"].append(f"{base}/")
     return [(label, url) for label, every in found.items() for url in every]
 

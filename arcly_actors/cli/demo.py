@@ -13,6 +13,7 @@ _ADVICE: Final = "Stop the program that has it, or let the system choose another
 def demo(
     rtmp: Annotated[str, typer.Option(help="Where RTMP listens; port 0: the system chooses.")] = "127.0.0.1:1935",
     http: Annotated[str, typer.Option(help="Where HTTP listens; port 0: the system chooses.")] = "127.0.0.1:8080",
+    webrtc: Annotated[str, typer.Option(help="Where WebRTC's UDP port is; 0: the system chooses.")] = "127.0.0.1:8189",
     log_level: LevelOption = Level.INFO,
 ) -> None:
     """Run the server with a test pattern at live/demo: open the page that it prints, and watch."""
@@ -20,15 +21,16 @@ def demo(
     from arcly_actors.cli.serve import Serving, serve  # noqa: PLC0415
     from arcly_actors.errors import ConfigurationError  # noqa: PLC0415
     from arcly_actors.topology import Topology  # noqa: PLC0415
-    from arcly_actors.topology.endpoints import Endpoints, Http, Rtmp  # noqa: PLC0415
+    from arcly_actors.topology.endpoints import Endpoints, Http, Rtmp, WebRtc  # noqa: PLC0415
     from arcly_actors.topology.values import Address  # noqa: PLC0415
 
     try:
-        rtmp_at, http_at = Address.parse(rtmp), Address.parse(http)
+        rtmp_at, http_at, webrtc_at = Address.parse(rtmp), Address.parse(http), Address.parse(webrtc)
     except ConfigurationError as error:
         raise typer.BadParameter(str(error)) from None
     if rtmp_at.overlaps(http_at):
         raise typer.BadParameter(f"RTMP and HTTP cannot both listen on {http_at}")
-    topology = Topology(endpoints=Endpoints(rtmp=Rtmp(listen=rtmp_at), http=Http(listen=http_at)))
+    endpoints = Endpoints(rtmp=Rtmp(listen=rtmp_at), http=Http(listen=http_at), webrtc=WebRtc(listen=webrtc_at))
+    topology = Topology(endpoints=endpoints)
     note = f"demo: a test pattern is on the air at {KEY}"
     raise typer.Exit(serve(Serving(topology, log_level.number, note, KEY, _ADVICE)))

@@ -29,6 +29,11 @@ _LINES: Final[dict[type, tuple[int, Callable[[Any], str]]]] = {
         logging.WARNING,
         lambda event: f"viewer {event.number} is too slow: skipped {event.frames} frames to the newest keyframe",
     ),
+    bus.SubscriberDegraded: (
+        logging.WARNING,
+        lambda event: f"viewer {event.number} gets keyframes only: its path takes about {event.estimate // 1000} kb/s",
+    ),
+    bus.SubscriberRecovered: (logging.INFO, lambda event: f"viewer {event.number} gets every picture again"),
     bus.SubscriberEvicted: (
         logging.WARNING,
         lambda event: f"viewer {event.number} evicted ({event.refusal}): {event.detail}",
@@ -41,6 +46,33 @@ _LINES: Final[dict[type, tuple[int, Callable[[Any], str]]]] = {
     bus.GopOutgrown: (
         logging.WARNING,
         lambda event: f"GOP too long for the cache ({event.frames} frames, {event.size} bytes): joiners wait",
+    ),
+    bus.BFramesDropped: (
+        logging.WARNING,
+        lambda event: f"{event.frames} B-frames dropped for {event.rendition}: the encoder should send none",
+    ),
+    bus.BFramesRefused: (logging.WARNING, lambda event: f"{event.rendition} viewers ended: {event.detail}"),
+    bus.TranscodeStarted: (
+        logging.INFO,
+        lambda event: f"transcoding track {event.track} from {event.source} to {event.target} for {event.rendition}",
+    ),
+    bus.TranscodeStopped: (
+        logging.INFO,
+        lambda event: (
+            f"transcoding of track {event.track} for {event.rendition} stopped: {event.frames} frames made, "
+            f"{event.dropped} dropped, {event.damaged} damaged"
+        ),
+    ),
+    bus.TranscodeLagged: (
+        logging.WARNING,
+        lambda event: f"transcoding of track {event.track} for {event.rendition} too slow: {event.frames} frames skipped",
+    ),
+    bus.TranscodeFailed: (
+        logging.ERROR,
+        lambda event: (
+            f"transcoding of track {event.track} for {event.rendition} failed ({event.error}): "
+            + ("too often, tried again later" if event.resting else "started again")
+        ),
     ),
     bus.ActorRestarted: (logging.WARNING, lambda event: f"{event.actor} restarted (restart {event.restarts})"),
     bus.ActorGaveUp: (
@@ -57,6 +89,8 @@ _NAMES: Final = {
     bus.SubscriberJoined: "viewers joined",
     bus.SubscriberLeft: "viewers left",
     bus.SubscriberLagged: "viewers too slow",
+    bus.SubscriberDegraded: "viewers degraded",
+    bus.SubscriberRecovered: "viewers recovered",
     bus.SubscriberEvicted: "viewers evicted",
     bus.SubscriberRefused: "viewers refused",
     bus.PublishStarted: "streams published",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
+from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.encoded import Encoder
 from arcly_actors.bus.fanout import Fanout
 from arcly_actors.bus.key import StreamKey
@@ -27,13 +28,14 @@ from arcly_actors.bus.messages import (
 from arcly_actors.bus.place import Outlet, Place, SeatQos
 from arcly_actors.bus.policy import Join
 from arcly_actors.errors import Refusal, Refused
+from arcly_actors.renditions import Renditions, Wish
 from arcly_actors.runtime import Exited, LoopActor, System, receives
 from arcly_actors.runtime.notify import notify
 
 
 @dataclass(frozen=True, slots=True)
 class Viewing:
-    """What a viewer asked for: which stream, in which format, from where."""
+    """What a viewer asked for: which stream, in which format, from where; `wish`: of what class its player is."""
 
     key: StreamKey
     protocol: str
@@ -41,6 +43,7 @@ class Viewing:
     format: str
     make_encoder: Callable[[], Encoder]
     join: Join | None = None
+    wish: Wish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,10 @@ class _Reattach:
 
 
 class ByteSubscriber(LoopActor):
-    """One viewer. `resume` is the place that a predecessor left behind when it crashed: the viewer goes on there."""
+    """One viewer. `resume` is the place that a predecessor left behind when it crashed: the viewer goes on there.
+
+    With `renditions` and a wish it reads the stream as that wish wants it; positions are those of that channel.
+    """
 
     def __init__(
         self,
@@ -102,6 +108,7 @@ class ByteSubscriber(LoopActor):
         owner: Ref,
         resume: Place | None = None,
         keep: Callable[[Place], None] | None = None,
+        renditions: Renditions | None = None,
     ) -> None:
         super().__init__(system)
         self._bus = bus
@@ -110,6 +117,9 @@ class ByteSubscriber(LoopActor):
         self._place = resume
         self._resumed = resume is not None
         self._keep = keep
+        self._renditions = renditions
+        self._base: Channel | None = None
+        self._channel: Channel | None = None
         self._subscription: Subscription | None = None
         self._fanout: Fanout | None = None
         self._ended = False
@@ -146,7 +156,8 @@ class ByteSubscriber(LoopActor):
         first = self._subscription is None
         self._subscription = message.subscription
         self.watch(message.subscription.stream)
-        if self._place is not None and self._place.channel is not message.subscription.channel:
+        channel = self._render(message.subscription.channel)
+        if self._place is not None and self._place.channel is not channel:
             detail = "the stream was started anew"  # its positions and times have nothing to do with this place
             self._finish(None, detail)
             self.stop_self(detail)
@@ -169,30 +180,64 @@ class ByteSubscriber(LoopActor):
     @receives(Begin)
     def begin(self, begin: Begin) -> None:
         """Take a place in the fan-out: the one that a predecessor left, or a new one."""
-        if self._subscription is None or self._fanout is not None:
+        if self._channel is None or self._subscription is None or self._fanout is not None:
             return
         if self._place is None:
             self._place = Place(begin.outlet, self, self._subscription.join)
         self._place.viewer = self
-        viewing = self._viewing
-        self._fanout = self._bus.fanout(self._subscription.channel, viewing.format, viewing.make_encoder)
         if self._keep is not None:
             self._keep(self._place)
-        self._fanout.attach(self._place)
+        self._attach(self._place, self._channel)
+
+    def _attach(self, place: Place, channel: Channel) -> None:
+        viewing = self._viewing
+        self._fanout = self._bus.fanout(channel, viewing.format, viewing.make_encoder)
+        self._fanout.attach(place)
+
+    def _render(self, base: Channel) -> Channel:
+        """The channel to read: a stream actor that was restarted has the base that it had, and nothing changes."""
+        if self._channel is None or base is not self._base:
+            self._give_back()
+            self._base = base
+            renditions, wish = self._renditions, self._viewing.wish
+            self._channel = base if renditions is None or wish is None else renditions.acquire(base, wish)
+        return self._channel
+
+    def _give_back(self) -> None:
+        base, self._base, self._channel = self._base, None, None
+        if base is not None and self._renditions is not None and self._viewing.wish is not None:
+            self._renditions.release(base, self._viewing.wish)
 
     def _leave(self, reason: str) -> None:
         fanout, self._fanout = self._fanout, None
         if fanout is not None and self._place is not None:
             fanout.detach(self._place)
             fanout.release()
+        self._give_back()
         if self._subscription is not None:
             notify(self._subscription.stream, Unsubscribe(self._subscription.number, reason))
 
     # -- the stream's notices -----------------------------------------------------------------------------------------
 
-    @receives(StreamHeld, StreamResumed, TracksChanged)
+    @receives(StreamHeld, StreamResumed)
     def unchanged(self, _: object) -> None:
-        """The place stays as it is: configurations travel among the frames."""
+        """The place stays as it is."""
+
+    @receives(TracksChanged)
+    def tracks_changed(self, _: TracksChanged) -> None:
+        """Configurations travel among the frames. But what would do as it was may have to be transcoded now."""
+        base, was, place, fanout = self._base, self._channel, self._place, self._fanout
+        if base is None or was is not base or place is None or fanout is None:
+            return
+        self._give_back()
+        channel = self._render(base)
+        if channel is was:
+            return
+        # Positions there are others, and times the same: go on at its next keyframe.
+        fanout.detach(place)
+        fanout.release()
+        place.position, place.join, place.resync = None, Join.LIVE, True
+        self._attach(place, channel)
 
     @receives(StreamEnded)
     def stream_ended(self, ended: StreamEnded) -> None:

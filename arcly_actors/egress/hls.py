@@ -45,6 +45,7 @@ from arcly_actors.egress.hls_waiting import Waiting
 from arcly_actors.egress.hls_worker import MuxSegment, MuxWorker, SegmentMuxed
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.media.frame import MediaFrame
+from arcly_actors.renditions import Renditions, Wish
 from arcly_actors.runtime import Exited, LoopActor, LoopFuture, System, Timer, receives
 from arcly_actors.runtime.notify import notify
 
@@ -88,8 +89,12 @@ class HlsStream(LoopActor):
     Playlists wait until there is something to play. `lost` counts segments by the reason that they never came out.
     """
 
-    def __init__(self, system: System, bus: Bus, key: StreamKey, policy: HlsPolicy) -> None:
+    def __init__(
+        self, system: System, bus: Bus, key: StreamKey, policy: HlsPolicy, renditions: Renditions | None = None
+    ) -> None:
         super().__init__(system)
+        self._renditions = renditions
+        self._base: Channel | None = None
         self._bus = bus
         self._key = key
         self._policy = policy
@@ -100,6 +105,7 @@ class HlsStream(LoopActor):
         self._channel: Channel | None = None
         self._feed: DisposableBase | None = None
         self._next = 0
+        self._passed: int | None = None  # the DTS up to which the frames were read in another channel
         self._notified = False
         self._asked_ns = 0
         self._worker: pykka.ActorRef[MuxWorker] | None = None
@@ -217,9 +223,8 @@ class HlsStream(LoopActor):
         """Read the log, then follow the feed. After a crash of the stream actor the channel is the same: go on in it."""
         subscription = self._subscription = message.subscription
         self.watch(subscription.stream)
-        channel = subscription.channel
-        if channel is not self._channel:
-            self._follow(channel)
+        if subscription.channel is not self._base:
+            self._follow(self._rendered(subscription.channel))
         self._read_log()
 
     @receives(_NotSeated)
@@ -242,6 +247,17 @@ class HlsStream(LoopActor):
             self._subscription = None
             self.after(limits.REATTACH_DELAY, _TakeSeat())
 
+    def _rendered(self, base: Channel) -> Channel:
+        """The stream as HLS players want it."""
+        self._give_back()
+        self._base = base
+        return base if self._renditions is None else self._renditions.acquire(base, Wish.HLS)
+
+    def _give_back(self) -> None:
+        base, self._base = self._base, None
+        if base is not None and self._renditions is not None:
+            self._renditions.release(base, Wish.HLS)
+
     def _follow(self, channel: Channel) -> None:
         if self._feed is not None:
             self._feed.dispose()
@@ -257,6 +273,7 @@ class HlsStream(LoopActor):
     def _leave(self, reason: str) -> None:
         if self._feed is not None:
             self._feed.dispose()
+        self._give_back()
         if self._subscription is not None:
             notify(self._subscription.stream, Unsubscribe(self._subscription.number, reason))
         if self._worker is not None and self._worker.is_alive():
@@ -287,7 +304,8 @@ class HlsStream(LoopActor):
             self._next = log.tail
         for position in range(self._next, log.head):
             logged = log[position]
-            self._mux(segmenter.push(logged.frame, logged.tracks))
+            if self._passed is None or logged.frame.dts > self._passed:
+                self._mux(segmenter.push(logged.frame, logged.tracks))
         self._next = log.head
         self._want_keyframe(segmenter)
 
@@ -305,9 +323,24 @@ class HlsStream(LoopActor):
         """Publish what the publisher left; the playlist then stands still."""
         self._finish_segment()
 
-    @receives(StreamResumed, TracksChanged)
-    def unchanged(self, _: object) -> None:
-        """Both are seen in the frames themselves."""
+    @receives(StreamResumed)
+    def unchanged(self, _: StreamResumed) -> None:
+        """It is seen in the frames themselves."""
+
+    @receives(TracksChanged)
+    def tracks_changed(self, _: TracksChanged) -> None:
+        """So is this. But what would do as it was may have to be transcoded now: go on in the rendition."""
+        base, was = self._base, self._channel
+        if base is None or was is not base or self._feed is None:
+            return
+        self._read_log()
+        channel = self._rendered(base)
+        if channel is not was:
+            self._feed.dispose()
+            self._passed = base.log.dts(base.log.head - 1) if len(base.log) else None
+            self._channel, self._next = channel, channel.log.tail
+            self._feed = channel.feed.subscribe(self._logged)
+            self._read_log()
 
     @receives(StreamEnded)
     def stream_ended(self, ended: StreamEnded) -> None:

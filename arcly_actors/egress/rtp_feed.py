@@ -10,7 +10,7 @@ from collections.abc import Container
 from arcly_actors import limits
 from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.policy import Join
-from arcly_actors.clock import NS_PER_S
+from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.egress.rtp_line import RtpLine
 from arcly_actors.egress.rtp_slice import Layout, Slice
 from arcly_actors.egress.rtp_track import RtpTrack
@@ -61,7 +61,8 @@ class RtpFeed:
         self._by_id: dict[int, RtpTrack] = {}
         self._pending: deque[tuple[int, RtpTrack, Slice]] = deque()
         self._pumping = False
-        self._drift: int | None = None  # wall time at zero of the timeline, smoothed
+        self._drift: int | None = None  # wall time at moment zero, smoothed
+        self._held = 0  # time that the stream was held, which its timeline leaves out and RTP must not
         self._remember_gop()
         self._seat = channel.feed.subscribe(self._frame)
 
@@ -82,8 +83,8 @@ class RtpFeed:
             if track is not None:
                 self._by_id[track.id] = rtp
 
-    def timeline_now(self, wall: int) -> int | None:
-        """Where the stream's timeline (ns) stands at a wall time; None before the first frame."""
+    def moment(self, wall: int) -> int | None:
+        """Where the feed stands at a wall time (ns): the stream's timeline and the times it was held; None at first."""
         return None if self._drift is None else wall - self._drift
 
     # -- viewers ------------------------------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ class RtpFeed:
             return
         now, wall = self._now()
         self._keep_time(frame, wall)
-        for index, one in enumerate(rtp.cut(frame, self.channel.log.head - 1)):
+        for index, one in enumerate(rtp.cut(frame, self.channel.log.head - 1, self._held)):
             if rtp.kind is Kind.VIDEO and (index or self._pending):
                 after = self._pending[-1][0] if self._pending else now
                 due = after + limits.PACER_STEP if index else max(after, now)
@@ -177,8 +178,13 @@ class RtpFeed:
                 self._keep_time(frame, wall)
 
     def _keep_time(self, frame: MediaFrame, wall: int) -> None:
-        seen = wall - frame.dts
-        if self._drift is None or abs(seen - self._drift) > NS_PER_S:
+        """RTP time goes on while a stream is held: a player would take what comes then for late, and wait for more."""
+        seen = wall - frame.dts - self._held
+        if self._drift is None:
+            self._drift = seen
+        elif frame.discontinuity and seen > self._drift + _SEAM:
+            self._held += seen - self._drift
+        elif abs(seen - self._drift) > NS_PER_S:
             self._drift = seen
         else:
             self._drift += (seen - self._drift) // _SMOOTHING
@@ -224,6 +230,10 @@ class RtpFeed:
 
 _SMOOTHING = 64
 """Frames over which the relation of timeline and wall time is averaged: publishers send in bursts, reports must not."""
+
+
+_SEAM = 100 * NS_PER_MS
+"""A discontinuity with less than this before it is a publisher that was replaced at once."""
 
 
 def _new_track(system: System, kind: Kind) -> RtpTrack:

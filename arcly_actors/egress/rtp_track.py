@@ -48,12 +48,15 @@ class RtpTrack:
         self._packetiser = form.packetiser()
         self.rate = form.rate or track.sample_rate
 
-    def ticks(self, timeline: int) -> int:
-        """RTP time (not wrapped) of a moment of the stream's timeline (ns)."""
-        return from_ns(timeline, self.rate) + self._origin
+    def ticks(self, moment: int) -> int:
+        """RTP time (not wrapped) of a moment of the feed (ns)."""
+        return from_ns(moment, self.rate) + self._origin
 
-    def cut(self, frame: MediaFrame, position: int) -> list[Slice]:
-        """Packetise and number a frame: the parts that are to leave `limits.PACER_STEP` apart."""
+    def cut(self, frame: MediaFrame, position: int, held: int = 0) -> list[Slice]:
+        """Packetise and number a frame: the parts that are to leave `limits.PACER_STEP` apart.
+
+        `held` is what lies between the stream's timeline and the feed's moments (ns).
+        """
         if self._packetiser is None:
             return []
         try:
@@ -62,7 +65,7 @@ class RtpTrack:
             self.malformed += 1
             return []
         until_next, self._dts = max(0, frame.dts - self._dts), frame.dts
-        ticks, keyframe = self.ticks(frame.pts), frame.keyframe and self.kind is Kind.VIDEO
+        ticks, keyframe = self.ticks(frame.pts + held), frame.keyframe and self.kind is Kind.VIDEO
         made: list[Slice] = []
         parts = spread(chunks, until_next) if chunks and self.kind is Kind.VIDEO else [chunks] if chunks else []
         for part in parts:

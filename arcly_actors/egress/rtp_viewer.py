@@ -162,12 +162,12 @@ class RtpViewer:
     def report(self, wall: int, now: int) -> None:
         """Send a sender report of every line: what ties them together in time. Once a second."""
         self._measure(now)
-        timeline = self.feed.timeline_now(wall)
-        if timeline is None:
+        moment = self.feed.moment(wall)
+        if moment is None:
             return
         ntp = to_ntp(wall)
         tracks = [line.track for line in self._lines.values() if line.track.rate and line.track.packets]
-        reports = [SenderReport(each.ssrc, ntp, each.ticks(timeline), each.packets, each.octets) for each in tracks]
+        reports = [SenderReport(each.ssrc, ntp, each.ticks(moment), each.packets, each.octets) for each in tracks]
         if reports:
             names = Sdes(tuple((each.ssrc, self._cname) for each in reports))
             self._transport.send_rtcp(rtcp.build(*reports, names))

@@ -10,6 +10,7 @@ from arcly_actors.bus.events import ActorRestarted, Failed
 from arcly_actors.bus.messages import Ref
 from arcly_actors.bus.place import Place
 from arcly_actors.egress.byte_subscriber import ByteSubscriber, Viewing
+from arcly_actors.renditions import Renditions
 from arcly_actors.runtime import System
 from arcly_actors.runtime.policy import Intensity, RestartWindow
 
@@ -17,11 +18,14 @@ from arcly_actors.runtime.policy import Intensity, RestartWindow
 class View:
     """For the session actor `owner`, which watches each subscriber that `start`, `restart` and `change` return."""
 
-    def __init__(self, system: System, bus: Bus, owner: Ref, viewing: Viewing) -> None:
+    def __init__(
+        self, system: System, bus: Bus, owner: Ref, viewing: Viewing, renditions: Renditions | None = None
+    ) -> None:
         self._system = system
         self._bus = bus
         self._owner = owner
         self.viewing = viewing
+        self._renditions = renditions
         self._window = RestartWindow(Intensity())
         self._restarts = 0
         self._place: Place | None = None
@@ -30,7 +34,13 @@ class View:
     def start(self) -> Ref:
         """Start a subscriber, at the place of the one before if there was one."""
         self._subscriber = ByteSubscriber.start(
-            self._system, self._bus, self.viewing, self._owner, resume=self._place, keep=self._take_place
+            self._system,
+            self._bus,
+            self.viewing,
+            self._owner,
+            resume=self._place,
+            keep=self._take_place,
+            renditions=self._renditions,
         )
         return self._subscriber
 

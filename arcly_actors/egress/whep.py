@@ -7,7 +7,9 @@ What has to outlive its crash (transport, agreement, place) is in its `Player`: 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+
+from reactivex.abc import DisposableBase
+from reactivex.disposable import Disposable
 
 from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
@@ -37,6 +39,7 @@ from arcly_actors.protocols.rtp.bandwidth import Delivery
 from arcly_actors.protocols.rtp.extensions import Element
 from arcly_actors.protocols.webrtc import extensions
 from arcly_actors.protocols.webrtc.agreement import AgreedMedia, Negotiation, Outgoing, Play
+from arcly_actors.renditions import Renditions, Wish
 from arcly_actors.runtime import Exited, LoopActor, LoopFuture, System, Timer, receives
 from arcly_actors.runtime.notify import notify
 from arcly_actors.transport.dtls_srtp import (
@@ -55,36 +58,13 @@ FEEDBACK = ("goog-remb", "ccm fir", "nack", "nack pli")
 reports tell what is needed."""
 
 
-class Channels(Protocol):
-    """Where a viewer's channel comes from: the stream made fit for WebRTC."""
-
-    def acquire(self, channel: Channel) -> Channel:
-        """That of this stream; `Refused` when it cannot be made fit."""
-        ...
-
-    def release(self, channel: Channel) -> None:
-        """Give it back."""
-        ...
-
-
-class AsItIs:
-    """The stream as it is published."""
-
-    def acquire(self, channel: Channel) -> Channel:
-        """The channel itself."""
-        return channel
-
-    def release(self, channel: Channel) -> None:
-        """Nothing was taken."""
-
-
 @dataclass(frozen=True, slots=True)
 class WhepPlaces:
     """What all WHEP sessions of an engine share."""
 
     bus: Bus
     feeds: RtpFeeds
-    channels: Channels
+    renditions: Renditions
 
 
 @dataclass(eq=False, slots=True)
@@ -115,7 +95,7 @@ class Player:
             places.feeds.release(self.feed)
             self.feed = None
         if base is not None:
-            places.channels.release(base)
+            places.renditions.release(base, Wish.WEBRTC)
         if self.linked is not None:
             self.linked[0].close(reason)
         if not self.answered.settled:
@@ -144,6 +124,13 @@ class _Declined:
 
 
 @dataclass(frozen=True, slots=True)
+class _Unfit:
+    """The rendition ended."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class _NoTracks:
     """Nothing was announced for too long."""
 
@@ -164,6 +151,7 @@ class WhepSession(LoopActor):
         self._player = player
         self._seat: Subscription | None = None
         self._timer: Timer | None = None
+        self._ending: DisposableBase = Disposable()
         self._degraded = False
 
     def on_start(self) -> None:
@@ -208,9 +196,12 @@ class WhepSession(LoopActor):
         self.watch(subscription.stream)
         if player.base is not None and player.base is not subscription.channel:
             self.stop_self("the stream was started anew")  # its numbers and times have nothing to do with this viewer's
-        elif player.linked is not None:
+        elif player.linked is not None and player.feed is not None:
             if not again:
+                self._watch_rendition(player.feed.channel)
                 player.linked[0].attach(self.actor_ref)
+        elif player.base is not None:
+            pass  # the offer is being answered
         elif subscription.channel.tracks:
             self._link()
         else:
@@ -234,11 +225,12 @@ class WhepSession(LoopActor):
         player, seat = self._player, self._seat
         assert seat is not None
         try:
-            channel = self._places.channels.acquire(seat.channel)
+            channel = self._places.renditions.acquire(seat.channel, Wish.WEBRTC)
         except Refused as refused:
             self.declined(_Declined(refused))
             return
         player.base = seat.channel
+        self._watch_rendition(channel)
         feed = player.feed = self._places.feeds.acquire(channel)
         feed.follow()
         tracks = [rtp for rtp in feed.tracks.values() if rtp.track is not None]
@@ -255,6 +247,20 @@ class WhepSession(LoopActor):
                 return _Declined(error)
 
         self.spawn(link(), then=lambda message: message)
+
+    def _watch_rendition(self, channel: Channel) -> None:
+        """It ends with an error where the stream cannot be made fit any more."""
+        me = self.actor_ref
+
+        def failed(error: Exception) -> None:
+            notify(me, _Unfit(str(error)))
+
+        self._ending = channel.feed.subscribe(None, failed)
+
+    @receives(_Unfit)
+    def unfit(self, unfit: _Unfit) -> None:
+        """The stream has become what WebRTC cannot carry."""
+        self.stop_self(unfit.reason)
 
     @receives(_Linked)
     def linked(self, message: _Linked) -> None:
@@ -306,6 +312,7 @@ class WhepSession(LoopActor):
             return
         clock = self.system.clock
         viewer.report(clock.wall_ns(), clock.monotonic_ns())
+        self._check_codecs()
         self._tell_degraded(viewer)
         if seat is not None and (viewer.waiting or viewer.bandwidth.state is Delivery.RECOVERING):
             notify(seat.stream, RequestKeyframe(seat.number))
@@ -317,13 +324,15 @@ class WhepSession(LoopActor):
 
     @receives(TracksChanged)
     def tracks_changed(self, changed: TracksChanged) -> None:
+        """Something to answer the offer with, at last; of what changes later `report` takes notice."""
+        if self._seat is not None and self._player.base is None and changed.tracks:
+            self._link()
+
+    def _check_codecs(self) -> None:
         """Another codec than was agreed cannot be sent: there is no way to offer it to a WHEP player."""
         player = self._player
-        if player.linked is None:
-            if player.base is None and changed.tracks:
-                self._link()
+        if player.linked is None or player.feed is None:
             return
-        assert player.feed is not None
         player.feed.follow()
         for media in player.linked[1].media:
             track = player.feed.tracks[Kind(media.kind)].track if media.format and media.outgoing else None
@@ -365,6 +374,7 @@ class WhepSession(LoopActor):
         self._places.bus.events.emit(made(seat.key, seat.number, viewer.bandwidth.estimate))
 
     def _leave(self, reason: str) -> None:
+        self._ending.dispose()
         if self._seat is not None:
             notify(self._seat.stream, Unsubscribe(self._seat.number, reason))
 

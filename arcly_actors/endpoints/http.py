@@ -17,6 +17,7 @@ from arcly_actors.egress.hls_policy import HlsPolicy
 from arcly_actors.endpoints.complaint_log import ComplaintLog
 from arcly_actors.endpoints.http_flv import FlvRoutes
 from arcly_actors.endpoints.http_hls import HlsRoutes
+from arcly_actors.renditions import Renditions
 from arcly_actors.runtime import ChildSpec, Restart, RestartPolicy, StartChild, SupervisionEvent, Supervisor, System
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.budget import Budget
@@ -46,6 +47,7 @@ def start_http(
     complaints: ComplaintLog,
     on_event: Callable[[SupervisionEvent], None],
     on_listener: Callable[[Ref], None],
+    renditions: Renditions | None = None,
 ) -> Ref:
     """Start the endpoint; returns its supervisor. `on_listener` is given each site, again after a crash."""
     numbers = itertools.count(1)
@@ -55,14 +57,14 @@ def start_http(
         addresses[:] = found  # a restarted site comes back where its clients know it, also if the system chose the port
 
     def start_packager(key: StreamKey, policy: HlsPolicy) -> pykka.ActorRef[HlsStream]:
-        packager = HlsStream.start(system, bus, key, policy)
+        packager = HlsStream.start(system, bus, key, policy, renditions)
         spec = ChildSpec(f"hls-{next(numbers)} {key}", lambda: packager, restart=Restart.TEMPORARY)
         supervisor.tell(StartChild(spec))
         return packager
 
     origin = HlsOrigin(system, bus, door.hls, start_packager)
     routes = [
-        *FlvRoutes(system, bus, lambda: supervisor).definitions(),
+        *FlvRoutes(system, bus, lambda: supervisor, renditions).definitions(),
         *HlsRoutes(origin).definitions(),
         *door.routes,
     ]

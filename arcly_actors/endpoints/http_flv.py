@@ -15,6 +15,7 @@ from arcly_actors.egress.view import View
 from arcly_actors.endpoints.http_peer import peer_of
 from arcly_actors.endpoints.http_status import refusal
 from arcly_actors.errors import Refused
+from arcly_actors.renditions import Renditions, Wish
 from arcly_actors.runtime import ChildSpec, Exited, LoopActor, LoopFuture, Restart, StartChild, System, receives
 from arcly_actors.runtime.notify import notify
 from arcly_actors.transport.takeover import takeover
@@ -41,11 +42,21 @@ class _Gone:
 class FlvSession(LoopActor):
     """One HTTP-FLV viewer."""
 
-    def __init__(self, system: System, bus: Bus, key: StreamKey, peer: str, *, chunked: bool) -> None:
+    def __init__(
+        self,
+        system: System,
+        bus: Bus,
+        key: StreamKey,
+        peer: str,
+        *,
+        chunked: bool,
+        renditions: Renditions | None = None,
+    ) -> None:
         super().__init__(system)
         make = http_flv.make_chunked_encoder if chunked else http_flv.make_file_encoder
         name = f"{http_flv.FORMAT}/{'chunked' if chunked else 'plain'}"
-        self._viewing = Viewing(key, "http-flv", peer, name, make)
+        self._viewing = Viewing(key, "http-flv", peer, name, make, wish=Wish.FLV)
+        self._renditions = renditions
         self._bus = bus
         self._view: View | None = None
         self._subscriber: Ref | None = None
@@ -54,7 +65,7 @@ class FlvSession(LoopActor):
 
     def on_start(self) -> None:
         """Ask for a seat."""
-        self._view = View(self.system, self._bus, self.actor_ref, self._viewing)
+        self._view = View(self.system, self._bus, self.actor_ref, self._viewing, self._renditions)
         self.watch(self._view.start())
 
     def on_stop(self) -> None:
@@ -144,7 +155,10 @@ class _Viewer:
 class FlvRoutes:
     """The routes; sessions are temporary children of what `supervisor()` names."""
 
-    def __init__(self, system: System, bus: Bus, supervisor: Callable[[], Ref]) -> None:
+    def __init__(
+        self, system: System, bus: Bus, supervisor: Callable[[], Ref], renditions: Renditions | None = None
+    ) -> None:
+        self._renditions = renditions
         self._system = system
         self._bus = bus
         self._supervisor = supervisor
@@ -179,7 +193,7 @@ class FlvRoutes:
 
     async def _start(self, key: StreamKey, peer: str, *, chunked: bool) -> Ref:
         def start() -> Ref:
-            return FlvSession.start(self._system, self._bus, key, peer, chunked=chunked)
+            return FlvSession.start(self._system, self._bus, key, peer, chunked=chunked, renditions=self._renditions)
 
         name = f"http-flv-{next(self._numbers)} {peer}"
         session: Ref = await self._supervisor().ask(

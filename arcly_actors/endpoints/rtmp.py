@@ -11,6 +11,7 @@ from arcly_actors.endpoints.complaint_log import ComplaintLog
 from arcly_actors.endpoints.rtmp_session import RtmpSession
 from arcly_actors.protocols.rtmp.limits import RtmpLimits
 from arcly_actors.protocols.rtmp.server import RtmpServer
+from arcly_actors.renditions import Renditions
 from arcly_actors.runtime import ChildSpec, Restart, StartChild, SupervisionEvent, Supervisor, System
 from arcly_actors.runtime.policy import RestartPolicy
 from arcly_actors.transport.addresses import Address
@@ -40,6 +41,7 @@ def start_rtmp(
     complaints: ComplaintLog,
     on_event: Callable[[SupervisionEvent], None],
     on_listener: Callable[[Ref], None],
+    renditions: Renditions | None = None,
 ) -> Ref:
     """Start the endpoint; returns its supervisor. `on_listener` is given each listener, again after a crash."""
     numbers = itertools.count(1)
@@ -55,7 +57,7 @@ def start_rtmp(
         peer = str(wire.peer)
 
         def start_session() -> Ref:
-            return RtmpSession.start(system, bus, connection, wire.outlet, peer, complaints, wire.refused)
+            return RtmpSession.start(system, bus, connection, wire.outlet, peer, complaints, wire.refused, renditions)
 
         name = f"session-{next(numbers)} {peer}"
         supervisor.tell(StartChild(ChildSpec(name, start_session, restart=Restart.TEMPORARY)))

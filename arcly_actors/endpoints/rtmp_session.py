@@ -36,6 +36,7 @@ from arcly_actors.protocols.rtmp.events import (
     RefusePublish,
     ServerCommand,
 )
+from arcly_actors.renditions import Renditions, Wish
 from arcly_actors.runtime import Exited, LoopActor, System, receives
 from arcly_actors.runtime.notify import notify
 from arcly_actors.transport.connection import Attach, Close, Command, ConnectionClosed
@@ -75,9 +76,11 @@ class RtmpSession(LoopActor):
         peer: str,
         complaints: ComplaintLog,
         refused: Refused | None = None,
+        renditions: Renditions | None = None,
     ) -> None:
         super().__init__(system)
         self._refused = refused
+        self._renditions = renditions
         self._complaints = complaints
         self._bus = bus
         self._connection = connection
@@ -212,7 +215,8 @@ class RtmpSession(LoopActor):
             self._command(RefusePlay(stream_id, refused.refusal, refused.detail))
             return
         self._drop(stream_id)
-        view = View(self.system, self._bus, self.actor_ref, self._viewing(stream_id, key, EITHER))
+        viewing = self._viewing(stream_id, key, EITHER)
+        view = View(self.system, self._bus, self.actor_ref, viewing, self._renditions)
         self._plays[stream_id] = _Play(stream_id, view)
         self.watch(view.start())
 
@@ -228,7 +232,7 @@ class RtmpSession(LoopActor):
 
     def _viewing(self, stream_id: int, key: StreamKey, kinds: frozenset[Kind]) -> Viewing:
         name = format_name(stream_id, kinds)
-        return Viewing(key, "rtmp", self._peer, name, lambda: make_encoder(stream_id, kinds))
+        return Viewing(key, "rtmp", self._peer, name, lambda: make_encoder(stream_id, kinds), wish=Wish.FLV)
 
     @receives(Seated)
     def seated(self, seated: Seated) -> None:

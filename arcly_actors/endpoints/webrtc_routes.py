@@ -74,7 +74,6 @@ async def _read(request: web.Request) -> HttpRequest:
 def _response(answer: HttpAnswer) -> web.Response:
     response = web.Response(status=answer.status, body=answer.body or None)
     for name, value in answer.headers:
-        if not name.startswith("Access-Control-"):
-            response.headers.add(name, value)
+        response.headers.add(name, value)
     response.headers["Cache-Control"] = "no-store"
     return response

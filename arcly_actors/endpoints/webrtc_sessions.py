@@ -21,7 +21,7 @@ from arcly_actors.ingest.whip import Contribution, WhipPublisher
 from arcly_actors.protocols.webrtc import fragment, resource
 from arcly_actors.protocols.webrtc.agreement import LocalParameters, Negotiation, Play, Publish
 from arcly_actors.protocols.webrtc.candidate import Candidate, host_candidates
-from arcly_actors.protocols.webrtc.description import Fingerprint, read_peer
+from arcly_actors.protocols.webrtc.description import Fingerprint, Setup, read_peer
 from arcly_actors.protocols.webrtc.ice import IceCredentials
 from arcly_actors.protocols.webrtc.negotiate import answer
 from arcly_actors.protocols.webrtc.resource import OpenSession
@@ -165,7 +165,8 @@ class WebRtcSessions:
         peer = read_peer(parse(offer))
         session.remote = IceCredentials(peer.ufrag, peer.pwd)
         prints = tuple(dtls_srtp.Fingerprint(each.algorithm, each.value) for each in peer.fingerprints)
-        remote = RemoteParameters(dtls_srtp.IceCredentials(peer.ufrag, peer.pwd), prints)
+        credentials = dtls_srtp.IceCredentials(peer.ufrag, peer.pwd)
+        remote = RemoteParameters(credentials, prints, active=peer.setup is Setup.PASSIVE)
         port = self._port()
         try:
             if port is None:

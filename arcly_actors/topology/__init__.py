@@ -1,7 +1,7 @@
 """The declarative topology: the same model in YAML, in Python and as a JSON Schema."""
 
 from arcly_actors.topology.application import Application, GopCache, Hls, Subscriber
-from arcly_actors.topology.endpoints import Endpoints, Http, Rtmp, Rtmps
+from arcly_actors.topology.endpoints import Endpoints, Http, IceServer, Rtmp, Rtmps, WebRtc
 from arcly_actors.topology.faults import TopologyError, TopologyFault
 from arcly_actors.topology.model import Backoff, Limits, Supervision, Topology, json_schema
 from arcly_actors.topology.tls import Tls
@@ -15,6 +15,7 @@ __all__ = [
     "GopCache",
     "Hls",
     "Http",
+    "IceServer",
     "Limits",
     "Rtmp",
     "Rtmps",
@@ -24,6 +25,7 @@ __all__ = [
     "Topology",
     "TopologyError",
     "TopologyFault",
+    "WebRtc",
     "duration",
     "json_schema",
     "size",

@@ -8,6 +8,7 @@ from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.policy import ApplicationPolicy, Conflict, GopBound, Join
 from arcly_actors.egress.hls_policy import Container, HlsPolicy
 from arcly_actors.errors import Refused
+from arcly_actors.renditions import BFrames, RenditionPolicy, Sound
 from arcly_actors.topology.section import Section
 from arcly_actors.topology.values import Bytes, DurationNs, Within, duration, fault, size
 
@@ -103,6 +104,16 @@ class Application(Section):
     )
     subscriber: Subscriber = Field(default=Subscriber(), description="how viewers join and lag")
     hls: Hls = Field(default=Hls(), description="playlists and segments")
+    audio: Literal["transcode", "passthrough"] = Field(
+        default="transcode",
+        description="sound that an output's players do not know: transcode makes Opus of it for WebRTC and AAC for RTMP, "
+        "HTTP-FLV and HLS; passthrough leaves it as it is",
+    )
+    bframes: Literal["drop", "transcode", "refuse"] = Field(
+        default="drop",
+        description="H.264 B-frames, which WebRTC players cannot show: drop leaves them out (and transcodes where others "
+        "need them); transcode always does; refuse turns the viewer away",
+    )
     flush_interval: Annotated[DurationNs, Within("0s", "1s")] = Field(
         default=duration("95ms"),
         description="most latency that is added so that one write serves many frames; few viewers never wait. "
@@ -120,3 +131,7 @@ class Application(Section):
             max_lag_ns=self.subscriber.max_lag,
             flush_interval_ns=self.flush_interval,
         )
+
+    def renditions(self) -> RenditionPolicy:
+        """What holds for its streams' renditions."""
+        return RenditionPolicy(BFrames(self.bframes), Sound(self.audio))

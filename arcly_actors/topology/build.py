@@ -4,6 +4,7 @@
 
     engine
     ├─ bus         the directory, and a supervisor for each stream
+    ├─ renditions  a supervisor for each rendition that somebody watches
     ├─ endpoints   one supervisor per front door, with its listener and its sessions
     └─ sources     what publishes without being asked to: the test pattern, later pulls
 """
@@ -21,7 +22,7 @@ from arcly_actors.bus.events import ActorGaveUp, ActorRestarted, Events, Failed
 from arcly_actors.bus.fanout import WriteAll
 from arcly_actors.bus.messages import Ref
 from arcly_actors.egress.rtp_feed import RtpFeeds
-from arcly_actors.egress.whep import AsItIs, WhepPlaces
+from arcly_actors.egress.whep import WhepPlaces
 from arcly_actors.endpoints.complaint_log import ComplaintLog
 from arcly_actors.endpoints.http import HttpDoor, start_http
 from arcly_actors.endpoints.rtmp import RtmpDoor, start_rtmp
@@ -30,6 +31,7 @@ from arcly_actors.errors import ArclyError
 from arcly_actors.protocols.rtmp.limits import RtmpLimits
 from arcly_actors.protocols.webrtc.formats import CODECS
 from arcly_actors.protocols.webrtc.resource import IceServer
+from arcly_actors.renditions import Renditions
 from arcly_actors.runtime import (
     Backoff,
     ChildFailed,
@@ -56,10 +58,11 @@ from arcly_actors.transport.tls import server_context
 
 @dataclass(slots=True)
 class Build:
-    """A built tree: its root, the bus, the supervisor of sources, and each endpoint's listener by name."""
+    """A built tree: its root, the bus, the renditions, the supervisor of sources, each endpoint's listener by name."""
 
     system: System
     bus: Bus
+    renditions: Renditions
     root: Ref
     sources: Ref
     listeners: dict[str, Ref] = field(default_factory=dict)
@@ -120,6 +123,11 @@ class _Builder:
         limits = topology.limits
         self._budget = Budget(limits.max_connections, limits.max_connections_per_address)
         self._listeners: dict[str, Ref] = {}
+        policies = {name: application.renditions() for name, application in topology.applications.items()}
+        self._renditions_supervisor: Ref
+        self._renditions = Renditions(
+            system, events, policies, lambda: self._renditions_supervisor, restarts, self._on_event
+        )
 
     def start(self) -> Build:
         sources = self._supervisor("sources", ())
@@ -127,12 +135,13 @@ class _Builder:
             "engine",
             (
                 ChildSpec("bus", self._start_bus),
+                ChildSpec("renditions", self._start_renditions),
                 ChildSpec("endpoints", self._start_endpoints),
                 ChildSpec("sources", lambda: sources if sources.is_alive() else self._supervisor("sources", ())),
             ),
         )
         self._system.run_queue.drain()
-        return Build(self._system, self._bus, root, sources, self._listeners)
+        return Build(self._system, self._bus, self._renditions, root, sources, self._listeners)
 
     def _supervisor(self, name: str, children: tuple[ChildSpec, ...]) -> Ref:
         return Supervisor.start(self._system, name, children=children, policy=self._restarts, on_event=self._on_event)
@@ -143,6 +152,10 @@ class _Builder:
 
         supervisor = self._supervisor("bus", (ChildSpec("directory", start_directory),))
         return supervisor
+
+    def _start_renditions(self) -> Ref:
+        self._renditions_supervisor = self._supervisor("renditions", self._renditions.children())
+        return self._renditions_supervisor
 
     def _start_endpoints(self) -> Ref:
         doors: list[tuple[str, Callable[[], Ref]]] = []
@@ -155,7 +168,7 @@ class _Builder:
             tls = server_context(endpoints.rtmps.tls.certificate, endpoints.rtmps.tls.key)
             secure = RtmpDoor("rtmps", (_address(endpoints.rtmps.listen),), rtmp_limits, tls)
             doors.append(("rtmps", lambda: self._start_rtmp(secure)))
-        webrtc = self._webrtc() if endpoints.webrtc.enabled and endpoints.http.enabled else None
+        webrtc = self._webrtc() if "webrtc" in endpoints.listeners() else None
         if webrtc is not None:
             doors.append(("webrtc", lambda: webrtc.start(self._on_event, partial(self._listens, "webrtc"))))
         if endpoints.http.enabled:
@@ -175,6 +188,7 @@ class _Builder:
             complaints=self._complaints,
             on_event=self._on_event,
             on_listener=partial(self._listens, door.name),
+            renditions=self._renditions,
         )
 
     def _listens(self, name: str, listener: Ref) -> None:
@@ -184,7 +198,7 @@ class _Builder:
         section = self._topology.endpoints.webrtc
         servers = tuple(IceServer(each.url, each.username, each.credential) for each in section.ice_servers)
         door = WebRtcDoor(_address(section.listen), section.advertise, servers, section.max_sessions)
-        places = WhepPlaces(self._bus, RtpFeeds(self._system, CODECS), AsItIs())
+        places = WhepPlaces(self._bus, RtpFeeds(self._system, CODECS), self._renditions)
         return WebRtcEndpoint(self._system, self._bus, door, places, self._restarts)
 
     def _http_door(self, media: Sequence[RouteDef]) -> HttpDoor:
@@ -204,6 +218,7 @@ class _Builder:
             complaints=self._complaints,
             on_event=self._on_event,
             on_listener=partial(self._listens, "http"),
+            renditions=self._renditions,
         )
 
     def _on_event(self, event: SupervisionEvent) -> None:

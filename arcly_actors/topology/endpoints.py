@@ -115,7 +115,8 @@ class Endpoints(Section):
 
     def listeners(self) -> dict[str, Address]:
         """Each enabled endpoint's name and address."""
-        every = {"rtmp": self.rtmp, "rtmps": self.rtmps, "http": self.http, "webrtc": self.webrtc}
+        webrtc = self.webrtc if self.http.enabled else None  # its sessions are opened over HTTP
+        every = {"rtmp": self.rtmp, "rtmps": self.rtmps, "http": self.http, "webrtc": webrtc}
         return {name: endpoint.listen for name, endpoint in every.items() if endpoint is not None and endpoint.enabled}
 
     @model_validator(mode="after")

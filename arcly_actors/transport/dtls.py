@@ -1,4 +1,4 @@
-"""The server side of DTLS 1.2 for SRTP keys (RFC 5764, RFC 8827), without sockets or tasks: OpenSSL over memory.
+"""DTLS 1.2 for SRTP keys (RFC 5764, RFC 8827) in either role, without sockets or tasks: OpenSSL over memory.
 
 Not `aiortc.RTCDtlsTransport`: that keeps a task, a queue and an SSL context for each peer, cannot be closed while it
 shakes hands, and sends at most 1500 bytes of a flight. What it is made of, pyOpenSSL, is used here directly.
@@ -22,7 +22,12 @@ from arcly_actors.transport.srtp import PROFILES, Profile, key_length
 
 _DTLS_1_2 = 0xFEFD
 _RELEASE_BUFFERS = 0x10  # SSL_MODE_RELEASE_BUFFERS
-_CIPHERS = b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384"
+# Ours is an ECDSA certificate; the RSA suites are for servers that have another (GStreamer's do).
+_CIPHERS = b":".join(
+    b"ECDHE-%s-%s" % (key, cipher)
+    for cipher in (b"AES128-GCM-SHA256", b"CHACHA20-POLY1305", b"AES256-GCM-SHA384")
+    for key in (b"ECDSA", b"RSA")
+)
 _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "sha-512": hashes.SHA512,
     "sha-384": hashes.SHA384,
@@ -39,7 +44,7 @@ class Identity:
         key = ec.generate_private_key(ec.SECP256R1())
         self._certificate = _self_signed(key, clock)
         self.fingerprint = digest(self._certificate, "sha-256")
-        self.context = SSL.Context(SSL.DTLS_SERVER_METHOD)
+        self.context = SSL.Context(SSL.DTLS_METHOD)
         self.context.set_min_proto_version(_DTLS_1_2)
         self.context.set_max_proto_version(_DTLS_1_2)
         self.context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_QUERY_MTU | SSL.OP_NO_RENEGOTIATION)
@@ -61,26 +66,38 @@ class DtlsState(Enum):
     CLOSED = auto()
     """The peer said goodbye, or we did."""
     FAILED = auto()
-    """`DtlsServer.failure` says why."""
+    """`DtlsAssociation.failure` says why."""
 
 
-class DtlsServer:
+class DtlsAssociation:
     """One association. After each call, `take` what is to be sent and look at `state`.
 
-    `fingerprints` are the peer's as (algorithm, value). Once CONNECTED, `profile` and `material` are for SRTP.
+    `fingerprints` are the peer's as (algorithm, value). `active`: we are the client (RFC 8842 section 5) and begin with
+    `start`; else we are the server and the peer begins. Once CONNECTED, `profile` and `material` are for SRTP.
     """
 
-    __slots__ = ("_connection", "_fingerprints", "failure", "material", "profile", "state")
+    __slots__ = ("_connection", "_fingerprints", "_started", "active", "failure", "material", "profile", "state")
 
-    def __init__(self, identity: Identity, fingerprints: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, identity: Identity, fingerprints: tuple[tuple[str, str], ...], *, active: bool = False) -> None:
         self._connection = SSL.Connection(identity.context)
-        self._connection.set_accept_state()
+        if active:
+            self._connection.set_connect_state()
+        else:
+            self._connection.set_accept_state()
         self._connection.set_ciphertext_mtu(limits.DTLS_MTU)
         self._fingerprints = fingerprints
+        self._started = False
+        self.active = active
         self.state = DtlsState.HANDSHAKING
         self.failure = ""
         self.profile: Profile = PROFILES[0]
         self.material = b""
+
+    def start(self) -> None:
+        """The peer can be reached: the client says hello, once; the server waits to be spoken to."""
+        if self.active and not self._started and self.state is DtlsState.HANDSHAKING:
+            self._started = True
+            self._shake_hands()
 
     def receive(self, datagram: bytes) -> None:
         """Take a datagram from the peer; never raises on its contents."""

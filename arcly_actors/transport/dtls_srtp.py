@@ -34,10 +34,11 @@ class IceCredentials:
 
 @dataclass(frozen=True, slots=True)
 class RemoteParameters:
-    """What the offer says about the peer's end."""
+    """What the offer says about the peer's end. `active`: it is the DTLS server, so we start (``a=setup:passive``)."""
 
     ice: IceCredentials
     fingerprints: tuple[Fingerprint, ...]
+    active: bool = False
 
 
 class IceAnswer(Protocol):

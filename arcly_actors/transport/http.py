@@ -21,10 +21,10 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PATCH, DELETE, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match, Range",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match, Link, Range",
     "Access-Control-Max-Age": "86400",
 }
-_EXPOSED = "Location, Link, ETag, Accept-Patch, Content-Length"
+_EXPOSED = "Location, Link, ETag, Accept-Post, Accept-Patch, Retry-After, Content-Length"
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,10 +94,15 @@ def key_length(profile: Profile) -> int:
     return 2 * (profile.key + profile.salt)
 
 
-def server_keys(profile: Profile, material: bytes) -> tuple[bytes, bytes]:
-    """(what the DTLS server receives with, what it sends with): client key, server key, client salt, server salt."""
+def session_keys(profile: Profile, material: bytes, *, active: bool) -> tuple[bytes, bytes]:
+    """(what we receive with, what we send with); `active`: we were the DTLS client.
+
+    The material is client key, server key, client salt, server salt (RFC 5764 section 4.2).
+    """
     keys, salts = material[: 2 * profile.key], material[2 * profile.key :]
-    return keys[: profile.key] + salts[: profile.salt], keys[profile.key :] + salts[profile.salt :]
+    client = keys[: profile.key] + salts[: profile.salt]
+    server = keys[profile.key :] + salts[profile.salt :]
+    return (server, client) if active else (client, server)
 
 
 def _create(profile: Profile, key: bytes, direction: int, window: int) -> Any:

@@ -179,7 +179,7 @@ class WebRtcPort(LoopActor):
 
     @receives(_DtlsDue)
     def on_dtls_due(self, message: _DtlsDue) -> None:
-        """See `DtlsServer.wake`."""
+        """See `DtlsAssociation.wake`."""
         if message.session in self._sessions:
             self._guarded(message.session, message.session.dtls_due)
 

@@ -15,7 +15,7 @@ from arcly_actors import limits
 from arcly_actors.errors import Malformed
 from arcly_actors.runtime import Timer, notify
 from arcly_actors.transport.addresses import Address
-from arcly_actors.transport.dtls import DtlsServer, DtlsState, Identity
+from arcly_actors.transport.dtls import DtlsAssociation, DtlsState, Identity
 from arcly_actors.transport.dtls_srtp import (
     Fingerprint,
     IceAgent,
@@ -27,7 +27,7 @@ from arcly_actors.transport.dtls_srtp import (
     TransportConnected,
     TransportFigures,
 )
-from arcly_actors.transport.srtp import SrtpReceiver, SrtpSender, server_keys
+from arcly_actors.transport.srtp import SrtpReceiver, SrtpSender, session_keys
 from arcly_actors.transport.srtp_batch import Scratch, SharedPackets, send_group
 from arcly_actors.transport.udp_socket import Datagrams, Path, Source
 
@@ -95,7 +95,8 @@ class WebRtcSession:
         self._port = port
         self._udp = port.udp
         self._scratch = port.scratch
-        self._dtls = DtlsServer(port.identity, tuple((one.algorithm, one.value) for one in remote.fingerprints))
+        prints = tuple((one.algorithm, one.value) for one in remote.fingerprints)
+        self._dtls = DtlsAssociation(port.identity, prints, active=remote.active)
         self._dtls_timer: Timer | None = None
         self._path: Path | None = None
         self._out: SrtpSender | None = None
@@ -206,6 +207,9 @@ class WebRtcSession:
                 self._path = path
         if answer.reply is not None:
             self._udp.send(answer.reply, path)
+        if answer.validated and self.state is SessionState.OPEN:
+            self._dtls.start()  # after the reply, without which some peers do not expect it
+            self._dtls_went_on()
         return answer.validated or answer.reply is not None
 
     def dtls_arrived(self, datagram: bytes) -> None:
@@ -296,7 +300,7 @@ class WebRtcSession:
                 self._udp.send(datagram, self._path)
 
     def _connect(self) -> None:
-        receiving, sending = server_keys(self._dtls.profile, self._dtls.material)
+        receiving, sending = session_keys(self._dtls.profile, self._dtls.material, active=self._dtls.active)
         self._dtls.material = b""
         self._in = SrtpReceiver(self._dtls.profile, receiving, self.figures.dropped)
         self._out = SrtpSender(self._dtls.profile, sending)

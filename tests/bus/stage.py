@@ -18,6 +18,7 @@ from arcly_actors.egress.view import View
 from arcly_actors.ingest.in_process import InProcessPublisher, Tracks
 from arcly_actors.ingest.publisher import KeyframeNeeded, PublishAccepted, Publishing, PublishLost
 from arcly_actors.media.frame import MediaFrame, Track
+from arcly_actors.renditions import Renditions
 from arcly_actors.runtime import ChildSpec, Exited, LoopActor, RestartPolicy, Supervisor, System, TreeNode, receives, tree
 from arcly_actors.runtime.policy import Backoff, Intensity
 from arcly_actors.runtime.receiver import Crash
@@ -165,7 +166,9 @@ class _Session(LoopActor):
         self._viewer = viewer
 
     def on_start(self) -> None:
-        self._viewer.view = View(self.system, self._viewer.bus, self.actor_ref, self._viewer.viewing)
+        self._viewer.view = View(
+            self.system, self._viewer.bus, self.actor_ref, self._viewer.viewing, self._viewer.renditions
+        )
         self.watch(self._viewer.view.start())
 
     @receives(Seated)
@@ -190,11 +193,20 @@ class Viewer:
 
     view: View
 
-    def __init__(self, stage: Stage, key: StreamKey, join: Join | None, room: int | None) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        key: StreamKey,
+        join: Join | None,
+        room: int | None,
+        viewing: Viewing | None = None,
+        renditions: Renditions | None = None,
+    ) -> None:
         self.bus = stage.bus
+        self.renditions = renditions
         self.probe = Probe(stage.system)
         self.outlet = MemoryOutlet(room)
-        self.viewing = Viewing(key, "test", "there", "tokens", TokenEncoder, join)
+        self.viewing = viewing or Viewing(key, "test", "there", "tokens", TokenEncoder, join)
         self.session: pykka.ActorRef[Any] = _Session.start(stage.system, self)
 
     @property

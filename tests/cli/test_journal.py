@@ -37,6 +37,11 @@ EVENTS: tuple[tuple[bus.Event, str], ...] = (
         bus.SubscriberLagged(KEY, 3, 40),
         "WARNING live/cam viewer 3 is too slow: skipped 40 frames to the newest keyframe",
     ),
+    (
+        bus.SubscriberDegraded(KEY, 3, 512_345),
+        "WARNING live/cam viewer 3 gets keyframes only: its path takes about 512 kb/s",
+    ),
+    (bus.SubscriberRecovered(KEY, 3, 2_000_000), "INFO    live/cam viewer 3 gets every picture again"),
     (bus.SubscriberEvicted(KEY, 3, Refusal.LAGGED, "5 s"), "WARNING live/cam viewer 3 evicted (lagged): 5 s"),
     (
         bus.SubscriberRefused("x/y", "rtmp", "10.0.0.1:5", Refusal.UNKNOWN_APPLICATION, "no x"),
@@ -46,6 +51,27 @@ EVENTS: tuple[tuple[bus.Event, str], ...] = (
     (
         bus.GopOutgrown(KEY, 600, 9),
         "WARNING live/cam GOP too long for the cache (600 frames, 9 bytes): joiners wait",
+    ),
+    (
+        bus.BFramesDropped(KEY, "webrtc", 7),
+        "WARNING live/cam 7 B-frames dropped for webrtc: the encoder should send none",
+    ),
+    (bus.BFramesRefused(KEY, "webrtc", "no"), "WARNING live/cam webrtc viewers ended: no"),
+    (
+        bus.TranscodeStarted(KEY, "webrtc", 1, "aac", "opus"),
+        "INFO    live/cam transcoding track 1 from aac to opus for webrtc",
+    ),
+    (
+        bus.TranscodeStopped(KEY, "flv", 1, 50, 2, 1),
+        "INFO    live/cam transcoding of track 1 for flv stopped: 50 frames made, 2 dropped, 1 damaged",
+    ),
+    (
+        bus.TranscodeLagged(KEY, "webrtc", 0, 9),
+        "WARNING live/cam transcoding of track 0 for webrtc too slow: 9 frames skipped",
+    ),
+    (
+        bus.TranscodeFailed(KEY, "hls", 1, "OSError()", resting=False),
+        "ERROR   live/cam transcoding of track 1 for hls failed (OSError()): started again",
     ),
     (bus.ActorRestarted("bus/directory", 2), "WARNING bus/directory restarted (restart 2)"),
     (

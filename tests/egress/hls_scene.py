@@ -6,16 +6,20 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import pykka
+
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.events import Events
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Announce, Claim, KeyframeWanted, Lease, Push, Release
 from arcly_actors.bus.policy import ApplicationPolicy
 from arcly_actors.clock import NS_PER_S
+from arcly_actors.egress.hls import HlsStream
 from arcly_actors.egress.hls_origin import HlsOrigin
 from arcly_actors.egress.hls_policy import HlsPolicy
 from arcly_actors.egress.hls_resources import read_path
 from arcly_actors.media.frame import MediaFrame, Track
+from arcly_actors.renditions import Renditions
 from arcly_actors.runtime import LoopActor, Supervisor, System, receives, run_virtual
 from arcly_actors.runtime.policy import RestartPolicy
 from tests.support.streams import Clip
@@ -51,9 +55,13 @@ class Scene:
         self.bus = Bus(system, {"live": rules}, self.events, lambda _, __: ())
         self.root = Supervisor.start(system, "bus")
         self.directory = self.bus.start_directory(self.root, RestartPolicy())
-        self.origin = HlsOrigin(system, self.bus, {"live": policy})
+        self.renditions = Renditions(system, self.events, {}, lambda: self.root)
+        self.origin = HlsOrigin(system, self.bus, {"live": policy}, self._start_packager)
         self.source = Source.start(system)
         self.lease: Lease | None = None
+
+    def _start_packager(self, key: StreamKey, policy: HlsPolicy) -> pykka.ActorRef[HlsStream]:
+        return HlsStream.start(self.system, self.origin._bus, key, policy, self.renditions)
 
     async def publish(self, tracks: tuple[Track, ...], *, answers_keyframes: bool = False) -> None:
         """Take the publish slot."""

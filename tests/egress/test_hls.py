@@ -1,8 +1,10 @@
 """The packager actor, in virtual time."""
 
 import asyncio
+import io
 from dataclasses import replace
 
+import av
 import pytest
 
 from arcly_actors import limits
@@ -185,6 +187,51 @@ def test_a_takeover_by_another_resolution_has_its_own_initialisation() -> None:
         one, other = [await scene.get(name) for name in listing.inits]
         assert one != other
         assert b"RESOLUTION=320x96" in await scene.get("index.m3u8")
+
+    act(script)
+
+
+def sounds_of(data: bytes) -> list[str]:
+    """The codec of each sound packet."""
+    with av.open(io.BytesIO(data), "r") as source:
+        return [packet.stream.codec_context.name for packet in source.demux(audio=0) if packet.size]
+
+
+@pytest.mark.parametrize("container", list(Container))
+def test_the_sound_of_an_opus_publisher_is_packaged_as_aac(container: Container) -> None:
+    async def script(scene: Scene) -> None:
+        opus = clip(audio=CodecId.OPUS)
+        await scene.publish(opus.tracks)
+        await scene.play(opus, 6.5)
+        listing = await scene.media()
+        assert len(listing.segments) == 3
+        assert listing.discontinuities == 0
+        init = await scene.get(listing.inits[0]) if listing.inits else b""
+        for name in listing.segments:
+            sounds = sounds_of(init + await scene.get(name))
+            assert set(sounds) == {"aac"}
+            assert len(sounds) == pytest.approx(94, abs=4)  # two seconds of 1024 samples
+        assert b"mp4a.40.2" in await scene.get("index.m3u8")
+
+    act(script, HlsPolicy(container=container))
+
+
+def test_sound_that_changes_to_one_that_players_do_not_know_goes_on_as_aac() -> None:
+    async def script(scene: Scene) -> None:
+        opus = clip(audio=CodecId.OPUS)
+        await scene.publish(clip().tracks)
+        await scene.play(clip(), 4.5)
+        first = await scene.media()
+        scene.release()
+        await scene.publish(opus.tracks)
+        await scene.play(opus, 6.5)
+        listing = await scene.media()
+        assert listing.discontinuities == 1
+        assert listing.sequence == first.sequence
+        assert len(listing.segments) >= len(first.segments) + 3
+        init = await scene.get(listing.inits[-1])
+        assert set(sounds_of(init + await scene.get(listing.segments[-1]))) == {"aac"}
+        assert (len(scene.renditions.reports()), len(listing.segments)) == (1, len(set(listing.segments)))
 
     act(script)
 

@@ -18,7 +18,10 @@ DECODERS = {CodecId.H265: {"hevc"}, CodecId.AV1: {"libdav1d", "av1"}, CodecId.VP
 
 @pytest.mark.parametrize(("video", "audio"), PAIRS)
 async def test_codecs(clip_file: ClipFile, video: CodecId, audio: CodecId) -> None:
-    async with live(hls={"segment": "500ms"}) as server, av_publishes(server, clip_file(video, audio), "live/cam"):
+    async with (
+        live(hls={"segment": "500ms"}, audio="passthrough") as server,
+        av_publishes(server, clip_file(video, audio), "live/cam"),
+    ):
         urls = (server.rtmp(), server.flv(), server.hls())
         for url, probed in zip(urls, await asyncio.gather(*(av_play(url) for url in urls)), strict=True):
             picture, sound = sorted(probed.streams, key=lambda stream: not stream.width)

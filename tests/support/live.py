@@ -129,7 +129,11 @@ class _Log(logging.Handler):
         self._server.notice()
 
 
-ANYWHERE: Mapping[str, Any] = {"rtmp": {"listen": "127.0.0.1:0"}, "http": {"listen": "127.0.0.1:0"}}
+ANYWHERE: Mapping[str, Any] = {
+    "rtmp": {"listen": "127.0.0.1:0"},
+    "http": {"listen": "127.0.0.1:0"},
+    "webrtc": {"listen": "127.0.0.1:0"},
+}
 
 
 @contextlib.asynccontextmanager

@@ -1,7 +1,9 @@
 """A topology whose ports the system chooses, for tests that run a whole engine."""
 
-from arcly_actors.topology import Address, Endpoints, Http, Rtmp, Topology
+from arcly_actors.topology import Address, Endpoints, Http, Rtmp, Topology, WebRtc
 
 ANY = Address("127.0.0.1", 0)
-LOOPBACK = Topology(endpoints=Endpoints(rtmp=Rtmp(listen=ANY), http=Http(listen=ANY)))
-TOPOLOGY_FILE = 'version: 1\nendpoints: {rtmp: {listen: "127.0.0.1:0"}, http: {listen: "127.0.0.1:0"}}\n'
+LOOPBACK = Topology(endpoints=Endpoints(rtmp=Rtmp(listen=ANY), http=Http(listen=ANY), webrtc=WebRtc(listen=ANY)))
+TOPOLOGY_FILE = """version: 1
+endpoints: {rtmp: {listen: "127.0.0.1:0"}, http: {listen: "127.0.0.1:0"}, webrtc: {listen: "127.0.0.1:0"}}
+"""

@@ -79,6 +79,46 @@ audio.layout = "stereo"
 out.start_encoding()
 """
 
+# For Debian's Python, which has the bindings. Packages: gstreamer1.0-plugins-base, -good and -bad, gstreamer1.0-nice,
+# python3-gst-1.0, gir1.2-gst-plugins-bad-1.0.
+_GSTREAMER = """
+import sys, gi
+gi.require_version("Gst", "1.0"); gi.require_version("GstWebRTC", "1.0"); gi.require_version("GstSdp", "1.0")
+from gi.repository import GLib, Gst, GstSdp, GstWebRTC
+Gst.init(None)
+loop, way = GLib.MainLoop(), GstWebRTC.WebRTCRTPTransceiverDirection
+bin = "webrtcbin name=peer bundle-policy=max-bundle "
+if sys.argv[1] == "whip":
+    pipe = Gst.parse_launch(bin +
+        "audiotestsrc is-live=true ! opusenc ! rtpopuspay pt=96 ! peer. "
+        "videotestsrc is-live=true ! video/x-raw,width=160,height=90 ! vp8enc deadline=1 ! rtpvp8pay pt=97 ! peer.")
+    peer = pipe.get_by_name("peer")
+    for number in range(2):
+        peer.emit("get-transceiver", number).set_property("direction", way.SENDONLY)
+else:
+    pipe = peer = Gst.parse_launch(bin)
+    for caps in ("media=audio,encoding-name=OPUS,payload=96,clock-rate=48000,encoding-params=(string)2",
+                 "media=video,encoding-name=H264,payload=97,clock-rate=90000"):
+        peer.emit("add-transceiver", way.RECVONLY, Gst.Caps.from_string("application/x-rtp," + caps))
+def created(promise, *_):
+    promise.wait()
+    reply = promise.get_reply()
+    offer = reply.get_value("offer")
+    peer.emit("set-local-description", offer, Gst.Promise.new())
+def gathered(*_):
+    if peer.get_property("ice-gathering-state") == GstWebRTC.WebRTCICEGatheringState.COMPLETE:
+        sys.stdout.write(peer.get_property("local-description").sdp.as_text())
+        loop.quit()
+def needed(*_):
+    peer.emit("create-offer", None, Gst.Promise.new_with_change_func(created, None))
+peer.connect("notify::ice-gathering-state", gathered)
+peer.connect("on-negotiation-needed", needed)
+GLib.timeout_add_seconds(10, loop.quit)
+pipe.set_state(Gst.State.PLAYING)
+loop.run()
+pipe.set_state(Gst.State.NULL)
+"""
+
 
 async def chromium() -> dict[str, str]:
     """One browser, one page, all its offers."""
@@ -149,8 +189,20 @@ def ffmpeg() -> dict[str, str]:
         return {"ffmpeg-8-whip": server.bodies[0]}  # type: ignore[attr-defined]  # as above
 
 
+def gstreamer() -> dict[str, str]:
+    """What GStreamer's webrtcbin, inside its WHIP and WHEP elements, offers; nothing where it is not there."""
+    offers = {}
+    for name in ("whip", "whep"):
+        call = ["/usr/bin/python3", "-c", _GSTREAMER, name]
+        made = subprocess.run(call, timeout=30, check=False, capture_output=True, text=True)
+        if made.stdout:
+            offers[f"gstreamer-1.22-{name}"] = made.stdout.replace("\r", "").replace("\n", "\r\n")
+    return offers
+
+
 def without_the_machine(sdp: str) -> str:
-    """Addresses of the recording machine become documentation addresses (RFC 5737, RFC 3849)."""
+    """Addresses of the recording machine become documentation addresses (RFC 5737, RFC 3849), and it has no name."""
+    sdp = re.sub(r"(user\d+@)\S+", r"\g<1>host", sdp)
     sdp = re.sub(r"(c=IN IP4 )(?!127\.0\.0\.1|0\.0\.0\.0)\S+", r"\g<1>192.0.2.1", sdp)
     sdp = re.sub(r"(a=candidate:(?:\S+ ){4})\d+\.\S+(?= )", r"\g<1>192.0.2.1", sdp)
     return re.sub(r"(a=candidate:(?:\S+ ){4})\S+:\S+(?= )", r"\g<1>2001:db8::1", sdp)
@@ -158,7 +210,7 @@ def without_the_machine(sdp: str) -> str:
 
 async def main() -> None:
     """All of them."""
-    offers = {**await chromium(), **await aiortc(), **ffmpeg()}
+    offers = {**await chromium(), **await aiortc(), **ffmpeg(), **gstreamer()}
     OFFERS.mkdir(parents=True, exist_ok=True)
     for name, sdp in offers.items():
         (OFFERS / f"{name}.sdp").write_bytes(without_the_machine(sdp).encode())

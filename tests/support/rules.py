@@ -17,7 +17,8 @@ MAX_FUNCTION_LINES = 64
 # DESIGN §3: who may import whom. Every package may import the leaves, and itself.
 LEAVES = {"errors", "clock", "limits", "version"}
 _KERNEL = {"media", "protocols", "transport", "runtime", "bus"}
-_STREAMING = _KERNEL | {"ingest", "egress", "endpoints"}
+_RENDERED = _KERNEL | {"renditions"}
+_STREAMING = _RENDERED | {"ingest", "egress", "endpoints"}
 _ENGINE = _STREAMING | {"topology", "script", "engine"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{leaf: set() for leaf in LEAVES},
@@ -26,12 +27,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": set(),
     "transport": {"runtime"},
     "bus": {"media", "runtime"},
+    "renditions": {"media", "runtime", "bus"},
     "ingest": _KERNEL,
-    "egress": _KERNEL,
-    "endpoints": _KERNEL | {"ingest", "egress"},
+    "egress": _RENDERED,
+    "endpoints": _RENDERED | {"ingest", "egress"},
     "topology": _STREAMING,
     "script": _STREAMING | {"topology"},
-    "console": _KERNEL,
+    "console": _RENDERED,
     "stream": _STREAMING,
     "loop": set(),
     "engine": _ENGINE | {"console", "stream", "loop", "threaded"},

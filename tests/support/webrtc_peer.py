@@ -1,4 +1,4 @@
-"""The other end of a `WebRtcPort`: ICE checks, a DTLS client and SRTP, as plain calls (`Peer`) or on a socket.
+"""The other end of a `WebRtcPort`: ICE checks, DTLS and SRTP, as plain calls (`Peer`) or on a socket.
 
 DTLS and SRTP are aiortc's certificate, pyOpenSSL and pylibsrtp's own `Session`, nothing of ours.
 """
@@ -6,6 +6,7 @@ DTLS and SRTP are aiortc's certificate, pyOpenSSL and pylibsrtp's own `Session`,
 import asyncio
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pylibsrtp
@@ -17,6 +18,9 @@ from aiortc.rtcdtlstransport import (
     RTCCertificate,
     SRTPProtectionProfile,
 )
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL
 from pylibsrtp import Policy
 
@@ -28,9 +32,19 @@ _CERTIFICATE = RTCCertificate.generateCertificate()
 
 
 class Peer(Noticing):
-    """A WebRTC peer without a socket: what it wants to send goes to `out`. Set `transport` before anything else."""
+    """A WebRTC peer without a socket: what it wants to send goes to `out`. Set `transport` before anything else.
 
-    def __init__(self, *profiles: SRTPProtectionProfile, ufrag: str = "peer", pwd: str = "x" * 24) -> None:
+    It is the DTLS client, or with `passive` the server.
+    """
+
+    def __init__(
+        self,
+        *profiles: SRTPProtectionProfile,
+        ufrag: str = "peer",
+        pwd: str = "x" * 24,
+        passive: bool = False,
+        certificate: RTCCertificate = _CERTIFICATE,
+    ) -> None:
         super().__init__()
         self.out: Callable[[bytes], None] = lambda _datagram: None
         self.credentials = IceCredentials(ufrag, pwd)
@@ -42,10 +56,16 @@ class Peer(Noticing):
         self.rtcp: list[bytes] = []
         self.flights = 0
         self.refused = 0
-        context = _CERTIFICATE._create_ssl_context(list(self.profiles))
+        self.passive = passive
+        self.certificate = certificate
+        context = certificate._create_ssl_context(list(self.profiles))
         context.set_max_proto_version(0xFEFD)
+        context.set_cipher_list(b"ECDHE+AESGCM")  # with certificates of every kind
         self._ssl = SSL.Connection(context)
-        self._ssl.set_connect_state()
+        if passive:
+            self._ssl.set_accept_state()
+        else:
+            self._ssl.set_connect_state()
         self._ssl.set_ciphertext_mtu(1200)
         self._in: Any = None
         self._out: Any = None
@@ -56,8 +76,8 @@ class Peer(Noticing):
     @property
     def parameters(self) -> RemoteParameters:
         """What its offer says."""
-        prints = tuple(Fingerprint(one.algorithm, one.value) for one in _CERTIFICATE.getFingerprints())
-        return RemoteParameters(self.credentials, prints)
+        prints = tuple(Fingerprint(one.algorithm, one.value) for one in self.certificate.getFingerprints())
+        return RemoteParameters(self.credentials, prints, active=self.passive)
 
     def request(self, *, nominate: bool = True, pwd: str | None = None, ufrag: str | None = None) -> bytes:
         """An ICE check."""
@@ -74,7 +94,7 @@ class Peer(Noticing):
         self.out(self.request(nominate=nominate))
 
     def shake_hands(self) -> None:
-        """Send the first flight, or go on."""
+        """Send the first flight (wait for it), or go on."""
         try:
             self._ssl.do_handshake()
         except SSL.WantReadError:
@@ -149,9 +169,27 @@ class Peer(Noticing):
         material = self._ssl.export_keying_material(
             b"EXTRACTOR-dtls_srtp", 2 * (profile.key_length + profile.salt_length)
         )
-        self._out = _session(profile, profile.get_key_and_salt(material, 0), Policy.SSRC_ANY_OUTBOUND)
-        self._in = _session(profile, profile.get_key_and_salt(material, 1), Policy.SSRC_ANY_INBOUND)
+        self._out = _session(profile, profile.get_key_and_salt(material, int(self.passive)), Policy.SSRC_ANY_OUTBOUND)
+        self._in = _session(profile, profile.get_key_and_salt(material, int(not self.passive)), Policy.SSRC_ANY_INBOUND)
         self.connected = True
+
+
+def rsa_certificate() -> RTCCertificate:
+    """As GStreamer makes them."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "peer")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    return RTCCertificate(key, made)  # type: ignore[arg-type]  # it is made for EC keys and passes any on to OpenSSL
 
 
 def _session(profile: SRTPProtectionProfile, key: bytes, kind: int) -> pylibsrtp.Session:
@@ -206,5 +244,6 @@ async def meet(peer: Peer, wireless: Wireless) -> None:
     """ICE and DTLS, from the peer's first check to its SRTP keys."""
     peer.check()
     await peer.until(lambda: peer.answers)
-    peer.shake_hands()
+    if not peer.passive:
+        peer.shake_hands()
     await peer.until(lambda: peer.connected)

@@ -13,19 +13,29 @@ from arcly_actors.topology import (
     Endpoints,
     GopCache,
     Http,
+    IceServer,
     Rtmp,
     Rtmps,
     Subscriber,
     Supervision,
     Tls,
     Topology,
+    WebRtc,
     duration,
     size,
 )
 
 
+def test_http_disabled_leaves_nobody_to_open_webrtc_sessions() -> None:
+    assert "webrtc" not in Endpoints(http=Http(enabled=False)).listeners()
+
+
 def test_a_default_topology_listens_on_this_machine_only() -> None:
-    assert Topology().endpoints.listeners() == {"rtmp": Address("127.0.0.1", 1935), "http": Address("127.0.0.1", 8080)}
+    assert Topology().endpoints.listeners() == {
+        "rtmp": Address("127.0.0.1", 1935),
+        "http": Address("127.0.0.1", 8080),
+        "webrtc": Address("127.0.0.1", 8189),
+    }
 
 
 def test_without_a_file_live_is_the_only_application_and_has_the_policy_of_the_bus() -> None:
@@ -54,11 +64,20 @@ def test_the_python_form_is_the_file() -> None:
             rtmp=Rtmp(enabled=False),
             rtmps=Rtmps(listen=Address("::", 1936), tls=Tls(certificate=Path("c.pem"), key=Path("k.pem"))),
             http=Http(cors=("*", "https://player.example:8443")),
+            webrtc=WebRtc(
+                listen=Address("::", 0),
+                advertise=("203.0.113.7", "2001:db8::7"),
+                ice_servers=(IceServer(url="turn:turn.example:3478", username="u", credential="c"),),
+            ),
         ),
         supervision=Supervision(strategy="rest_for_one", backoff=Backoff(first=duration("1s"), jitter=0)),
     )
     assert Topology.parse(made.to_yaml()) == made
-    assert made.endpoints.listeners() == {"rtmps": Address("::", 1936), "http": Address("127.0.0.1", 8080)}
+    assert made.endpoints.listeners() == {
+        "rtmps": Address("::", 1936),
+        "http": Address("127.0.0.1", 8080),
+        "webrtc": Address("::", 0),
+    }
 
 
 def test_text_with_units_is_understood_in_python_too() -> None:
@@ -85,6 +104,8 @@ def test_a_topology_does_not_change() -> None:
         {"endpoints": {"http": {"cors": ["player.example"]}}},
         {"endpoints": {"http": {"cors": ["https://player.example/path"]}}},
         {"endpoints": {"rtmp": {"listen": "127.0.0.1:8080"}}},
+        {"endpoints": {"webrtc": {"advertise": ["cam.example"]}}},
+        {"endpoints": {"webrtc": {"ice_servers": [{"url": "http://turn.example"}]}}},
         {"supervision": {"backoff": {"first": "31s"}}},
     ],
 )
@@ -94,5 +115,5 @@ def test_values_that_cannot_work_are_refused_in_python_too(value: dict[str, obje
 
 
 def test_a_disabled_endpoint_leaves_its_address_to_others() -> None:
-    endpoints = Endpoints(rtmp=Rtmp(enabled=False, listen=Address("127.0.0.1", 8080)))
+    endpoints = Endpoints(rtmp=Rtmp(enabled=False, listen=Address("127.0.0.1", 8080)), webrtc=WebRtc(enabled=False))
     assert endpoints.listeners() == {"http": Address("127.0.0.1", 8080)}

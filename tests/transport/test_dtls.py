@@ -1,4 +1,4 @@
-"""The DTLS server by itself: flights, fingerprints, and bytes that are no DTLS."""
+"""A DTLS association by itself, in both roles: flights, fingerprints, and bytes that are no DTLS."""
 
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -10,15 +10,17 @@ from OpenSSL import SSL
 
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S, VirtualClock
-from arcly_actors.transport.dtls import DtlsServer, DtlsState, Identity, datagrams
-from tests.support.webrtc_peer import Peer
+from arcly_actors.transport.dtls import DtlsAssociation, DtlsState, Identity, datagrams
+from arcly_actors.transport.srtp import key_length
+from tests.support.webrtc_peer import Peer, rsa_certificate
 
 IDENTITY = Identity(VirtualClock())
 
 
-def server(peer: Peer) -> DtlsServer:
-    """A server for this peer, joined by memory; what the peer sends is answered within the call."""
-    made = DtlsServer(IDENTITY, tuple((one.algorithm, one.value) for one in peer.parameters.fingerprints))
+def joined(peer: Peer) -> DtlsAssociation:
+    """The other end of this peer, joined by memory; what the peer sends is answered within the call."""
+    prints = tuple((one.algorithm, one.value) for one in peer.parameters.fingerprints)
+    made = DtlsAssociation(IDENTITY, prints, active=peer.passive)
 
     def carry(datagram: bytes) -> None:
         made.receive(datagram)
@@ -29,13 +31,24 @@ def server(peer: Peer) -> DtlsServer:
     return made
 
 
-def test_both_ends_have_the_same_keys_and_say_goodbye() -> None:
-    peer = Peer()
-    made = server(peer)
-    peer.shake_hands()
+def shake_hands(made: DtlsAssociation, peer: Peer) -> None:
+    """Whoever is the client begins."""
+    made.start()
+    for datagram in made.take():
+        peer.receive(datagram)
+    if not peer.passive:
+        peer.shake_hands()
+
+
+@pytest.mark.parametrize("passive", [False, True])
+def test_both_ends_have_the_same_keys_and_say_goodbye(passive: bool) -> None:
+    peer = Peer(passive=passive)
+    made = joined(peer)
+    shake_hands(made, peer)
     assert (made.state, peer.connected) == (DtlsState.CONNECTED, True)
-    assert made.profile.name == "SRTP_AEAD_AES_128_GCM"
-    assert len(made.material) == 2 * 28
+    # The server chooses: we the fastest, aiortc the longest key.
+    assert made.profile.name == ("SRTP_AEAD_AES_256_GCM" if passive else "SRTP_AEAD_AES_128_GCM")
+    assert made.material == peer._ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", key_length(made.profile))
     assert made.wake_in() is None
     made.close()
     for datagram in made.take():
@@ -46,7 +59,7 @@ def test_both_ends_have_the_same_keys_and_say_goodbye() -> None:
 
 def test_a_flight_is_repeated_on_time() -> None:
     peer = Peer()
-    made = server(peer)
+    made = joined(peer)
     first: list[bytes] = []
     peer.out = first.append
     peer.shake_hands()
@@ -59,8 +72,41 @@ def test_a_flight_is_repeated_on_time() -> None:
     assert made.take() == []
 
 
-def test_only_the_signalled_certificate_is_accepted() -> None:
-    peer = Peer()
+def test_a_client_says_hello_once_and_a_server_waits() -> None:
+    client, server = joined(Peer(passive=True)), joined(Peer())
+    assert client.wake_in() is None
+    client.start()
+    assert [datagram[0] for datagram in client.take()] == [22]
+    assert client.wake_in()
+    client.start()
+    server.start()
+    assert client.take() == server.take() == []
+    client.close()
+    client.start()
+    assert client.take() == []
+
+
+def test_a_client_takes_servers_with_rsa_certificates() -> None:
+    peer = Peer(passive=True, certificate=rsa_certificate())
+    made = joined(peer)
+    shake_hands(made, peer)
+    assert (made.state, peer.connected) == (DtlsState.CONNECTED, True)
+
+
+def test_two_clients_end_in_a_failure() -> None:
+    made = joined(Peer(passive=True))
+    made.start()
+    made.take()
+    other = Peer()
+    other.out = made.receive
+    other.shake_hands()
+    assert made.state is DtlsState.FAILED
+    assert made.failure
+
+
+@pytest.mark.parametrize("passive", [False, True])
+def test_only_the_signalled_certificate_is_accepted(passive: bool) -> None:
+    peer = Peer(passive=passive)
     good = {one.algorithm: one.value for one in peer.parameters.fingerprints}
     for prints, fine in (
         ((("SHA-256", good["sha-256"].lower()),), True),
@@ -69,16 +115,16 @@ def test_only_the_signalled_certificate_is_accepted() -> None:
         ((("sha-1", "AA"),), False),
         ((), False),
     ):
-        other = Peer()
-        made = server(other)
+        other = Peer(passive=passive)
+        made = joined(other)
         made._fingerprints = prints
-        other.shake_hands()
+        shake_hands(made, other)
         assert made.state is (DtlsState.CONNECTED if fine else DtlsState.FAILED)
 
 
 def test_the_certificate_is_one_for_the_port_and_valid_now() -> None:
     peer = Peer()
-    made = server(peer)
+    made = joined(peer)
     peer.shake_hands()
     assert made.state is DtlsState.CONNECTED
     seen = peer._ssl.get_peer_certificate(as_cryptography=True)
@@ -89,13 +135,13 @@ def test_the_certificate_is_one_for_the_port_and_valid_now() -> None:
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)
-@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=4))
-def test_damaged_flights_end_in_a_state_and_never_in_an_exception(damages: list[tuple[int, int]]) -> None:
-    peer = Peer()
-    made = server(peer)
+@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
+def test_damaged_flights_end_in_a_state_and_never_in_an_exception(damages: list[tuple[int, int]], passive: bool) -> None:
+    peer = Peer(passive=passive)
+    made = joined(peer)
     flights: list[bytes] = []
     peer.out = flights.append
-    peer.shake_hands()
+    shake_hands(made, peer)
     for where, value in damages:
         if not flights:
             break
@@ -110,9 +156,10 @@ def test_damaged_flights_end_in_a_state_and_never_in_an_exception(damages: list[
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)
-@given(st.lists(st.binary(max_size=200).map(lambda rest: b"\x16\xfe\xfd" + rest), max_size=5))
-def test_noise_is_no_handshake(noise: list[bytes]) -> None:
-    made = server(Peer())
+@given(st.lists(st.binary(max_size=200).map(lambda rest: b"\x16\xfe\xfd" + rest), max_size=5), st.booleans())
+def test_noise_is_no_handshake(noise: list[bytes], passive: bool) -> None:
+    made = joined(Peer(passive=passive))
+    made.start()
     for datagram in noise:
         made.receive(datagram)
         made.take()

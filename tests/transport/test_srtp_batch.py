@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from arcly_actors import limits
 from arcly_actors.clock import SystemClock
 from arcly_actors.transport.addresses import Address
-from arcly_actors.transport.srtp import PROFILES, Profile, SrtpReceiver, SrtpSender, server_keys
+from arcly_actors.transport.srtp import PROFILES, Profile, SrtpReceiver, SrtpSender, session_keys
 from arcly_actors.transport.srtp_batch import Scratch, SharedPackets, grouped, send_group
 from arcly_actors.transport.udp_socket import UdpSocket
 from tests.support.memory_udp import MemoryUdp
@@ -50,7 +50,9 @@ def test_what_is_no_rtp_packet_or_too_long_is_refused(size: int) -> None:
 def test_the_keys_of_both_directions_are_cut_as_the_rfc_says() -> None:
     profile = PROFILES[0]
     material = b"C" * 16 + b"S" * 16 + b"c" * 12 + b"s" * 12
-    assert server_keys(profile, material) == (b"C" * 16 + b"c" * 12, b"S" * 16 + b"s" * 12)
+    client, server = b"C" * 16 + b"c" * 12, b"S" * 16 + b"s" * 12
+    assert session_keys(profile, material, active=False) == (client, server)
+    assert session_keys(profile, material, active=True) == (server, client)
 
 
 @pytest.fixture

@@ -61,8 +61,8 @@ class Rig:
         self.calls.append(Call(peer, Wireless(peer, host, **sockets), peer.transport, owner))
         return self.calls[-1]
 
-    async def call(self, *profiles: Any, **sockets: Any) -> Call:
-        made = await self.open(Peer(*profiles), **sockets)
+    async def call(self, *profiles: Any, passive: bool = False, **sockets: Any) -> Call:
+        made = await self.open(Peer(*profiles, passive=passive), **sockets)
         await meet(made.peer, made.wireless)
         await made.owner.next(TransportConnected)
         return made
@@ -96,8 +96,9 @@ async def rig(system: System) -> AsyncIterator[MakeRig]:
             call.wireless.close()
 
 
-async def test_a_peer_connects_and_media_goes_both_ways(rig: MakeRig) -> None:
-    call = await rig().call()
+@pytest.mark.parametrize("passive", [False, True])
+async def test_a_peer_connects_and_media_goes_both_ways(rig: MakeRig, passive: bool) -> None:
+    call = await rig().call(passive=passive)
     call.peer.send_rtp(packet(1))
     call.peer.send_rtcp(REPORT)
     assert (await call.owner.next(RtpArrived)).data == packet(1)
@@ -199,9 +200,10 @@ async def test_garbage_from_the_peer_itself_breaks_nothing(rig: MakeRig) -> None
     assert call.owner.of(TransportClosed) == []
 
 
-async def test_both_ends_say_goodbye(rig: MakeRig) -> None:
+@pytest.mark.parametrize("passive", [False, True])
+async def test_both_ends_say_goodbye(rig: MakeRig, passive: bool) -> None:
     made = rig()
-    ours, theirs = await made.call(), await made.call()
+    ours, theirs = await made.call(passive=passive), await made.call(passive=passive)
     ours.transport.close("enough")
     await ours.peer.until(lambda: ours.peer.closed)
     assert await ours.owner.next(TransportClosed) == TransportClosed("enough")

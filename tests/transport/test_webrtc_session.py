@@ -1,5 +1,7 @@
 """A WebRTC session over time and through the lives of its owners, in virtual time on a network in memory."""
 
+import asyncio
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pykka
@@ -64,11 +66,12 @@ class Net:
         self.udp.place(peer, self.places)
         return peer, transport
 
-    async def call(self, owner: pykka.ActorRef[Any]) -> tuple[Peer, DtlsSrtpTransport]:
-        peer, transport = await self.open(owner)
+    async def call(self, owner: pykka.ActorRef[Any], peer: Peer | None = None) -> tuple[Peer, DtlsSrtpTransport]:
+        peer, transport = await self.open(owner, peer)
         peer.check()
         await peer.until(lambda: peer.answers)
-        peer.shake_hands()
+        if not peer.passive:
+            peer.shake_hands()
         await peer.until(lambda: peer.connected)
         await pass_time(1)
         return peer, transport
@@ -100,6 +103,70 @@ async def test_a_handshake_that_stops_half_way_is_reaped(system: System) -> None
     figures = await net.figures()
     assert (figures.sessions, figures.half_open, figures.addresses) == (0, 0, 0)
     assert peer.flights == 0
+
+
+@in_virtual_time
+async def test_a_peer_that_waits_for_us_hears_us_at_its_first_check_and_not_before(system: System) -> None:
+    net, owner = Net(system), Probe(system)
+    peer, transport = await net.open(owner.ref, Peer(passive=True))
+    peer.out(peer.request(pwd="wrong" * 5))
+    await pass_time(NS_PER_S)
+    assert net.udp.sent == []
+    peer.check(nominate=False)
+    await peer.until(lambda: peer.connected)
+    kinds = [data[0] for data, _ in net.udp.sent]
+    assert kinds[:2] == [1, 22]  # the check's answer, then our hello
+    await owner.next(TransportConnected)
+    peer.send_rtp(PACKET)
+    assert (await owner.next(RtpArrived)).data == PACKET
+    assert transport.send_rtp([PACKET])
+    await peer.until(lambda: peer.rtp)
+    hellos = len(net.udp.sent)
+    peer.check()
+    await peer.until(lambda: len(peer.answers) == 2)
+    assert len(net.udp.sent) == hellos + 1
+
+
+@in_virtual_time
+async def test_a_server_that_never_answers_our_hello_is_reaped(system: System) -> None:
+    net, owner = Net(system), Probe(system)
+    peer, _ = await net.open(owner.ref, Peer(passive=True))
+    net.udp.lose = lambda data: 20 <= data[0] < 64
+    peer.check()
+    assert (await owner.next(TransportClosed)).reason == "the handshake did not finish in time"
+    figures = await net.figures()
+    assert (figures.sessions, figures.half_open, figures.addresses) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("passive", [False, True])
+async def test_any_lost_datagram_of_a_handshake_is_made_up_for(system: System, passive: bool) -> None:
+    """In real time, for OpenSSL has a clock of its own: a second for each loss, all of them at once."""
+    net, owner = Net(system), Probe(system)
+    peers = []
+    for loss in range(8):
+        peer, _ = await net.open(owner.ref, Peer(passive=passive))
+        source = ("192.0.2.9", net.places)
+        seen = iter(range(100))
+        peer.out, net.udp.hosts[source] = _lossy(peer.out, seen, loss), _lossy(peer.receive, seen, loss)
+        peers.append(peer)
+        peer.check()
+    for peer in peers:
+        await peer.until(lambda peer=peer: peer.answers)  # type: ignore[misc]  # early binding
+        if not passive:
+            peer.shake_hands()
+    async with asyncio.timeout(10):
+        while not all(peer.connected for peer in peers) or len(owner.of(TransportConnected)) < len(peers):
+            await asyncio.sleep(0)
+            for peer in peers:
+                peer.resend()
+    for peer in peers:
+        assert peer.transport.send_rtp([PACKET])
+        await peer.until(lambda peer=peer: peer.rtp)  # type: ignore[misc]  # early binding
+
+
+def _lossy(carry: Callable[[bytes], None], seen: Iterator[int], loss: int) -> Callable[[bytes], None]:
+    """Lose the `loss`-th datagram of DTLS, counted by `seen` over both ways."""
+    return lambda data: None if 20 <= data[0] < 64 and next(seen) == loss else carry(data)
 
 
 @in_virtual_time

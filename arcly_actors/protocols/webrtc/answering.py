@@ -73,6 +73,8 @@ def _section(
         attributes.append(("mid", media.mid))
     for uri, number in media.extensions.items():
         attributes.append(("extmap", f"{number}{offers.extensions[uri][1]} {uri}"))
+    if section.find("extmap-allow-mixed") is not None:
+        attributes.append(("extmap-allow-mixed", ""))
     attributes += [(media.direction.value, ""), ("rtcp-mux", ""), ("rtcp-mux-only", "")]
     if offers.reduced_size:
         attributes.append(("rtcp-rsize", ""))

@@ -19,6 +19,7 @@ _CODECS: Mapping[tuple[str, int, int], CodecId] = MappingProxyType(
         ("vp8", 90000, 1): CodecId.VP8,
         ("vp9", 90000, 1): CodecId.VP9,
         ("opus", 48000, 2): CodecId.OPUS,
+        ("opus", 48000, 1): CodecId.OPUS,  # not as RFC 7587 §7 wants it, yet there is no other Opus
         ("pcma", 8000, 1): CodecId.PCMA,
         ("pcmu", 8000, 1): CodecId.PCMU,
         ("g722", 8000, 1): CodecId.G722,

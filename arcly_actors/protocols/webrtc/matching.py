@@ -14,7 +14,7 @@ from arcly_actors.media.frame import Track
 from arcly_actors.protocols.webrtc import h264_profile
 from arcly_actors.protocols.webrtc.formats import PayloadFormat
 
-_EXACT, _SUPERSET, _HOPEFUL = 0, 100, 200
+_EXACT, _SUPERSET, _HOPEFUL, _SILENT = 0, 100, 200, 300
 _H264_ECHOED = ("level-asymmetry-allowed", "packetization-mode", "profile-level-id")
 
 
@@ -68,7 +68,8 @@ def _received(offered: PayloadFormat) -> dict[str, str]:
     """The fmtp of an answer that receives: we decode nothing, so what was offered suits us."""
     if offered.codec is CodecId.OPUS:  # RFC 7587 §7.1: stereo=1 is what makes a browser send both channels
         return {"minptime": "10", "useinbandfec": "1", "stereo": "1"}
-    return dict(offered.parameters)
+    # Parameter sets are about what the offerer sends, not about what we do (RFC 6184 §8.2.2, RFC 7798 §7.2.2).
+    return {key: value for key, value in offered.parameters.items() if not key.startswith("sprop-")}
 
 
 def _sent(offered: PayloadFormat, track: Track) -> dict[str, str]:
@@ -84,7 +85,7 @@ def _sent(offered: PayloadFormat, track: Track) -> dict[str, str]:
 def _h264_sent(offered: PayloadFormat, track: Track) -> dict[str, str]:
     """RFC 6184 §8.2.2: the offered profile; the stream's own level when levels may differ, else at most the offered."""
     wanted, stream = _h264_offered(offered), _h264_stream(track)
-    if wanted is None or stream is None:
+    if wanted is None or stream is None or "profile-level-id" not in offered.parameters:
         return dict(offered.parameters)
     asymmetric = offered.parameters.get("level-asymmetry-allowed") == "1"
     level = stream.level if asymmetric else min(stream.level, wanted.level)
@@ -103,10 +104,15 @@ def _h264_stream(track: Track) -> h264_profile.ProfileLevel | None:
 
 
 def _rank_h264(offered: PayloadFormat, track: Track) -> int | None:
-    """Packetization mode 1 only, since pictures are larger than packets (RFC 6184 §6.3)."""
-    wanted = _h264_offered(offered)
-    if wanted is None or wanted.profile is None or offered.parameters.get("packetization-mode") != "1":
+    """Packetization mode 1, since pictures are larger than packets (RFC 6184 §6.3); last, those that name no mode.
+
+    They mean mode 0 by the letter, and are receivers that read every mode and say little (GStreamer).
+    """
+    wanted, mode = _h264_offered(offered), offered.parameters.get("packetization-mode")
+    if wanted is None or wanted.profile is None or mode not in {"1", None}:
         return None
+    if mode is None:
+        return _SILENT
     stream = _h264_stream(track)
     profile = stream.profile if stream else h264_profile.Profile.CONSTRAINED_BASELINE
     if wanted.profile is profile:

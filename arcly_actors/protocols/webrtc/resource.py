@@ -23,7 +23,6 @@ FRAGMENT = "application/trickle-ice-sdpfrag"
 RETRY_AFTER_S = 2
 """What `Retry-After` says: a publisher that was cut off is mostly back by then, and so is a place."""
 
-_CORS = (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "Location, ETag, Link, Retry-After"))
 _ENDPOINT_METHODS = "GET, HEAD, OPTIONS, POST"
 _SESSION_METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH"
 
@@ -112,8 +111,8 @@ class OpenSession:
     token: str | None = None
 
 
-TRICKLED = HttpAnswer(HTTPStatus.NO_CONTENT, _CORS)
-DELETED = HttpAnswer(HTTPStatus.OK, _CORS)
+TRICKLED = HttpAnswer(HTTPStatus.NO_CONTENT)
+DELETED = HttpAnswer(HTTPStatus.OK)
 
 _REFUSED = {
     Refusal.BAD_REQUEST: HTTPStatus.BAD_REQUEST,
@@ -139,7 +138,10 @@ def endpoint(request: HttpRequest, servers: Sequence[IceServer] = ()) -> Start |
         # RFC 9725 §4.6: credentials may be costly to make, so a browser's preflight does not get them.
         preflight = "access-control-request-method" in request.headers
         return _options(_ENDPOINT_METHODS, (("Accept-Post", SDP), *(() if preflight else _links(servers))))
-    if (other := _without_content(request, _ENDPOINT_METHODS, "POST")) is not None:
+    if request.method in {"GET", "HEAD"}:
+        # No content (RFC 9725 §4.1), and the type by which players know a WHEP endpoint (draft-ietf-wish-whep §4.2).
+        return HttpAnswer(HTTPStatus.OK, (("Content-Type", SDP),))
+    if (other := _other_method(request, _ENDPOINT_METHODS, "POST")) is not None:
         return other
     if request.media_type != SDP:
         return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the offer has to be {SDP}", (("Accept-Post", SDP),))
@@ -159,7 +161,9 @@ def session(request: HttpRequest, opened: OpenSession | None) -> Trickle | Resta
         return _unauthorised("the session was opened with another token")
     if request.method == "DELETE":
         return Delete()
-    if (other := _without_content(request, _SESSION_METHODS, "PATCH")) is not None:
+    if request.method in {"GET", "HEAD"}:
+        return HttpAnswer(HTTPStatus.NO_CONTENT)
+    if (other := _other_method(request, _SESSION_METHODS, "PATCH")) is not None:
         return other
     return _patch(request, opened)
 
@@ -194,13 +198,13 @@ def entity_tag(local: IceCredentials) -> str:
 
 def created(answer: str, location: str, etag: str, servers: Sequence[IceServer] = ()) -> HttpAnswer:
     """201: the session is there and can be used."""
-    headers = (*_CORS, ("Content-Type", SDP), ("Location", location), ("ETag", etag), *_links(servers))
+    headers = (("Content-Type", SDP), ("Location", location), ("ETag", etag), *_links(servers))
     return HttpAnswer(HTTPStatus.CREATED, headers, answer.encode())
 
 
 def restarted(text: str, etag: str) -> HttpAnswer:
     """200: ICE starts over; `text` is a fragment with our new credentials."""
-    return HttpAnswer(HTTPStatus.OK, (*_CORS, ("Content-Type", FRAGMENT), ("ETag", etag)), text.encode())
+    return HttpAnswer(HTTPStatus.OK, (("Content-Type", FRAGMENT), ("ETag", etag)), text.encode())
 
 
 def declined(error: ArclyError, statuses: Mapping[Refusal, HTTPStatus]) -> HttpAnswer:
@@ -222,30 +226,23 @@ def declined(error: ArclyError, statuses: Mapping[Refusal, HTTPStatus]) -> HttpA
 def problem(status: HTTPStatus, detail: str, headers: Headers = ()) -> HttpAnswer:
     """An error with its reason as a problem document (RFC 9457)."""
     body = json.dumps({"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail})
-    return HttpAnswer(status, (*_CORS, ("Content-Type", "application/problem+json"), *headers), body.encode())
+    return HttpAnswer(status, (("Content-Type", "application/problem+json"), *headers), body.encode())
 
 
 def _unauthorised(detail: str) -> HttpAnswer:
     return problem(HTTPStatus.UNAUTHORIZED, detail, (("WWW-Authenticate", "Bearer"),))
 
 
-def _without_content(request: HttpRequest, methods: str, own: str) -> HttpAnswer | None:
-    """GET and HEAD succeed and show nothing (RFC 9725 §4.1); None for the resource's own method."""
-    if request.method in {"GET", "HEAD"}:
-        return HttpAnswer(HTTPStatus.NO_CONTENT, _CORS)
+def _other_method(request: HttpRequest, methods: str, own: str) -> HttpAnswer | None:
+    """The refusal of a method that is none of the resource's; None for its own."""
     if request.method != own:
         return problem(HTTPStatus.METHOD_NOT_ALLOWED, f"{methods} are understood here", (("Allow", methods),))
     return None
 
 
 def _options(methods: str, more: Headers) -> HttpAnswer:
-    cors = (
-        *_CORS,
-        ("Access-Control-Allow-Methods", methods),
-        ("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, Link"),
-        ("Access-Control-Max-Age", "86400"),
-    )
-    return HttpAnswer(HTTPStatus.OK, (*cors, ("Allow", methods), *more))
+    """What can be done here. Which web pages may do it (CORS) the site says, as for everything else it serves."""
+    return HttpAnswer(HTTPStatus.OK, (("Allow", methods), *more))
 
 
 def _links(servers: Sequence[IceServer]) -> Headers:

@@ -20,7 +20,7 @@ def answered(name: str, wants: Publish | Play | None = None) -> Negotiation:
 
 
 def test_there_are_recordings() -> None:
-    assert {name.split("-")[0] for name in RECORDED} == {"aiortc", "chromium", "ffmpeg"}
+    assert {name.split("-")[0] for name in RECORDED} == {"aiortc", "chromium", "ffmpeg", "gstreamer"}
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -129,3 +129,19 @@ async def test_aiortc_takes_our_answers(direction: str) -> None:
         assert [audio.currentDirection, video.currentDirection] == [direction, direction]
     finally:
         await pc.close()
+
+
+def test_gstreamer_plays_h264_of_which_it_says_nothing() -> None:
+    (audio, video) = answered("gstreamer-1.22-whep").media
+    assert (audio.mid, audio.format and audio.format.payload_type) == ("audio0", 96)
+    assert video.format is not None
+    assert (video.mid, video.format.payload_type, video.promised) == ("video1", 97, False)
+    assert "a=fmtp:97" not in answered("gstreamer-1.22-whep").answer.text()
+
+
+def test_gstreamer_publishes() -> None:
+    negotiation = answered("gstreamer-1.22-whip")
+    assert [media.format and media.format.codec for media in negotiation.media] == [CodecId.OPUS, CodecId.VP8]
+    text = negotiation.answer.text()
+    assert "a=group:BUNDLE audio0 video1\r\n" in text
+    assert "m=video 9 " in text
