@@ -376,6 +376,10 @@ SESSION_SSRCS = 64
 """Authenticated senders of one session: three simulcast layers with RTX, audio and reports are eight; each costs a
 replay window."""
 
+SSRC_IDLE_PACKETS = 4096
+"""A sender of one session that was not heard while so many packets of others came may be forgotten for a new one: in
+ordinary calls that is never, and whoever sends 64 at once keeps those."""
+
 RTP_BYTES = 1456
 """The largest RTP packet that is sent: with tag, UDP and IPv4 it just fills an Ethernet frame."""
 

@@ -1,4 +1,4 @@
-"""The console's HTTP routes: two pages with their files, the REST API, and the health check.
+"""The console's HTTP routes: three pages with their files, the REST API, and the health check.
 
 The engine gives two functions; nothing here knows an actor. The files are read from the package once, sent with an
 entity tag, and their Content-Security-Policy lets them load nothing from elsewhere and run no inline script.
@@ -31,7 +31,8 @@ CONTENT_TYPES: Mapping[str, str] = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
-PAGES: Mapping[str, str] = {"/": "index.html", "/{application}/{name:[^/]+(?:/[^/]+)*}/": "stream.html"}
+_STREAM = "/{application}/{name:[^/]+(?:/[^/]+)*}/"
+PAGES: Mapping[str, str] = {"/": "index.html", f"{_STREAM}publish": "publish.html", _STREAM: "stream.html"}
 
 
 def console_routes(streams: Callable[[], Sequence[StreamJson]], tree: Callable[[], TreeJson]) -> list[web.RouteDef]:

@@ -157,11 +157,14 @@ class ByteSubscriber(LoopActor):
         self._subscription = message.subscription
         self.watch(message.subscription.stream)
         channel = self._render(message.subscription.channel)
-        if self._place is not None and self._place.channel is not channel:
+        if self._place is not None and self._place.channel is self._base is not channel:
+            self._relocate(self._place)  # its sound changed while nobody held the place
+        elif self._place is not None and self._place.channel is not channel:
             detail = "the stream was started anew"  # its positions and times have nothing to do with this place
             self._finish(None, detail)
             self.stop_self(detail)
-        elif self._resumed and self._place is not None:
+            return
+        if self._resumed and self._place is not None:
             self._resumed = False
             self.begin(Begin(self._place.outlet))
         elif first:
@@ -226,18 +229,23 @@ class ByteSubscriber(LoopActor):
     @receives(TracksChanged)
     def tracks_changed(self, _: TracksChanged) -> None:
         """Configurations travel among the frames. But what would do as it was may have to be transcoded now."""
-        base, was, place, fanout = self._base, self._channel, self._place, self._fanout
-        if base is None or was is not base or place is None or fanout is None:
+        base, place, fanout = self._base, self._place, self._fanout
+        if base is None or self._channel is not base:
             return
         self._give_back()
         channel = self._render(base)
-        if channel is was:
+        if channel is base or place is None or fanout is None:
             return
-        # Positions there are others, and times the same: go on at its next keyframe.
         fanout.detach(place)
         fanout.release()
-        place.position, place.join, place.resync = None, Join.LIVE, True
+        self._relocate(place)
         self._attach(place, channel)
+
+    def _relocate(self, place: Place) -> None:
+        """Positions in a rendition are others than the stream's, times the same: go on at its next keyframe."""
+        place.channel, place.position = None, None
+        if not place.with_opening:
+            place.join, place.resync = Join.LIVE, True
 
     @receives(StreamEnded)
     def stream_ended(self, ended: StreamEnded) -> None:

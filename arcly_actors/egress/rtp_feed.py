@@ -148,6 +148,7 @@ class RtpFeed:
             if rtp.kind is Kind.VIDEO and (index or self._pending):
                 after = self._pending[-1][0] if self._pending else now
                 due = after + limits.PACER_STEP if index else max(after, now)
+                due = min(due, now + limits.PACER_DELAY)  # a burst of frames must not become lasting delay, nor pile up
                 self._pending.append((due, rtp, one))
                 if len(self._pending) == 1:
                     self._wake(limits.PACER_STEP)

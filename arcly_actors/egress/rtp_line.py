@@ -89,7 +89,7 @@ class RtpLine:
     @property
     def settled(self) -> bool:
         """Whether it may be live: it has all that the others have, under the same numbers, and is to have what comes."""
-        ready = not (self.live or self.waiting or self._backlog)
+        ready = not (self.live or self.waiting or self._backlog) and self._shared_to is None
         return ready and self._gate.open and self._next == self.track.sent
 
     # -- where it begins ----------------------------------------------------------------------------------------------
@@ -122,9 +122,11 @@ class RtpLine:
             return False
         missed = self.track.from_number(self._next) if self._shared_to is None else ()
         if not missed and self._next != self.track.sent:
+            if self._backlog:
+                self._next = self._backlog[0].sequence  # these numbers have not been used
+                self._backlog.clear()
             self._depart()
             self.waiting = True
-            self._backlog.clear()
             return False
         for one in missed:
             self._backlog.append(_Due(one, one.sequence, one.ticks, own=False))
@@ -194,7 +196,7 @@ class RtpLine:
     def resend(self, sequences: Sequence[int], now: int) -> None:
         """A NACK: send again what is still here, as much as `limits.RESEND_RATE` allows."""
         for sequence in sequences:
-            packet = self._own.find(sequence) or self._shared(sequence)
+            packet = self._own.find(sequence, now) or self._shared(sequence)
             if packet is None or not self._resends.admits(sequence, len(packet), now):
                 continue
             if self._rtx is not None:
@@ -209,7 +211,7 @@ class RtpLine:
 
     def _shared(self, sequence: int) -> bytes | None:
         number = self.track.full(sequence)
-        if number < self._shared_from or (self._shared_to is not None and number >= self._shared_to):
+        if not self._started or number < self._shared_from or (self._shared_to is not None and number >= self._shared_to):
             return None
         return self.track.find(number, self.layout)
 

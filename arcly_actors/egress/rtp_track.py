@@ -33,7 +33,7 @@ class RtpTrack:
         self.malformed = 0
         self._origin = start >> 16
         self._packetiser: Packetiser | None = None
-        self._dts = 0
+        self._dts: int | None = None
         self._log: deque[Slice] = deque()
         self._warm: deque[Slice] = deque()
         self._by_number: dict[int, Slice] = {}
@@ -44,6 +44,7 @@ class RtpTrack:
         self.track = track
         if track is None or track.codec is codec:
             return
+        self._log.clear()  # nobody can begin with another codec's pictures
         form = FORMATS[track.codec]
         self._packetiser = form.packetiser()
         self.rate = form.rate or track.sample_rate
@@ -57,18 +58,20 @@ class RtpTrack:
 
         `held` is what lies between the stream's timeline and the feed's moments (ns).
         """
-        if self._packetiser is None:
+        if self._packetiser is None or self.track is None or frame.track.codec is not self.track.codec:
             return []
         try:
             chunks = self._packetiser.packetise(frame)
         except PeerViolation:
+            chunks = []
+        if not chunks or any(len(chunk.payload) > _LARGEST for chunk in chunks):
             self.malformed += 1
             return []
-        until_next, self._dts = max(0, frame.dts - self._dts), frame.dts
+        until_next = limits.PACER_DELAY if self._dts is None else max(0, frame.dts - self._dts)
+        self._dts = frame.dts
         ticks, keyframe = self.ticks(frame.pts + held), frame.keyframe and self.kind is Kind.VIDEO
         made: list[Slice] = []
-        parts = spread(chunks, until_next) if chunks and self.kind is Kind.VIDEO else [chunks] if chunks else []
-        for part in parts:
+        for part in spread(chunks, until_next) if self.kind is Kind.VIDEO else (chunks,):
             made.append(Slice(position, self.next, ticks, part, opens=not made, keyframe=keyframe))
             self.next += len(part)
         return made
@@ -117,3 +120,7 @@ class RtpTrack:
     def full(self, sequence: int) -> int:
         """The full number of 16 bits that a viewer names: the newest that they can be."""
         return self.sent - 1 - (self.sent - 1 - sequence & 0xFFFF)
+
+
+_LARGEST = limits.RTP_BYTES - 156
+"""What of a packet is left to its payload: 12 bytes are its header, 144 are room for the longest mid and a send time."""

@@ -58,6 +58,7 @@ class Rendition:
         self._source: tuple[Track, ...] | None = None
         self._orders: dict[int, PictureOrder] = {}
         self._last: dict[int, MediaFrame] = {}
+        self._headless: set[int] = set()
         self._untold = 0
         self._told_at: int | None = None
 
@@ -107,14 +108,25 @@ class Rendition:
         if self.position < log.tail:
             self.dropped["log overrun"] += log.tail - self.position
             self.position = log.tail
+            self._headless = {track.id for track in self._source or () if track.kind is Kind.VIDEO}
         while self.position < log.head and self.refused is None:
             logged = log[self.position]
             self.position += 1
             if logged.tracks is not self._source:
                 self._retrack(logged.tracks)
-            frame = self._ordered(logged.frame)
+            frame = self._ordered(logged.frame) if self._decodable(logged.frame) else None
             if frame is not None:
                 yield frame, self.targets.get(frame.track.id)
+
+    def _decodable(self, frame: MediaFrame) -> bool:
+        """Whether viewers have what a picture refers to: after a gap, from the next keyframe on."""
+        track = frame.track.id
+        if track in self._headless:
+            if not frame.keyframe:
+                self.dropped["waits for a keyframe"] += 1
+                return False
+            self._headless.discard(track)
+        return True
 
     def append(self, frame: MediaFrame) -> None:
         """Log a frame. DTS rise in each track: sound that comes too late is dropped, a picture moved by a millisecond."""

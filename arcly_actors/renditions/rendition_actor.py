@@ -160,7 +160,9 @@ class RenditionActor(LoopActor):
         if lane is None:
             self._begin_lane([frame])
             return
-        if lane.in_flight >= limits.TRANSCODE_IN_FLIGHT or (lane.skipping and not frame.keyframe):
+        # Once full it is let drain by half: one that is too slow skips much now and then, not a little all the time.
+        room = limits.TRANSCODE_IN_FLIGHT // (2 if lane.skipping else 1)
+        if lane.in_flight >= room or (lane.skipping and not frame.keyframe):
             lane.skipping += 1
             lane.dropped += 1
             return

@@ -25,6 +25,13 @@ _PENDING = 64
 """Pictures inside decoder and encoder: H.264 reorders 16 at most, and there is one access unit per picture or field."""
 
 
+_FAIR = 1.5
+"""Bits per bit of the source: a baseline stream at a fast preset needs more than one with B-frames to look the same."""
+
+_BITS_PER_PIXEL = 0.1
+"""Where the source's rate is not known: 1080p at 30 fps gets 6 Mb/s."""
+
+
 @dataclass(frozen=True, slots=True)
 class PictureShape:
     """What the encoder is opened for: pixels, frames per second, bits per second."""
@@ -38,7 +45,7 @@ class PictureShape:
 def shape_of(track: Track, bit_rate: int) -> PictureShape:
     """The shape for a source track whose pictures take `bit_rate` bits per second (0: not known)."""
     rate = track.frame_rate or 30.0
-    guess = bit_rate or int(track.width * track.height * rate * 0.1)
+    guess = int(bit_rate * _FAIR) or int(track.width * track.height * rate * _BITS_PER_PIXEL)
     bounded = min(max(guess, limits.TRANSCODE_LEAST_BITS), limits.TRANSCODE_MOST_BITS)
     return PictureShape(track.width, track.height, rate, bounded)
 

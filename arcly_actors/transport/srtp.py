@@ -4,6 +4,7 @@ pylibsrtp's own `Session` copies every packet three times and raises on each tha
 library does neither.
 """
 
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -61,13 +62,15 @@ class SrtpSender:
 class SrtpReceiver:
     """Unprotects what one peer sent and counts in `dropped` what is not to be believed."""
 
-    __slots__ = ("_handle", "_known", "_size", "context", "dropped")
+    __slots__ = ("_count", "_handle", "_heard", "_size", "context", "dropped")
 
     def __init__(self, profile: Profile, key: bytes, dropped: Counter[str]) -> None:
         self._handle = _create(profile, key, pylibsrtp.Policy.SSRC_ANY_INBOUND, limits.SRTP_RECEIVE_WINDOW)
         self.context = self._handle[0]
         self.dropped = dropped
-        self._known: set[bytes] = set()
+        # SSRC -> the number of the last packet from there.
+        self._heard: dict[bytes, int] = {}
+        self._count = 0
         self._size = ffi.new("int *")
 
     def unprotect(self, packet: memoryview, *, rtcp: bool) -> bytes | None:
@@ -76,17 +79,29 @@ class SrtpReceiver:
         if len(packet) < 12:
             self.dropped["srtp-malformed"] += 1
             return None
-        if ssrc not in self._known and len(self._known) >= limits.SESSION_SSRCS:
-            self.dropped["srtp-too-many-sources"] += 1  # libsrtp would keep a replay window for each
-            return None
         self._size[0] = len(packet)
         unprotect = lib.srtp_unprotect_rtcp if rtcp else lib.srtp_unprotect
         status = unprotect(self.context, ffi.from_buffer(packet), self._size)
         if status:
             self.dropped[_REASONS.get(status, "srtp-refused")] += 1
             return None
-        self._known.add(ssrc)
+        self._count += 1
+        if ssrc not in self._heard and not self._make_room(ssrc):
+            self.dropped["srtp-too-many-sources"] += 1
+            return None
+        self._heard[ssrc] = self._count
         return bytes(packet[: self._size[0]])
+
+    def _make_room(self, ssrc: bytes) -> bool:
+        """For a new sender that is authentic, as libsrtp keeps a replay window for each. False when all are in use."""
+        if len(self._heard) < limits.SESSION_SSRCS:
+            return True
+        oldest = min(self._heard, key=self._heard.__getitem__)
+        idle = self._count - self._heard[oldest] > limits.SSRC_IDLE_PACKETS
+        leaving = oldest if idle else ssrc
+        lib.srtp_remove_stream(self.context, int.from_bytes(leaving, sys.byteorder))  # as it stands in the packet
+        self._heard.pop(leaving, None)
+        return idle
 
 
 def key_length(profile: Profile) -> int:

@@ -205,7 +205,8 @@ class WebRtcSession:
                 self._former = None
             if self._path is None or (answer.selected and not self._path.same(path)):
                 self._path = path
-        if answer.reply is not None:
+        # Errors go to sources that nothing is known of: never more than came from there.
+        if answer.reply is not None and (answer.validated or len(answer.reply) <= len(datagram)):
             self._udp.send(answer.reply, path)
         if answer.validated and self.state is SessionState.OPEN:
             self._dtls.start()  # after the reply, without which some peers do not expect it

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 
 from arcly_actors.console.reports import StreamJson, TreeJson
 from arcly_actors.console.routes import console_routes
+from tests.support.browser import Tab
 
 FPS = 30
 RATE = 48_000
@@ -149,7 +150,7 @@ class LiveSite:
 
 
 @contextlib.asynccontextmanager
-async def serve(site: LiveSite) -> AsyncIterator[str]:
-    """The site's address while it is up."""
-    async with TestServer(site.app()) as server:
+async def serve(site: LiveSite, tab: Tab) -> AsyncIterator[str]:
+    """The site's address while it is up, for this tab to visit."""
+    async with tab.visiting(TestServer(site.app())) as server:
         yield str(server.make_url("/")).rstrip("/")

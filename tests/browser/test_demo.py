@@ -30,7 +30,7 @@ SPREAD = """() => {
 
 
 @contextlib.asynccontextmanager
-async def demo() -> AsyncIterator[str]:
+async def demo(tab: Tab) -> AsyncIterator[str]:
     """The demo's address while it runs; it has to end by itself, with 0, when it is interrupted."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "arcly_actors", *ARGUMENTS),
@@ -48,6 +48,7 @@ async def demo() -> AsyncIterator[str]:
                 said.append(line.decode())
         rest = asyncio.create_task(process.stdout.read())
         yield match[1]
+        await tab.leave()
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(10):
             text = (await rest).decode()
@@ -61,7 +62,7 @@ async def demo() -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("path", ["/", "/live/demo/"])
 async def test_the_demo_plays(tab: Tab, path: str) -> None:
-    async with demo() as address:
+    async with demo(tab) as address:
         assert await tab.open(address + path) == 200
         await tab.until(DECODED, within=25)
         assert await tab.evaluate(SPREAD) > 4  # a test pattern, not one colour
@@ -69,15 +70,13 @@ async def test_the_demo_plays(tab: Tab, path: str) -> None:
         assert "live/demo" in shown
         stats = await tab.evaluate("() => window.arclyPlayer.stats")
         assert stats["state"] == "playing"
-        await tab.leave()
 
 
 async def test_the_console_knows_the_demo(tab: Tab) -> None:
-    async with demo() as address:
+    async with demo(tab) as address:
         await tab.open(f"{address}/")
         await tab.until("document.getElementById('total-streams').textContent === '1'")
         await tab.until("document.getElementById('health').textContent === 'running'")
         (stream,) = await tab.evaluate("async () => (await fetch('/api/v1/streams')).json()")
         assert (stream["key"], stream["state"]) == ("live/demo", "live")
         assert {track["codec"] for track in stream["tracks"]} >= {"h264"}
-        await tab.leave()

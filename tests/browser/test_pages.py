@@ -79,8 +79,8 @@ async def assert_colours(tab: Tab, left: tuple[int, int, int], right: tuple[int,
 async def test_the_player_outlives_a_discontinuity_and_ends(tab: Tab, clips: dict[str, Clip], second: str) -> None:
     """A new initialisation segment, with timestamps that begin anew (and no audio any more) or that go on."""
     site = LiveSite([clips["first"], clips[second]], now=asyncio.get_running_loop().time)
-    async with serve(site) as address:
-        assert await tab.open(f"{address}/live/test/") == 200
+    async with serve(site, tab) as address:
+        assert await tab.open(f"{address}/live/test/?via=hls") == 200
         await tab.until(DECODED)
         await assert_colours(tab, RED, BLUE)
         await tab.until("document.getElementById('video').videoWidth === 480")
@@ -97,8 +97,8 @@ async def test_a_held_stream_is_waited_for(tab: Tab, clips: dict[str, Clip]) -> 
     """Nothing new for a while, and then no server: the player waits, and goes on by itself."""
     site = LiveSite([clips["first"], clips["onward"]], now=asyncio.get_running_loop().time)
     site.held_at = 3
-    async with serve(site) as address:
-        await tab.open(f"{address}/live/test/")
+    async with serve(site, tab) as address:
+        await tab.open(f"{address}/live/test/?via=hls")
         await tab.until(DECODED)
         await tab.until("window.arclyPlayer.state === 'waiting'")
         site.broken = True
@@ -112,8 +112,8 @@ async def test_a_held_stream_is_waited_for(tab: Tab, clips: dict[str, Clip]) -> 
 
 
 async def test_an_unknown_stream_says_so(tab: Tab) -> None:
-    async with serve(LiveSite([], now=asyncio.get_running_loop().time)) as address:
-        await tab.open(f"{address}/live/absent/")
+    async with serve(LiveSite([], now=asyncio.get_running_loop().time), tab) as address:
+        await tab.open(f"{address}/live/absent/?via=hls")
         notice = await tab.until(
             "window.arclyPlayer?.state === 'waiting' && document.getElementById('notice').textContent"
         )
@@ -127,8 +127,8 @@ async def test_the_console_shows_and_plays(tab: Tab, clips: dict[str, Clip], tmp
     site = LiveSite([clips["long"]], now=asyncio.get_running_loop().time, ends=False)
     site.streams = [STREAM, OTHER]
     site.tree = TREE
-    async with serve(site) as address:
-        assert await tab.open(f"{address}/") == 200
+    async with serve(site, tab) as address:
+        assert await tab.open(f"{address}/?via=hls") == 200
         await tab.until(DECODED)
         await assert_colours(tab, RED, BLUE)
         table = await tab.evaluate("() => document.querySelector('table').innerText")
@@ -153,7 +153,7 @@ async def test_the_console_shows_and_plays(tab: Tab, clips: dict[str, Clip], tmp
 
 
 async def test_the_content_security_policy_is_in_force(tab: Tab) -> None:
-    async with serve(LiveSite([], now=asyncio.get_running_loop().time)) as address:
+    async with serve(LiveSite([], now=asyncio.get_running_loop().time), tab) as address:
         await tab.open(f"{address}/")
         blocked = await tab.evaluate("""() => new Promise((done) => {
             document.addEventListener("securitypolicyviolation", (event) => done(event.effectiveDirective));

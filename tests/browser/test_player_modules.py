@@ -47,7 +47,7 @@ READ = """async ([init, segment]) => {
 
 
 async def test_playlists(tab: Tab) -> None:
-    async with serve(LiveSite([], now=asyncio.get_running_loop().time)) as address:
+    async with serve(LiveSite([], now=asyncio.get_running_loop().time), tab) as address:
         await tab.open(f"{address}/")
         media = await tab.evaluate(PARSE, MEDIA)
         assert (media["target"], media["ended"]) == (4, False)
@@ -79,7 +79,7 @@ async def test_playlists(tab: Tab) -> None:
 async def test_initialisation_segments(tab: Tab, tmp_path: Path) -> None:
     clip = make_clip(tmp_path, "clip", size=(320, 180), colours=((0, 0, 0), (0, 0, 0)), seconds=2, start_s=7)
     files = [base64.b64encode((clip.folder / name).read_bytes()).decode() for name in ("init.mp4", "1.m4s")]
-    async with serve(LiveSite([], now=asyncio.get_running_loop().time)) as address:
+    async with serve(LiveSite([], now=asyncio.get_running_loop().time), tab) as address:
         await tab.open(f"{address}/")
         read = await tab.evaluate(READ, files)
     assert read["kinds"] == "audio,video"

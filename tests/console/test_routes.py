@@ -47,7 +47,8 @@ EXPECTED: StreamJson = {
     ],
 }
 TREE: TreeJson = {"id": "engine", "state": "running", "restarts": 0, "last_error": None, "children": []}
-STATIC = ("player.js", "playlist.js", "mp4.js", "common.js", "console.js", "stream.js", "style.css", "icon.svg")
+SCRIPTS = "capture common connection console encoding hls mp4 player playlist publish screen session stats stream waiting whep whip"
+STATIC = (*(f"{name}.js" for name in SCRIPTS.split()), "style.css", "icon.svg")
 
 
 @pytest.fixture
@@ -78,7 +79,9 @@ async def test_health(client: Client, tree: TreeJson, state: str, status: int) -
         assert (answer.status, await answer.json()) == (status, {"status": state})
 
 
-@pytest.mark.parametrize("path", ["/", "/live/cam/", "/live/studio/cam/", *(f"/static/{name}" for name in STATIC)])
+@pytest.mark.parametrize(
+    "path", ["/", "/live/cam/", "/live/studio/cam/", "/live/cam/publish", *(f"/static/{name}" for name in STATIC)]
+)
 async def test_files_carry_the_headers_and_are_revalidated(client: Client, path: str) -> None:
     async with client.get(path) as answer:
         assert answer.status == 200
@@ -92,7 +95,7 @@ async def test_files_carry_the_headers_and_are_revalidated(client: Client, path:
         assert answer.status == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/live/cam/"])
+@pytest.mark.parametrize("path", ["/", "/live/cam/", "/live/cam/publish"])
 async def test_pages_have_no_inline_code_and_load_only_their_own(client: Client, path: str) -> None:
     async with client.get(path) as answer:
         page = await answer.text()

@@ -1,15 +1,19 @@
 """Sound that players do not know, from a real publisher to real players: it arrives as one that they know."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
-from arcly_actors.bus.events import TranscodeFailed, TranscodeStarted
-from arcly_actors.media.codec import CodecId
+from arcly_actors.bus.events import BFramesDropped, TranscodeFailed, TranscodeStarted
+from arcly_actors.media.codec import CodecId, Kind
+from arcly_actors.media.frame import MediaFrame
+from arcly_actors.renditions import Wish
 from tests.interop.conftest import ClipFile
 from tests.support.live import live
-from tests.support.publishers import av_publishes
+from tests.support.publishers import av_publishes, ffmpeg_publishes
 from tests.support.viewers import av_play, ffprobe
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.interop
 
@@ -27,4 +31,32 @@ async def test_an_opus_publisher_is_heard_as_aac_everywhere(clip_file: ClipFile)
             assert probed["h264"].starts_with_keyframe, url
         started = server.events(TranscodeStarted)
         assert sorted(event.rendition for event in started) == ["flv", "hls"]  # one encoder for all players of a class
+        assert server.events(TranscodeFailed) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "bframes", "started"),
+    [(1, "drop", ["opus"]), (2, "drop", ["h264", "opus"]), (1, "transcode", ["h264", "opus"])],
+)
+async def test_what_browsers_get_of_a_publisher_with_b_frames(
+    clip_file: ClipFile, count: int, bframes: str, started: list[str]
+) -> None:
+    clip = clip_file(CodecId.H264, CodecId.AAC, count)  # x264 makes a pyramid of two
+    async with live(bframes=bframes) as server, ffmpeg_publishes(server, clip):
+        await server.until_pictures(20)
+        running = server.engine._running
+        (entry,) = running.bus._entries.values()
+        channel = running.renditions.acquire(entry.channel, Wish.WEBRTC)
+        frames: list[MediaFrame] = []
+        channel.feed.subscribe(frames.append)
+        await until(lambda: len(frames) > 120)
+        pictures = [frame for frame in frames if frame.track.kind is Kind.VIDEO]
+        sounds = [frame for frame in frames if frame.track.kind is Kind.AUDIO]
+        assert sorted(event.target for event in server.events(TranscodeStarted)) == started
+        assert bool(server.events(BFramesDropped)) == ("h264" not in started)
+        assert all(later.pts > earlier.pts for earlier, later in pairwise(pictures))
+        assert all(later.dts > earlier.dts for earlier, later in pairwise(sounds))
+        assert {frame.track.codec for frame in sounds} == {CodecId.OPUS}
+        assert len(sounds) > 30
+        assert abs(sounds[-1].pts - pictures[-1].pts) < 300_000_000
         assert server.events(TranscodeFailed) == []

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcly_actors.bus.events import BFramesDropped, BFramesRefused, TranscodeFailed, TranscodeStarted
-from arcly_actors.errors import Malformed, Refusal, Refused
+from arcly_actors.errors import Refusal, Refused
 from arcly_actors.media import avc, nal
-from arcly_actors.media.avc_slice import Picture, read_picture
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.renditions import BFrames, RenditionPolicy, Wish
@@ -24,11 +23,11 @@ from tests.renditions.scene import Scene, logged, on_air, times
 from tests.support.virtual import in_virtual_time, pass_time
 
 CLIPS = [
-    (NONE, 0, Order.NEVER),
-    (BASELINE, 0, Order.NEVER),
-    (PLAIN, 1, Order.PLAIN),
-    (NORMAL, 2, Order.PYRAMID),
-    (STRICT, 2, Order.PYRAMID),
+    (NONE, Order.NEVER),
+    (BASELINE, Order.NEVER),
+    (PLAIN, Order.PLAIN),
+    (NORMAL, Order.PYRAMID),
+    (STRICT, Order.PYRAMID),
 ]
 
 
@@ -49,12 +48,9 @@ def decoded(frames: Sequence[MediaFrame]) -> list[int]:
 # -- what is seen --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("options", "depth", "order"), CLIPS)
-def test_the_order_of_real_clips(options: Options, depth: int, order: Order) -> None:
+@pytest.mark.parametrize(("options", "order"), CLIPS)
+def test_the_order_of_real_clips(options: Options, order: Order) -> None:
     clip = pictures(options)
-    sps = avc.read_configuration(clip[0].track.configuration).described()
-    assert sps is not None
-    assert sps.reorder_depth == depth
     seen = PictureOrder(clip[0].track)
     kept = [frame for frame in clip if not seen.disposable(frame)]
     assert seen.order is order
@@ -81,22 +77,7 @@ def test_a_source_without_presentation_times_is_judged_by_its_slices() -> None:
             seen.disposable(frame.at(pts=frame.dts, dts=frame.dts))
         return seen.order
 
-    assert [untimed(options) for options, _, _ in CLIPS] == [order for _, _, order in CLIPS]
-
-
-def test_kinds_of_slices() -> None:
-    assert read_picture(nal.join([b"\x67", b"\x65\xb8"])) is Picture.FORWARD
-    assert read_picture(nal.join([b"\x41\xa8"])) is Picture.B_REFERENCE  # first_mb 0, slice type 1
-    assert read_picture(nal.join([b"\x01\xa8"])) is Picture.B_DISPOSABLE
-    assert read_picture(nal.join([b"\x01\x9c"])) is Picture.B_DISPOSABLE  # slice type 6
-    assert read_picture(nal.join([b"\x06\x05"])) is None
-    assert read_picture(b"") is None
-
-
-@pytest.mark.parametrize("cut", [b"\x00\x00\x00\x09\x41", b"\x00\x00\x00\x02\x41\x00"])
-def test_cut_slices(cut: bytes) -> None:
-    with pytest.raises(Malformed):
-        read_picture(cut)
+    assert [untimed(options) for options, _ in CLIPS] == [order for _, order in CLIPS]
 
 
 @settings(max_examples=300, derandomize=True, deadline=None)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from arcly_actors.clock import NS_PER_MS
-from arcly_actors.egress.byte_subscriber import Seated, Viewing
+from arcly_actors.egress.byte_subscriber import Begin, ByteSubscriber, Seated, Viewing
 from arcly_actors.media.codec import CodecId
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.renditions import Wish
@@ -12,7 +12,8 @@ from arcly_actors.runtime import System
 from tests.bus.stage import KEY, Viewer
 from tests.renditions.clips import NONE, pictures, sound
 from tests.renditions.scene import Scene, Show, on_air
-from tests.support.virtual import in_virtual_time, pass_time
+from tests.support.outlets import MemoryOutlet
+from tests.support.virtual import Probe, in_virtual_time, pass_time
 
 PICTURES = pictures(NONE)
 AAC = sound(CodecId.AAC)
@@ -131,6 +132,53 @@ async def test_a_player_of_the_stream_itself_moves_when_its_sound_changes(system
     assert watching.dts("opus") == []
     assert watching.viewer.ended == []
     assert ["conf", "aac"] in watching.lines
+    for codec in ("h264", "aac"):
+        due = watching.dts(codec)
+        assert all(later > earlier for earlier, later in pairwise(due))
+        assert due[-1] > 1_800
+
+
+@in_virtual_time
+async def test_a_player_that_was_there_before_the_tracks_gets_aac_from_the_start(system: System) -> None:
+    scene = Scene(system)
+    source = await scene.publish(tracks=())
+    watching = await Watching.begin(scene)
+    source.announce((PICTURES[0].track, OPUS[0].track))
+    await Show(source, PICTURES, OPUS).play(1.0)
+    assert watching.lines[0] == ["open", "h264,aac"]
+    assert watching.dts("opus") == []
+    assert watching.dts("h264")[0] == 0
+    assert len(watching.dts("aac")) > 30
+
+
+@in_virtual_time
+async def test_a_player_that_has_not_begun_when_the_tracks_come_gets_aac(system: System) -> None:
+    scene = Scene(system)
+    source = await scene.publish(tracks=())
+    viewing = Viewing(KEY, "test", "there", "lines", Lines, wish=Wish.FLV)
+    owner = Probe(system)
+    subscriber = ByteSubscriber.start(system, scene.bus, viewing, owner.ref, renditions=scene.renditions)
+    await owner.next(Seated)
+    source.announce((PICTURES[0].track, OPUS[0].track))
+    await pass_time(1)
+    outlet = MemoryOutlet(None)
+    subscriber.tell(Begin(outlet))
+    await Show(source, PICTURES, OPUS).play(1.0)
+    assert b"opus" not in outlet.received
+    assert outlet.received.startswith(b"open h264,aac\nframe h264 0 1\n")
+
+
+@in_virtual_time
+async def test_a_player_whose_actor_crashed_while_its_sound_changed_moves(system: System) -> None:
+    scene = Scene(system)
+    source = await scene.publish(tracks=(PICTURES[0].track, AAC[0].track))
+    await Show(source, PICTURES, AAC).play(1.0)
+    watching = await Watching.begin(scene)
+    await source.leave()
+    scene.crash(scene.actor("ByteSubscriber"))
+    await (await on_air(scene, PICTURES, OPUS)).play(1.0)
+    assert watching.viewer.ended == []
+    assert watching.dts("opus") == []
     for codec in ("h264", "aac"):
         due = watching.dts(codec)
         assert all(later > earlier for earlier, later in pairwise(due))

@@ -13,12 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from playwright.async_api import Browser, Page, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
+
+T = TypeVar("T")
 
 WARDEN = Path(__file__).with_name("warden.py")
 LOCK = Path(tempfile.gettempdir()) / "arcly-browser.lock"
@@ -57,6 +59,8 @@ FLAGS = (
     "--mute-audio",
     "--hide-scrollbars",
     "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-device-for-media-stream",  # a camera that draws and a microphone that beeps
+    "--use-fake-ui-for-media-stream",  # and nobody to ask
     "--window-size=1280,800",
     "about:blank",
 )
@@ -211,12 +215,12 @@ class Tab:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.complaints: list[str] = []
-        page.on("console", lambda message: self._heard(message.type, message.text))
+        page.on("console", lambda message: self._heard(message.type, message.text, message.location))
         page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
 
-    def _heard(self, kind: str, text: str) -> None:
+    def _heard(self, kind: str, text: str, where: Mapping[str, Any]) -> None:
         if kind in ("error", "warning"):
-            self.complaints.append(f"{kind}: {text}")
+            self.complaints.append(f"{kind}: {text} ({where.get('url', '')})")
 
     async def open(self, url: str) -> int:
         """Load `url`; returns its HTTP status."""
@@ -225,8 +229,29 @@ class Tab:
         return response.status
 
     async def leave(self) -> None:
-        """Go to an empty page, so that nothing asks a server that is about to end."""
+        """Go to an empty page."""
         await self.page.goto("about:blank", timeout=ACTION_S * 1000)
+
+    @contextlib.asynccontextmanager
+    async def visiting(self, server: contextlib.AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+        """A server for the length of the block. It is left before it ends: what a page asks a server that is gone fails,
+        and the browser complains of that."""
+        async with server as entered:
+            try:
+                yield entered
+            finally:
+                await self.leave()
+
+    @contextlib.asynccontextmanager
+    async def beside(self) -> AsyncIterator["Tab"]:
+        """Another page beside this one, for the length of the block; what it complains about counts as this one's."""
+        tab = Tab(await asyncio.wait_for(self.page.context.new_page(), ACTION_S))
+        try:
+            yield tab
+        finally:
+            await tab.leave()
+            await asyncio.wait_for(tab.page.close(), ACTION_S)
+            self.complaints += tab.complaints
 
     async def evaluate(self, function: str, argument: object = None, within: float = ACTION_S) -> Any:
         """What the JavaScript function (source text, may be async) returns."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -129,11 +129,7 @@ class _Log(logging.Handler):
         self._server.notice()
 
 
-ANYWHERE: Mapping[str, Any] = {
-    "rtmp": {"listen": "127.0.0.1:0"},
-    "http": {"listen": "127.0.0.1:0"},
-    "webrtc": {"listen": "127.0.0.1:0"},
-}
+ANYWHERE: Mapping[str, Any] = {name: {"listen": "127.0.0.1:0"} for name in ("rtmp", "http", "webrtc")}
 
 
 @contextlib.asynccontextmanager
@@ -142,6 +138,8 @@ async def live(
     tls: tuple[Path, Path] | None = None,
     applications: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
+    webrtc: bool = True,
+    advertise: Sequence[str] = (),
     **application: Any,
 ) -> AsyncIterator[Live]:
     """A server with the application ``live`` (`application` are its settings), and RTMPS when there is a certificate.
@@ -149,6 +147,7 @@ async def live(
     When it has ended, no actor is left.
     """
     endpoints = dict(ANYWHERE)
+    endpoints["webrtc"] = {**ANYWHERE["webrtc"], "enabled": webrtc, "advertise": list(advertise)}
     if tls is not None:
         endpoints["rtmps"] = {"listen": "127.0.0.1:0", "tls": {"certificate": str(tls[0]), "key": str(tls[1])}}
     topology = Topology.model_validate(

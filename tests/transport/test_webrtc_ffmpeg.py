@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from arcly_actors.protocols.webrtc import ice, negotiate
+from arcly_actors.protocols.webrtc import negotiate
 from arcly_actors.protocols.webrtc.agreement import LocalParameters, Negotiation, Publish
 from arcly_actors.protocols.webrtc.candidate import host_candidates
 from arcly_actors.protocols.webrtc.description import Fingerprint as SignalledFingerprint
@@ -22,7 +22,6 @@ from arcly_actors.runtime import System
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls_srtp import (
     Fingerprint,
-    IceAgent,
     IceCredentials,
     RemoteParameters,
     RtpArrived,
@@ -31,6 +30,7 @@ from arcly_actors.transport.dtls_srtp import (
 )
 from arcly_actors.transport.webrtc_port import OpenSession, WebRtcPort
 from tests.support.certificates import write_certificate
+from tests.support.lite_ice import LiteIce
 from tests.support.virtual import Probe, ask
 
 pytestmark = pytest.mark.interop
@@ -53,17 +53,6 @@ out.mux(video.encode())
 out.mux(audio.encode())
 out.close()
 """
-
-
-class Ice:
-    """The engine of `protocols.webrtc` for a port."""
-
-    def agent(self, local: IceCredentials, remote: IceCredentials, now: int) -> IceAgent:
-        ours, theirs = ice.IceCredentials(local.ufrag, local.pwd), ice.IceCredentials(remote.ufrag, remote.pwd)
-        return ice.IceLite(ours, theirs, now)
-
-    def ufrag(self, datagram: bytes) -> str | None:
-        return ice.ufrag_of(datagram)
 
 
 class Whip:
@@ -103,7 +92,7 @@ class Whip:
 
 @pytest_asyncio.fixture
 async def whip(system: System) -> AsyncIterator[Whip]:
-    made = Whip(WebRtcPort.start(system, Address("127.0.0.1", 0), Ice()), Probe(system))
+    made = Whip(WebRtcPort.start(system, Address("127.0.0.1", 0), LiteIce()), Probe(system))
     app = web.Application()
     app.router.add_post("/whip", made.post)
     app.router.add_delete("/session", made.delete)

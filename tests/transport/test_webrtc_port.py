@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from aiortc.rtcdtlstransport import SRTP_AEAD_AES_128_GCM, SRTP_AES128_CM_SHA1_80
 
+from arcly_actors import limits
 from arcly_actors.errors import AddressUnavailable
 from arcly_actors.runtime import Exited, System
 from arcly_actors.transport.addresses import Address
@@ -23,6 +24,7 @@ from arcly_actors.transport.dtls_srtp import (
     TransportConnected,
 )
 from arcly_actors.transport.srtp_batch import SharedPackets
+from arcly_actors.transport.udp_socket import UdpSocket
 from arcly_actors.transport.webrtc_port import OpenSession, PortFigures, PortStatus, WebRtcPort
 from tests.support.stun_ice import StunIce
 from tests.support.virtual import Probe, ask
@@ -300,6 +302,16 @@ async def test_an_address_in_use_is_said_to_be(rig: MakeRig, system: System) -> 
     error = (await owner.next(Exited)).error
     assert isinstance(error, AddressUnavailable)
     assert str(bound) in str(error)
+
+
+async def test_a_socket_is_read_a_bounded_number_of_times() -> None:
+    udp = UdpSocket(asyncio.get_running_loop(), Address("127.0.0.1", 0))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
+        for _ in range(limits.UDP_READS + 10):
+            flood.sendto(b"x", ("127.0.0.1", udp.bound.port))
+        assert udp.read(lambda *_: None) == limits.UDP_READS
+        assert udp.read(lambda *_: None) == 10
+    udp.close()
 
 
 async def test_a_flood_leaves_the_loop_its_time_and_calls_their_media(rig: MakeRig) -> None:

@@ -300,6 +300,47 @@ async def test_a_session_has_a_bounded_number_of_sources(system: System) -> None
 
 
 @in_virtual_time
+async def test_how_late_a_packet_may_come(system: System) -> None:
+    net, owner = Net(system), Probe(system)
+    peer, transport = await net.call(owner.ref)
+    last = 5 + limits.SRTP_RECEIVE_WINDOW
+    protected = {
+        sequence: peer.protect(PACKET[:2] + sequence.to_bytes(2, "big") + PACKET[4:]) for sequence in range(last + 1)
+    }
+    for sequence in (last, last - limits.SRTP_RECEIVE_WINDOW + 1, last - limits.SRTP_RECEIVE_WINDOW):
+        peer.out(protected[sequence])
+    await pass_time(1)
+    assert len(owner.of(RtpArrived)) == 2
+    assert transport.figures.dropped == {"srtp-too-old": 1}
+
+
+@in_virtual_time
+async def test_a_sender_that_fell_silent_makes_room_for_a_new_one(system: System) -> None:
+    net, owner = Net(system), Probe(system)
+    peer, transport = await net.call(owner.ref)
+
+    def send(ssrc: int, sequence: int = 0) -> bytes:
+        packet = b"\x80\x60" + (sequence & 0xFFFF).to_bytes(2, "big") + PACKET[4:8] + ssrc.to_bytes(4, "big") + b"x"
+        sent = peer.protect(packet)
+        peer.out(sent)
+        return sent
+
+    first = send(0)
+    for ssrc in range(1, limits.SESSION_SSRCS):
+        send(ssrc)
+    for sequence in range(1, limits.SSRC_IDLE_PACKETS + 2):
+        send(9, sequence)
+    await pass_time(1)
+    peer.out(first)
+    send(1000)
+    send(1001)
+    await pass_time(1)
+    assert transport.figures.dropped == {"srtp-replay": 1}
+    new = [message.data[8:12] for message in owner.of(RtpArrived)[-2:]]
+    assert new == [(1000).to_bytes(4, "big"), (1001).to_bytes(4, "big")]
+
+
+@in_virtual_time
 async def test_a_port_has_a_bounded_number_of_sessions(system: System) -> None:
     net, owner = Net(system, sessions=3, half_open=2), Probe(system)
     await net.open(owner.ref)

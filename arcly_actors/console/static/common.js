@@ -1,6 +1,4 @@
-// What both pages share: asking the server once a second, writing figures for people, and the player's surroundings.
-
-import { Player } from "./player.js";
+// What the pages share: asking the server once a second, and writing figures for people.
 
 const POLL_MS = 1000;
 const FETCH_MS = 5000;
@@ -65,55 +63,34 @@ export function poll(address, took, failed) {
   forever();
 }
 
-const NOTICES = { connecting: "Connecting…", waiting: "Waiting for the stream…", ended: "The stream has ended.", idle: "" };
+// "/live/cam/" of "live/cam"
+export const pagePath = (key) => `/${key.split("/").map(encodeURIComponent).join("/")}/`;
 
-// The video element with its state pill, its notice and its figures; `watch(address)` plays another presentation.
-export class Screen {
-  player = null;
-
-  constructor() {
-    setInterval(() => this.#figures(), 500);
+// Fills a <dl> with name -> text, in place.
+export function showFigures(list, figures) {
+  const names = Object.keys(figures);
+  if (list.dataset.names !== names.join()) {
+    list.dataset.names = names.join();
+    list.replaceChildren(...names.map((name) => element("div", {}, element("dt", {}, name), element("dd"))));
   }
+  Object.values(figures).forEach((text, at) => setText(list.children[at].lastChild, text));
+}
 
-  watch(address) {
-    this.player?.stop();
-    this.player = window.arclyPlayer = new Player(byId("video"), address);
-    this.player.addEventListener("state", () => this.#show());
-    this.player.start();
-    this.#show();
-  }
-
-  // The server's word on the stream: an ended player begins again when its stream is live again.
-  seen(live) {
-    if (live && this.player?.state === "ended") this.player.start();
-  }
-
-  #show() {
-    const { state, detail } = this.player;
-    const pill = byId("player-state");
-    pill.hidden = state === "idle";
-    pill.dataset.state = state;
-    setText(pill, state);
-    const notice = byId("notice");
-    notice.hidden = state === "playing";
-    setText(notice, state === "unplayable" ? detail : NOTICES[state] + (state === "waiting" && detail ? ` (${detail})` : ""));
-  }
-
-  #figures() {
-    if (!this.player) return;
-    const { width, height, bitrate, buffer, decoded, dropped, stalls } = this.player.stats;
-    const figures = {
-      Picture: width ? `${width}×${height}` : "–",
-      "Bit rate": bitrate ? bits(bitrate) : "–",
-      Buffer: `${buffer.toFixed(1)} s`,
-      Decoded: String(decoded),
-      Dropped: String(dropped),
-      Stalls: String(stalls),
-    };
-    const list = byId("figures");
-    if (!list.children.length) {
-      list.append(...Object.keys(figures).map((name) => element("div", {}, element("dt", {}, name), element("dd"))));
-    }
-    Object.values(figures).forEach((text, at) => setText(list.children[at].lastChild, text));
-  }
+// Fills a list with addresses to copy, by name.
+export function showAddresses(list, addresses) {
+  const wanted = JSON.stringify(addresses);
+  if (list.dataset.shown === wanted) return;
+  list.dataset.shown = wanted;
+  list.replaceChildren(
+    ...Object.entries(addresses).map(([name, address]) => {
+      const copy = element("button", { type: "button", className: "copy" }, "Copy");
+      copy.setAttribute("aria-label", `Copy the ${name} address`);
+      copy.addEventListener("click", async () => {
+        await navigator.clipboard?.writeText(address);
+        setText(copy, "Copied");
+        setTimeout(() => setText(copy, "Copy"), 1500);
+      });
+      return element("li", {}, element("span", { className: "kind" }, name), element("code", {}, address), copy);
+    }),
+  );
 }

@@ -1,19 +1,18 @@
 // The console: what is live, the tree that keeps it alive, and a player for the chosen stream.
 
-import { Screen, bits, byId, element, media, number, poll, setText, span } from "./common.js";
+import { bits, byId, element, media, number, pagePath, poll, setText, span } from "./common.js";
+import { Screen } from "./screen.js";
 
 const COLUMNS = 8;
 const screen = new Screen();
 let chosen = decodeURIComponent(location.hash.slice(1));
 
-const pagePath = (key) => `/${key.split("/").map(encodeURIComponent).join("/")}/`;
-
 function choose(key) {
   chosen = key;
   history.replaceState(null, "", `#${encodeURIComponent(key)}`);
   setText(byId("player-title"), key);
-  byId("links").replaceChildren(element("a", { href: pagePath(key) }, "Open its own page"));
-  screen.watch(`${pagePath(key)}index.m3u8`);
+  byId("links").replaceChildren(element("a", { href: pagePath(key) }, "Open its own page"), element("a", { href: `${pagePath(key)}publish` }, "Publish to it"));
+  screen.watch(pagePath(key));
   mark();
 }
 
@@ -101,6 +100,11 @@ function showHealth(state) {
 
 const lost = () => showHealth("unreachable");
 
+byId("begin").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const key = byId("begin-key").value.split("/").filter(Boolean).join("/");
+  if (key.includes("/")) location.assign(`${pagePath(key)}publish`);
+});
 setText(byId("hint"), `ffmpeg -re -i clip.mp4 -c copy -f flv rtmp://${location.hostname}:1935/live/cam`);
 poll("/api/v1/streams", showStreams, lost);
 poll("/api/v1/tree", showTree, lost);

@@ -1,31 +1,15 @@
 // One stream's own page, at /{application}/{name}/: its HLS is beside it.
 
-import { Screen, byId, element, poll, setText } from "./common.js";
+import { byId, poll, setText, showAddresses } from "./common.js";
+import { Screen } from "./screen.js";
 
 const key = location.pathname.split("/").filter(Boolean).map(decodeURIComponent).join("/");
 const bare = location.pathname.replace(/\/+$/, "");
 const screen = new Screen();
-
-function showAddresses(addresses) {
-  const list = byId("addresses");
-  const wanted = JSON.stringify(addresses);
-  if (list.dataset.shown === wanted) return;
-  list.dataset.shown = wanted;
-  list.replaceChildren(
-    ...Object.entries(addresses).map(([name, address]) => {
-      const copy = element("button", { type: "button", className: "copy" }, "Copy");
-      copy.setAttribute("aria-label", `Copy the ${name} address`);
-      copy.addEventListener("click", async () => {
-        await navigator.clipboard?.writeText(address);
-        setText(copy, "Copied");
-        setTimeout(() => setText(copy, "Copy"), 1500);
-      });
-      return element("li", {}, element("span", { className: "kind" }, name), element("code", {}, address), copy);
-    }),
-  );
-}
+const list = byId("addresses");
 
 const own = {
+  WHEP: new URL("whep", location.href).href,
   HLS: new URL("index.m3u8", location.href).href,
   "HTTP-FLV": `${location.origin}${bare}.flv`,
   RTMP: `rtmp://${location.hostname}:1935${bare}`,
@@ -33,12 +17,12 @@ const own = {
 
 function showStreams(streams) {
   const mine = streams.find((stream) => stream.key === key);
-  showAddresses({ ...own, ...mine?.addresses });
+  showAddresses(list, { ...own, ...mine?.addresses });
   screen.seen(mine?.state === "live");
 }
 
 document.title = `${key} · arcly`;
 setText(byId("key"), key);
-showAddresses(own);
-screen.watch("index.m3u8");
+showAddresses(list, own);
+screen.watch("./");
 poll("/api/v1/streams", showStreams, () => {}); // the player says by itself when the server is gone

@@ -1,6 +1,7 @@
 """Which stream a packet belongs to on one transport: by SSRC, mid and rid, payload type (RFC 8843 §9.2, RFC 8852 §3).
 
 What a header extension says binds the SSRC from then on; senders stop sending it once they have seen it acknowledged.
+Senders also change their SSRCs, so of too many the one that was silent for longest is forgotten.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,6 +49,7 @@ class Demux:
         self._lines = {line.mid: line for line in lines}
         self._extensions = extensions
         self._naming = {extensions.ids[uri] for uri in _NAMING if uri in extensions.ids}
+        # The one heard last goes last.
         self._bound: dict[int, Route] = {}
         self.unknown = 0
         for line in lines:
@@ -57,16 +59,17 @@ class Demux:
     def route(self, packet: RtpPacket) -> Route | None:
         """The route of a packet, None when no m-line takes it."""
         known = self._bound.get(packet.ssrc)
-        if known is not None and not any(number in self._naming for number, _ in packet.extensions):
-            return self._checked(known, packet.payload_type)
+        if known is not None:
+            self._bound[packet.ssrc] = self._bound.pop(packet.ssrc)
+            if not any(number in self._naming for number, _ in packet.extensions):
+                return self._checked(known, packet.payload_type)
         found = self._named(packet, known) or known or self._by_payload_type(packet.payload_type)
         found = self._checked(found, packet.payload_type) if found else None
         if found is None:
             self.unknown += known is None
             return None
         if known is None and len(self._bound) >= limits.RTP_SOURCES:
-            self.unknown += 1
-            return None
+            del self._bound[next(iter(self._bound))]
         self._bound[packet.ssrc] = found
         return found
 

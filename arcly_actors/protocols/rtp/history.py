@@ -21,13 +21,20 @@ class RetransmissionHistory:
         self._groups.append((now, packets))
         for packet in packets:
             self._packets[packet[2] << 8 | packet[3]] = packet
+        self._forget(now)
+
+    def find(self, sequence: int, now: int) -> bytes | None:
+        """The packet with this number, None when it is too old at `now` or was never sent.
+
+        An old one must not be sent: once 65,536 others followed, SRTP would encrypt it under another one's nonce.
+        """
+        self._forget(now)
+        return self._packets.get(sequence)
+
+    def _forget(self, now: int) -> None:
         while self._groups and (self._groups[0][0] < now - self._keep or len(self._packets) > self._most):
             for packet in self._groups.popleft()[1]:
                 self._packets.pop(packet[2] << 8 | packet[3], None)
-
-    def find(self, sequence: int) -> bytes | None:
-        """The packet with this number, None when it is too old or was never sent."""
-        return self._packets.get(sequence)
 
     def __len__(self) -> int:
         return len(self._packets)

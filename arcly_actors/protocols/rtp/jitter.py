@@ -1,6 +1,7 @@
 """The reorder buffer: packets out in order, none later than a bound, gaps told."""
 
 from collections import Counter
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from arcly_actors import limits
@@ -25,7 +26,9 @@ class JitterBuffer:
     def __init__(self, wait: int = limits.REORDER_TIME, most: int = limits.REORDER_PACKETS) -> None:
         self._wait = wait
         self._most = most
+        # By full number, as they came; and those numbers as a heap.
         self._waiting: dict[int, tuple[RtpPacket, int]] = {}
+        self._order: list[int] = []
         # Full numbers go on counting where 16 bits wrap and where a sender starts over.
         self._next: int | None = None
         self._highest = 0
@@ -47,29 +50,24 @@ class JitterBuffer:
             if not self._waiting:
                 self._blocked_since = now
             self._waiting[full] = (packet, now)
+            heappush(self._order, full)
 
     def pop(self, now: int) -> list[Ordered]:
         """The packets whose turn it is."""
         ready: list[Ordered] = []
-        missing, moved = 0, False
-        while self._waiting:
-            if self._next is None:
-                self._next = min(self._waiting)
-            taken = self._waiting.pop(self._next, None)
-            if taken is None:
-                if moved:  # another gap, which those behind it have waited for since they came
-                    self._blocked_since = min(arrival for _, arrival in self._waiting.values())
-                    moved = False
+        while self._order:
+            first = self._order[0]
+            missing = 0 if self._next is None else first - self._next
+            if missing:
+                if ready:  # another gap, which those behind it have waited for since the first of them came
+                    self._blocked_since = next(iter(self._waiting.values()))[1]
                 if now < self._blocked_since + self._wait and len(self._waiting) <= self._most:
                     break
-                first = min(self._waiting)
-                missing = first - self._next
                 self.counts["missing"] += missing
-                self._next = first
-                continue
-            ready.append(Ordered(taken[0], missing, taken[1]))
-            self._next += 1
-            missing, moved = 0, True
+            heappop(self._order)
+            packet, arrival = self._waiting.pop(first)
+            ready.append(Ordered(packet, missing, arrival))
+            self._next = first + 1
         return ready
 
     @property

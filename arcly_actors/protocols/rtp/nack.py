@@ -17,7 +17,9 @@ class NackGenerator:
         self._tolerance = tolerance
         self._highest: int | None = None
         # Full number -> when to ask next, how often it was asked for.
+        # In the order of the numbers. Nothing is due before `_earliest`.
         self._missing: dict[int, tuple[int, int]] = {}
+        self._earliest = 0
         self.overflows = 0
         self.given_up = 0
 
@@ -40,12 +42,16 @@ class NackGenerator:
             self._missing.clear()
             self.overflows += 1
             return False
+        due = now + self._tolerance
+        self._earliest = min(self._earliest, due) if self._missing else due
         for number in range(highest + 1, highest + step):
-            self._missing[number] = (now + self._tolerance, 0)
+            self._missing[number] = (due, 0)
         return False
 
     def due(self, now: int) -> list[int]:
         """The sequence numbers (16 bits) to ask for now."""
+        if not self._missing or now < self._earliest:
+            return []
         asked: list[int] = []
         retry = now + max(self.rtt, _SHORTEST_RETRY)
         for number, (at, tries) in list(self._missing.items()):
@@ -57,6 +63,7 @@ class NackGenerator:
                 continue
             self._missing[number] = (retry, tries + 1)
             asked.append(number & 0xFFFF)
+        self._earliest = min((at for at, _ in self._missing.values()), default=0)
         return asked
 
     def forget_before(self, sequence: int) -> None:
@@ -64,9 +71,10 @@ class NackGenerator:
         if self._highest is None:
             return
         first = self._highest + (sequence - self._highest + 0x8000 & 0xFFFF) - 0x8000
-        self._missing = {number: entry for number, entry in self._missing.items() if number >= first}
+        while self._missing and (number := next(iter(self._missing))) < first:
+            del self._missing[number]
 
     @property
     def wake_at(self) -> int | None:
-        """When `due` has something; None while nothing is missing."""
-        return min(at for at, _ in self._missing.values()) if self._missing else None
+        """When to look whether something is `due`; None while nothing is missing."""
+        return self._earliest if self._missing else None

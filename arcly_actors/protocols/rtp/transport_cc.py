@@ -99,7 +99,7 @@ class TransportArrivals:
             return
         self._arrivals[full] = now
         if full - self._next >= limits.TRANSPORT_STATUSES:
-            self._next = full - limits.TRANSPORT_STATUSES + 1
+            self._next = full - limits.TRANSPORT_STATUSES // 2  # half of them, so that it is not done for every packet
             self._arrivals = {number: at for number, at in self._arrivals.items() if number >= self._next}
 
     def feedback(self, sender: int, media: int) -> TransportFeedback | None:

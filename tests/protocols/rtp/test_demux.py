@@ -68,6 +68,17 @@ def test_unknown_lines_and_texts_bind_nothing() -> None:
 
 def test_the_table_is_bounded() -> None:
     demux = Demux([VIDEO], MAP)
-    routes = [demux.route(packet(ssrc, 96)) for ssrc in range(limits.RTP_SOURCES + 5)]
-    assert routes.count(None) == 5
-    assert demux.route(packet(0, 96)) == Route("1")
+    assert all(demux.route(packet(ssrc, 96)) == Route("1") for ssrc in range(10 * limits.RTP_SOURCES))
+    assert len(demux.ssrcs("1")) == limits.RTP_SOURCES
+
+
+def test_of_too_many_sources_the_silent_ones_are_forgotten() -> None:
+    """Two lines with the same payload types: whoever is forgotten and says no mid is unknown."""
+    demux = Demux([VIDEO, SECOND], MAP)
+    assert demux.route(packet(1, 96, mid="2")) == Route("2")
+    assert demux.route(packet(2, 96, mid="1")) == Route("1")
+    for ssrc in range(100, 100 + 3 * limits.RTP_SOURCES):
+        demux.route(packet(ssrc, 96, mid="1"))
+        assert demux.route(packet(1, 96)) == Route("2")
+    assert demux.route(packet(2, 96)) is None
+    assert demux.route(packet(5, 96, mid="1")) == Route("1")

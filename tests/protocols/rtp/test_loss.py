@@ -173,13 +173,15 @@ def test_history_forgets_by_time_and_by_number() -> None:
     first, second, third = (stream_of(4, stream) for _ in range(3))
     history.add(first, 0)
     history.add(second, SECOND)
-    assert history.find(65535) is first[1]
-    assert history.find(0) is first[2]
+    assert history.find(65535, SECOND) is first[1]
+    assert history.find(0, SECOND) is first[2]
     history.add(third, SECOND + 1)
-    assert history.find(65535) is None
-    assert (len(history), history.find(2)) == (8, second[0])
+    assert history.find(65535, SECOND + 1) is None
+    assert (len(history), history.find(2, SECOND + 1)) == (8, second[0])
     history.add(stream_of(4, stream), SECOND + 2)
     assert len(history) == 8
+    assert history.find(6, 2 * SECOND + 3) is None
+    assert len(history) == 0
 
 
 def test_a_viewer_is_not_sent_the_same_twice_nor_too_much() -> None:
@@ -244,9 +246,52 @@ def test_nack_and_history_repair_a_lossy_path(seed: int) -> None:
             asking += [(now + 20, sequence) for sequence in nacks.due(now * MS)]
         for asked in [asked for asked in asking if asked[0] <= now]:
             asking.remove(asked)
-            found = history.find(asked[1])
+            found = history.find(asked[1], now * MS)
             if found and gate.admits(asked[1], len(found), now * MS):
                 send(found, now)
     assert len(out) > 1990
     assert out == sorted(out, key=lambda sequence: (sequence - 65000) & 0xFFFF)
     assert buffer.counts["missing"] <= 5
+
+
+def test_many_gaps_that_are_given_up_together_cost_no_more_than_one_by_one() -> None:
+    """Every other packet is lost, and all that waits comes due at once: in order, each behind its own gap."""
+    buffer = JitterBuffer(wait=100 * MS, most=5000)
+    for sequence in range(0, 6000, 2):
+        buffer.push(numbered(sequence), 0)
+        if sequence < 2:
+            buffer.pop(0)
+    out = popped(buffer, 100 * MS)
+    assert out == [(sequence, 1) for sequence in range(2, 6000, 2)]
+    assert (buffer._waiting, buffer._order) == ({}, [])
+
+
+def test_what_is_of_no_use_is_forgotten_from_the_front() -> None:
+    nacks = NackGenerator(tolerance=10 * MS)
+    for sequence in range(0, 900, 2):
+        nacks.received(sequence, sequence * MS)
+    nacks.forget_before(890)
+    assert list(nacks._missing) == [891, 893, 895, 897]
+    assert nacks.due(10**12) == [891, 893, 895, 897]
+    assert nacks.due(10**12) == []
+    nacks.forget_before(898)
+    assert nacks.wake_at is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 0xFFFF), st.integers(0, 30), st.booleans()), max_size=80))
+@settings(max_examples=200, derandomize=True, deadline=None)
+def test_what_is_due_is_never_overlooked(arrivals: list[tuple[int, int, bool]]) -> None:
+    nacks, now = NackGenerator(rtt=40 * MS), 0
+    for sequence, pause, forget in arrivals:
+        now += pause * MS
+        nacks.received(sequence % 700, now)
+        if forget:
+            nacks.forget_before(sequence % 700)
+        due = {number & 0xFFFF for number, (at, _) in nacks._missing.items() if at <= now}
+        wake_at = nacks.wake_at
+        assert (wake_at is None) == (not nacks._missing)
+        assert wake_at is None or wake_at <= min(at for at, _ in nacks._missing.values())
+        assert set(nacks.due(now)) <= due
+        assert all(at > now for at, _ in nacks._missing.values())
+        assert list(nacks._missing) == sorted(nacks._missing)
+        assert len(nacks._missing) <= limits.NACK_PACKETS
