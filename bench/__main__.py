@@ -4,7 +4,9 @@ import argparse
 import shlex
 import sys
 
-from bench.rtmp import FLUSH_MS, cases, run
+from bench import rtmp
+from bench.whep import run as whep
+from bench.whep.srtp import PROFILES
 
 _SERVER = [sys.executable, "-m", "arcly_actors", "run", "{topology}"]
 
@@ -12,21 +14,28 @@ _SERVER = [sys.executable, "-m", "arcly_actors", "run", "{topology}"]
 def main() -> int:
     """Run what the arguments say; 1 when a viewer lost something."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    rtmp = parser.add_subparsers(required=True).add_parser("rtmp", help="RTMP in, RTMP out, N viewers")
-    rtmp.add_argument(
-        "--viewers", type=_counts, default=[1, 50, 200, 500, 1000], help="numbers of viewers, comma separated"
-    )
-    classes = ["all", "default", *map(str, FLUSH_MS)]
-    rtmp.add_argument(
+    commands = parser.add_subparsers(required=True, dest="command")
+    over_rtmp = commands.add_parser("rtmp", help="RTMP in, RTMP out, N viewers")
+    over_webrtc = commands.add_parser("whep", help="RTMP in, WebRTC out, N viewers")
+    for command, default in ((over_rtmp, [1, 50, 200, 500, 1000]), (over_webrtc, [1, 20, 100, 300])):
+        command.add_argument("--viewers", type=_counts, default=default, help="numbers of viewers, comma separated")
+        command.add_argument("--seconds", type=float, default=20.0, help="the steady window (default: %(default)s)")
+        command.add_argument("--save", action="store_true", help="write the results and the table in README.md")
+        command.add_argument(
+            "--server", type=shlex.split, default=_SERVER, help="another server's command, with {topology} or {port}"
+        )
+    classes = ["all", "default", *map(str, rtmp.FLUSH_MS)]
+    over_rtmp.add_argument(
         "--class", dest="which", choices=classes, default="all", help="latency class, ms (default: %(default)s)"
     )
-    rtmp.add_argument("--seconds", type=float, default=20.0, help="the steady window (default: %(default)s)")
-    rtmp.add_argument("--save", action="store_true", help="write results/rtmp.json and the table in README.md")
-    rtmp.add_argument(
-        "--server", type=shlex.split, default=_SERVER, help="another server's command, with {topology} or {port}"
+    over_webrtc.add_argument(
+        "--srtp", choices=list(PROFILES), default="gcm", help="what viewers offer: GCM first, or AES-CM alone"
     )
     options = parser.parse_args()
-    return not run(cases(options.viewers, options.which, options.seconds), options.server, save=options.save)
+    if options.command == "rtmp":
+        planned = rtmp.cases(options.viewers, options.which, options.seconds)
+        return not rtmp.run(planned, options.server, save=options.save)
+    return not whep.run(whep.cases(options.viewers, options.srtp, options.seconds), options.server, save=options.save)
 
 
 def _counts(text: str) -> list[int]:

@@ -15,7 +15,7 @@ from bench.child import Child, Cores
 from bench.histogram import Histogram
 from bench.native_tools import native
 from bench.proc import cpu_seconds, resident_bytes
-from bench.server import APPLICATION, NAME, running_server
+from bench.server import APPLICATION, NAME, free_port, running_server, topology
 
 JOIN_SECONDS, SETTLE_SECONDS = 5.0, 2.0
 GOP_SECONDS = 2.0
@@ -80,7 +80,9 @@ class Measurement:
 
 def measure_server(case: Case, bench: Bench) -> Measurement:
     """Run the case against the server."""
-    with running_server(case.viewers, case.flush_ms, bench) as (server, port), _publisher(bench, port) as publisher:
+    port = free_port()
+    text = topology(port, case.viewers, case.flush_ms)
+    with running_server(text, port, bench) as server, start_publisher(bench, port) as publisher:
         publisher.wait_event("publishing", 15)
         time.sleep(GOP_SECONDS * 1.5)  # a whole GOP in the cache before anybody joins
         measurement = _watch(case, bench, server, port)
@@ -100,41 +102,48 @@ def measure_floor(case: Case, flush_ms: float, bench: Bench) -> Measurement | No
         return _watch(case, bench, floor, port)
 
 
-def _publisher(bench: Bench, port: int) -> Child:
+def start_publisher(bench: Bench, port: int) -> Child:
+    """Its process; it says "publishing" when it does."""
     module = [sys.executable, "-m", "bench.publisher"]
     return Child([*module, bench.clip, "127.0.0.1", str(port), APPLICATION, NAME], bench.other_cores)
 
 
 def _watch(case: Case, bench: Bench, server: Child, port: int) -> Measurement:
-    resident = resident_bytes(server.pid)
     join = JOIN_SECONDS if case.viewers > 1 else 0.0
     numbers = map(str, (case.viewers, join, SETTLE_SECONDS, case.seconds))
     program = native("viewers")
     command: list[str | Path] = [program] if program else [sys.executable, "-m", "bench.viewers"]
-    with Child([*command, bench.clip, "127.0.0.1", str(port), APPLICATION, NAME, *numbers], bench.other_cores) as client:
-        client.wait_event("steady", join + SETTLE_SECONDS + 30)
+    command += [bench.clip, "127.0.0.1", str(port), APPLICATION, NAME, *numbers]
+    return watch(command, case.viewers, case.seconds, bench, server)
+
+
+def watch(command: Sequence[str | Path], viewers: int, seconds: float, bench: Bench, server: Child) -> Measurement:
+    """Run a load client, and measure the server while it says that all is steady."""
+    resident = resident_bytes(server.pid)
+    with Child(command, bench.other_cores) as client:
+        client.wait_event("steady", JOIN_SECONDS + SETTLE_SECONDS + 30)
         began, cpu = time.monotonic(), cpu_seconds(server.pid)
-        client.wait_event("end", case.seconds + 10)
+        client.wait_event("end", seconds + 10)
         cpu, lasted = cpu_seconds(server.pid) - cpu, time.monotonic() - began
         resident = resident_bytes(server.pid) - resident
         result = client.wait_event("result", 20)
-    return _measurement(case, bench, result, cpu / lasted, resident)
+    return _measurement(viewers, bench, result, cpu / lasted, resident)
 
 
-def _measurement(case: Case, bench: Bench, result: dict[str, Any], cpu_share: float, resident: int) -> Measurement:
+def _measurement(viewers: int, bench: Bench, result: dict[str, Any], cpu_share: float, resident: int) -> Measurement:
     late = Histogram({int(index): times for index, times in result["latency"].items()})
     first = [microseconds / 1000 for microseconds in result["first_keyframe_us"]]
     return Measurement(
-        cpu_ms=cpu_share * 1000 / case.viewers,
+        cpu_ms=cpu_share * 1000 / viewers,
         cpu_share=cpu_share,
         delivered_mbs=result["payload"] / result["seconds"] / 1e6,
-        expected_mbs=case.viewers * bench.payload_rate / 1e6,
+        expected_mbs=viewers * bench.payload_rate / 1e6,
         latency_p50_ms=late.quantile_ms(0.5),
         latency_p95_ms=late.quantile_ms(0.95),
         latency_max_ms=late.quantile_ms(1),
         first_keyframe_p50_ms=median(first) if first else None,
         first_keyframe_max_ms=max(first, default=None),
-        rss_kb_per_viewer=resident / 1000 / case.viewers,
+        rss_kb_per_viewer=resident / 1000 / viewers,
         joined=result["joined"],
         failed=result["failed"],
         frames=result["frames"],

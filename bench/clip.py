@@ -1,4 +1,4 @@
-"""The clip everybody is served: 8 s of 720p30 H.264 at 2.6 Mb/s with AAC at 128 kb/s, encoded once, kept under .cache/.
+"""The clips that are served: 8 s of 30 fps H.264 with AAC at 128 kb/s, encoded once, kept under .cache/.
 
 8 s is the shortest loop of whole GOPs (2 s) in which AAC's 1024 samples at 48 kHz come out whole, too: 240 pictures and
 375 sounds. No B frames, as live encoders send it. Seeded noise on a moving picture makes the encoder need its bit rate.
@@ -7,7 +7,7 @@
 import io
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,13 +18,33 @@ import numpy as np
 from bench.stamp import make_room
 
 FPS, GOP, SECONDS = 30, 60, 8
-WIDTH, HEIGHT = 1280, 720
-VIDEO_BITS, AUDIO_BITS, SAMPLE_RATE, SAMPLES = 2_600_000, 128_000, 48_000, 1024
+AUDIO_BITS, SAMPLE_RATE, SAMPLES = 128_000, 48_000, 1024
 FRAMES_OF_AUDIO = SECONDS * SAMPLE_RATE // SAMPLES
 AUDIO, VIDEO, SCRIPT = 8, 9, 18
 _MAGIC = b"ACLP"
 _RECORD = struct.Struct("<BBHII")
 _CACHE = Path(".cache/bench")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the video of a clip is like: pixels, bits per second, slices in a picture (0: one per core), and the rate
+    control's buffer in seconds: a small one starves the pictures after a keyframe."""
+
+    width: int
+    height: int
+    bits: int
+    slices: int = 0
+    buffer: int = 1
+
+    @property
+    def name(self) -> str:
+        """How its file is called."""
+        slices = f"-{self.slices}s" if self.slices else ""
+        return f"{self.height}p{FPS}-{self.bits // 1000}k{slices}"
+
+
+HIGH = Picture(1280, 720, 2_600_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +57,18 @@ class ClipMessage:
     payload: bytes
 
 
-def cached_clip() -> Path:
+def cached_clip(picture: Picture = HIGH) -> Path:
     """The clip's file, made when it is not there yet (about 10 s)."""
-    path = _CACHE / "720p30-2600k-v1.clip"
+    return cached(f"{picture.name}-v1.clip", lambda: dump(flv_messages(_encode(picture))))
+
+
+def cached(name: str, make: Callable[[], bytes]) -> Path:
+    """The file of this name under .cache/, made when it is not there yet."""
+    path = _CACHE / name
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         half = path.with_suffix(f".{os.getpid()}")  # tests in parallel may make it at once
-        half.write_bytes(dump(flv_messages(_encode())))
+        half.write_bytes(make())
         half.rename(path)
     return path
 
@@ -88,18 +113,20 @@ def flv_messages(flv: bytes) -> list[ClipMessage]:
     return sorted(messages, key=lambda m: (m.frame, m.dts_ms))
 
 
-def _encode() -> bytes:
+def _encode(picture: Picture) -> bytes:
     random = np.random.default_rng(7)
     out = io.BytesIO()
     with av.open(out, "w", format="flv", options={"flvflags": "no_duration_filesize"}) as container:
-        options = {"preset": "veryfast", "bf": "0", "sc_threshold": "0", "maxrate": "2600k", "bufsize": "2600k"}
+        rate, buffer = str(picture.bits), str(picture.bits * picture.buffer)
+        slices = {"x264-params": f"sliced-threads=0:slices={picture.slices}"} if picture.slices else {}
+        options = {"preset": "veryfast", "bf": "0", "sc_threshold": "0", "maxrate": rate, "bufsize": buffer, **slices}
         video = container.add_stream("libx264", rate=FPS, options=options)
-        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        video.bit_rate, video.gop_size = VIDEO_BITS, GOP
+        video.width, video.height, video.pix_fmt = picture.width, picture.height, "yuv420p"
+        video.bit_rate, video.gop_size = picture.bits, GOP
         audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="stereo")
         audio.bit_rate = AUDIO_BITS
-        for picture in _pictures(random):
-            container.mux(video.encode(picture))
+        for frame in _pictures(random, picture.width, picture.height):
+            container.mux(video.encode(frame))
         container.mux(video.encode(None))
         for sound in _sounds(random):
             container.mux(audio.encode(sound))
@@ -107,14 +134,14 @@ def _encode() -> bytes:
     return out.getvalue()
 
 
-def _pictures(random: np.random.Generator) -> Iterator[av.VideoFrame]:
+def _pictures(random: np.random.Generator, width: int, height: int) -> Iterator[av.VideoFrame]:
     """A texture that drifts, under film grain."""
-    coarse = random.integers(40, 216, (HEIGHT // 16 + 1, WIDTH // 16 + 1, 3), np.uint8)
-    texture = coarse.repeat(16, axis=0).repeat(16, axis=1)[:HEIGHT, :WIDTH]
-    grain = random.integers(0, 12, (HEIGHT * 2, WIDTH, 3), np.uint8)
+    coarse = random.integers(40, 216, (height // 16 + 1, width // 16 + 1, 3), np.uint8)
+    texture = coarse.repeat(16, axis=0).repeat(16, axis=1)[:height, :width]
+    grain = random.integers(0, 12, (height * 2, width, 3), np.uint8)
     for index in range(FPS * SECONDS):
-        top = int(random.integers(0, HEIGHT))
-        picture = np.roll(texture, (index, index * 3), (0, 1)) + grain[top : top + HEIGHT]
+        top = int(random.integers(0, height))
+        picture = np.roll(texture, (index, index * 3), (0, 1)) + grain[top : top + height]
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
         frame.pts, frame.time_base = index, Fraction(1, FPS)
         yield frame

@@ -10,8 +10,8 @@ _SOURCES = Path(__file__).parent / "native"
 _BUILT = Path(".cache/bench")
 
 
-def native(name: str) -> Path | None:
-    """The program compiled from `native/<name>.c`; None when this machine has no C compiler."""
+def native(name: str, *libraries: str) -> Path | None:
+    """The program compiled from `native/<name>.c`; None without a C compiler, or without the headers of a library."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         return None
@@ -21,6 +21,9 @@ def native(name: str) -> Path | None:
     if not program.exists():
         program.parent.mkdir(parents=True, exist_ok=True)
         half = program.with_suffix(f".{os.getpid()}")  # tests in parallel may compile at once
-        subprocess.run([compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-o", half, source], check=True)
+        links = [f"-l{library}" for library in libraries]
+        command: list[str | Path] = [compiler, "-std=c11", "-O2", "-Wall", "-Wextra", "-o", half, source, *links]
+        if subprocess.run(command, check=not libraries).returncode:
+            return None
         half.rename(program)
     return program

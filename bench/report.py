@@ -1,12 +1,11 @@
-"""The table: on the terminal, in bench/README.md between its markers, and whether the targets are met."""
+"""The RTMP benchmark's table, and whether its targets are met."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.case import Case, Measurement
-from bench.machine import Machine
+from bench.tables import Verdict, at_most, markdown, milliseconds
 
-BEGIN, END = "<!-- rtmp: begin -->", "<!-- rtmp: end -->"
 CPU_TARGETS = {350: 0.10, 100: 0.13, 40: 0.26}
 """Latency class (p95 in ms) to CPU in ms per viewer-second."""
 ONE_VIEWER_P95_MS = 5.0
@@ -27,15 +26,6 @@ class Row:
     floor_flush_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A target, what was measured for it, and whether that meets it."""
-
-    target: str
-    measured: str
-    met: bool
-
-
 _COLUMNS: Sequence[tuple[str, Callable[[Row], str]]] = (
     ("viewers", lambda row: str(row.case.viewers)),
     ("class", lambda row: row.case.label),
@@ -44,10 +34,13 @@ _COLUMNS: Sequence[tuple[str, Callable[[Row], str]]] = (
     ("floor", lambda row: f"{row.floor.cpu_ms:.3f} @ {row.floor_flush_ms:g} ms" if row.floor else "–"),
     ("core %", lambda row: f"{row.server.cpu_share * 100:.0f}"),
     ("MB/s (expected)", lambda row: f"{row.server.delivered_mbs:.2f} ({row.server.expected_mbs:.2f})"),
-    ("added p50 / p95 ms", lambda row: f"{_ms(row.server.latency_p50_ms)} / {_ms(row.server.latency_p95_ms)}"),
+    (
+        "added p50 / p95 ms",
+        lambda row: milliseconds(row.server.latency_p50_ms, row.server.latency_p95_ms),
+    ),
     (
         "first keyframe p50 / max ms",
-        lambda row: f"{_ms(row.server.first_keyframe_p50_ms)} / {_ms(row.server.first_keyframe_max_ms)}",
+        lambda row: milliseconds(row.server.first_keyframe_p50_ms, row.server.first_keyframe_max_ms),
     ),
     ("RSS kB / viewer", lambda row: f"{row.server.rss_kb_per_viewer:.0f}"),
     ("lossless", lambda row: "yes" if row.server.lossless else "**no**"),
@@ -57,8 +50,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[Row], str]]] = (
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table."""
-    cells = [[title for title, _ in _COLUMNS], *([cell(row) for _, cell in _COLUMNS] for row in rows)]
-    return _markdown(cells)
+    return markdown([[title for title, _ in _COLUMNS], *([cell(row) for _, cell in _COLUMNS] for row in rows)])
 
 
 def verdicts(rows: Sequence[Row]) -> list[Verdict]:
@@ -75,57 +67,20 @@ def verdicts(rows: Sequence[Row]) -> list[Verdict]:
     return found
 
 
-def document(rows: Sequence[Row], machine: Machine, took_seconds: float) -> str:
-    """What stands between the markers of bench/README.md."""
-    busy = " (busy: do not trust the numbers)" if machine.busy else ""
-    head = (
-        f"{machine.cpu}, {machine.cores} cores, Linux {machine.kernel}, Python {machine.python}; load average before the "
-        f"run {machine.load:.2f}{busy}; the run took {took_seconds / 60:.0f} min."
-    )
-    judged = [["target", "measured", "met"]] + [
-        [v.target, v.measured, "yes" if v.met else "**no**"] for v in verdicts(rows)
-    ]
-    return f"{head}\n\n{table(rows)}\n\n{_markdown(judged)}"
-
-
-def between_markers(text: str, inside: str) -> str:
-    """`text` with what stands between the markers replaced."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"no {BEGIN} … {END} in the text")
-    return f"{before}{BEGIN}\n{inside}\n{END}{after}"
-
-
 def _of_row(row: Row) -> list[Verdict]:
     server, bound = row.server, row.case.latency_class
     found = []
     if row.case.viewers == 1 and bound is None:
         p95 = server.latency_p95_ms
-        found.append(_at_most("added latency with one viewer, p95", p95, ONE_VIEWER_P95_MS, "ms"))
+        found.append(at_most("added latency with one viewer, p95", p95, ONE_VIEWER_P95_MS, "ms"))
     if row.case.viewers != CROWD:
         return found
     if bound is None:
         p50, slowest = server.first_keyframe_p50_ms, server.first_keyframe_max_ms
-        found.append(_at_most("first keyframe while 1000 join, p50", p50, FIRST_KEYFRAME_P50_MS, "ms"))
-        found.append(_at_most("first keyframe while 1000 join, max", slowest, FIRST_KEYFRAME_MAX_MS, "ms"))
-        found.append(_at_most("RSS per viewer", server.rss_kb_per_viewer, RSS_KB, "kB"))
+        found.append(at_most("first keyframe while 1000 join, p50", p50, FIRST_KEYFRAME_P50_MS, "ms"))
+        found.append(at_most("first keyframe while 1000 join, max", slowest, FIRST_KEYFRAME_MAX_MS, "ms"))
+        found.append(at_most("RSS per viewer", server.rss_kb_per_viewer, RSS_KB, "kB"))
     elif bound in CPU_TARGETS:
-        found.append(_at_most(f"class {bound} ms: added latency p95", server.latency_p95_ms, float(bound), "ms"))
-        found.append(_at_most(f"class {bound} ms: CPU per viewer-second", server.cpu_ms, CPU_TARGETS[bound], "ms"))
+        found.append(at_most(f"class {bound} ms: added latency p95", server.latency_p95_ms, float(bound), "ms"))
+        found.append(at_most(f"class {bound} ms: CPU per viewer-second", server.cpu_ms, CPU_TARGETS[bound], "ms"))
     return found
-
-
-def _at_most(what: str, measured: float | None, bound: float, unit: str) -> Verdict:
-    met = measured is not None and measured <= bound
-    return Verdict(f"{what} ≤ {bound:g} {unit}", "–" if measured is None else f"{measured:.3g} {unit}", met)
-
-
-def _ms(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"
-
-
-def _markdown(cells: Sequence[Sequence[str]]) -> str:
-    head, *body = cells
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

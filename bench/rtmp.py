@@ -1,25 +1,21 @@
 """`python -m bench rtmp`: the ladder of viewers at the default setting, and the latency classes at its top."""
 
-import json
 import os
 import resource
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from bench.case import Bench, Case, Measurement, measure_floor, measure_server
 from bench.clip import FPS, bytes_per_second, cached_clip, load
 from bench.machine import Machine, split_cores, this_machine
-from bench.report import Row, between_markers, document, table, verdicts
+from bench.outcome import Outcome
+from bench.report import Row, table, verdicts
 
 FLUSH_MS = {350: 340.0, 100: 97.0, 40: 38.0}
 """Latency class to flush interval: a flush every T makes the added latency uniform in 0..T, its p95 below the bound."""
 FRAME_MS = 1000 / FPS
 BUSY_CLIENT = 0.85
-_HERE = Path(__file__).parent
-_RESULT = _HERE / "results" / "rtmp.json"
-_README = _HERE / "README.md"
 
 
 def cases(viewers: Sequence[int], which: str, seconds: float) -> list[Case]:
@@ -36,26 +32,31 @@ def run(planned: Sequence[Case], server_command: Sequence[str], *, save: bool) -
     """Measure the cases and print them; True when every viewer of every case got every byte."""
     started = time.monotonic()
     machine, bench = this_machine(), prepare_bench(planned, server_command)
-    _introduce(machine, bench)
+    introduce(machine, bench)
     rows = []
     for row in _rows(planned, bench):
         rows.append(row)
         _print_row(row)
-    took = time.monotonic() - started
-    print(f"\n{document(rows, machine, took)}\n\ntook {took:.0f} s")
+    outcome = Outcome("rtmp", rows, table(rows), verdicts(rows), machine, time.monotonic() - started)
+    print(f"\n{outcome.document()}\n\ntook {outcome.took_seconds:.0f} s")
     if save:
-        _save(rows, machine, took)
+        outcome.save()
     return all(row.server.lossless for row in rows)
 
 
 def prepare_bench(planned: Sequence[Case], server_command: Sequence[str]) -> Bench:
-    """What the cases share; raises this process's limit of open files, which the children inherit."""
-    wanted = max(case.viewers for case in planned) + 200
+    """What the cases share."""
+    return bench_of(cached_clip(), max(case.viewers for case in planned), server_command)
+
+
+def bench_of(clip: Path, viewers: int, server_command: Sequence[str]) -> Bench:
+    """With this clip; raises this process's limit of open files, which the children inherit."""
+    wanted = viewers + 200
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most < wanted:
         raise SystemExit(f"{wanted} open files are needed and the hard limit is {most}: raise it (ulimit -Hn)")
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    clip = cached_clip().absolute()
+    clip = clip.absolute()
     server_cores, other_cores = split_cores(os.sched_getaffinity(0))
     log = clip.parent / "server.log"
     return Bench(clip, bytes_per_second(load(clip)), server_cores, other_cores, server_command, log)
@@ -73,7 +74,8 @@ def _shown_interval(server: Measurement) -> float:
     return round(max(FRAME_MS, (server.latency_p95_ms or 0) / 0.95))
 
 
-def _introduce(machine: Machine, bench: Bench) -> None:
+def introduce(machine: Machine, bench: Bench) -> None:
+    """Print where it runs."""
     print(
         f"{machine.cpu}, {machine.cores} cores, Linux {machine.kernel}, Python {machine.python}, load {machine.load:.2f}"
     )
@@ -87,25 +89,13 @@ def _print_row(row: Row) -> None:
     print(table([row]).splitlines()[-1], flush=True)
     for name, measurement in (("server", row.server), ("floor", row.floor)):
         if measurement is not None:
-            _complain(name, measurement)
+            complain(name, measurement)
 
 
-def _complain(name: str, measurement: Measurement) -> None:
+def complain(name: str, measurement: Measurement) -> None:
+    """Print what makes a measurement doubtful."""
     if not measurement.lossless:
         faults = {kind: times for kind, times in measurement.errors.items() if times}
         print(f"  {name}: {measurement.failed} viewers failed, {faults}; first: {measurement.first_error}")
     if measurement.client_cpu_share > BUSY_CLIENT:
         print(f"  {name}: the load client was the bottleneck ({measurement.client_cpu_share:.0%} of its core)")
-
-
-def _save(rows: Sequence[Row], machine: Machine, took: float) -> None:
-    result = {
-        "machine": asdict(machine),
-        "took_seconds": round(took, 1),
-        "targets": [asdict(verdict) for verdict in verdicts(rows)],
-        "rows": [asdict(row) for row in rows],
-    }
-    _RESULT.parent.mkdir(exist_ok=True)
-    _RESULT.write_text(json.dumps(result, indent=1) + "\n")
-    _README.write_text(between_markers(_README.read_text(), document(rows, machine, took)))
-    print(f"saved {_RESULT.name} and the table in {_README.name}")

@@ -24,28 +24,40 @@ def topology(port: int, viewers: int, flush_ms: float | None) -> str:
         "version: 1\n"
         f"applications:\n  {APPLICATION}: {{{application}}}\n"
         f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{port}"}}\n  http: {{enabled: false}}\n'
+        "  webrtc: {enabled: false}\n"
+        f"limits: {{max_connections: {viewers + 100}}}\n"
+    )
+
+
+def webrtc_topology(rtmp: int, http: int, viewers: int) -> str:
+    """A topology with RTMP to publish, HTTP for WHEP, any UDP port for its media, and room for the viewers."""
+    return (
+        "version: 1\n"
+        f"applications:\n  {APPLICATION}: {{}}\n"
+        f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{rtmp}"}}\n  http: {{listen: "127.0.0.1:{http}"}}\n'
+        '  webrtc: {listen: "127.0.0.1:0"}\n'
         f"limits: {{max_connections: {viewers + 100}}}\n"
     )
 
 
 @contextmanager
-def running_server(viewers: int, flush_ms: float | None, bench: "Bench") -> Iterator[tuple[Child, int]]:
-    """The server in a process of its own, listening on the port given with it."""
-    port = _free_port()
+def running_server(text: str, port: int, bench: "Bench") -> Iterator[Child]:
+    """The server with this topology in a process of its own, listening on `port` as the topology says."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
-        path.write_text(topology(port, viewers, flush_ms))
+        path.write_text(text)
         command = _filled(bench.server_command, path, port)
         with Child(command, bench.server_cores, log=bench.log) as server:
             _wait_listening(server, port, bench.log)
-            yield server, port
+            yield server
 
 
 def _filled(command: Sequence[str], path: Path, port: int) -> list[str]:
     return [part.replace("{topology}", str(path)).replace("{port}", str(port)) for part in command]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of loopback that nobody has now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

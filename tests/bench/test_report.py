@@ -4,7 +4,8 @@ import pytest
 
 from bench.case import Case, Measurement
 from bench.machine import Machine
-from bench.report import BEGIN, END, Row, between_markers, document, table, verdicts
+from bench.outcome import Outcome, between_markers
+from bench.report import Row, table, verdicts
 
 MACHINE = Machine(cpu="a cpu", cores=2, kernel="6.1", python="3.11.7", load=0.1)
 GOOD = Measurement(
@@ -65,11 +66,14 @@ def test_a_loss_is_told(changes: dict[str, object]) -> None:
 
 
 def test_the_document_says_when_the_machine_was_busy() -> None:
-    assert "busy" not in document([row(TOP)], MACHINE, 400.0)
-    assert "do not trust" in document([row(TOP)], replace(MACHINE, load=1.5), 400.0)
+    rows = [row(TOP)]
+    quiet = Outcome("rtmp", rows, table(rows), verdicts(rows), MACHINE, 400.0)
+    assert "busy" not in quiet.document()
+    assert "do not trust" in replace(quiet, machine=replace(MACHINE, load=1.5)).document()
 
 
 def test_only_what_is_between_the_markers_changes() -> None:
-    assert between_markers(f"a\n{BEGIN}\nold\n{END}\nb\n", "new") == f"a\n{BEGIN}\nnew\n{END}\nb\n"
+    begin, end = "<!-- x: begin -->", "<!-- x: end -->"
+    assert between_markers(f"a\n{begin}\nold\n{end}\nb\n", "x", "new") == f"a\n{begin}\nnew\n{end}\nb\n"
     with pytest.raises(ValueError, match="begin"):
-        between_markers("no markers", "new")
+        between_markers("no markers", "x", "new")

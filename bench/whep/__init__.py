@@ -1,0 +1,1 @@
+"""WebRTC viewers (WHEP) of one stream: `python -m bench whep`."""
