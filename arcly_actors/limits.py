@@ -398,7 +398,7 @@ RTP_BYTES = 1456
 SRTP_RECEIVE_WINDOW = 1024
 """Packets that may come late (RFC 3711 section 3.3.2): 2 s of a 5 Mb/s layer, longer than any jitter buffer waits."""
 
-SRTP_SEND_WINDOW = 16_384
+SRTP_SEND_WINDOW = 1024
 """Packets that may be sent again: 2 s of an 80 Mb/s stream, at 2 kB for each stream of a viewer."""
 
 GSO_SEGMENTS = 64

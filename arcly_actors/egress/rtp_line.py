@@ -225,6 +225,10 @@ class RtpLine:
             self.resent += 1
             self.send(SharedPackets((packet,)))
 
+    def forget(self, now: int) -> None:
+        """Let go of packets of its own that nobody can ask for any more."""
+        self._own.forget(now)
+
     def heard_round_trip(self, rtt: int) -> None:
         """The way to the viewer and back takes this long (ns): how soon the same packet may be asked for again."""
         self._resends.rtt = rtt

@@ -1,7 +1,9 @@
 """One kind of a stream's media as RTP: numbered once, remembered for who joins and for who asks again."""
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
+from operator import attrgetter
 
 from arcly_actors import limits
 from arcly_actors.egress.rtp_slice import Layout, Slice
@@ -36,7 +38,7 @@ class RtpTrack:
         self._dts: int | None = None
         self._log: deque[Slice] = deque()
         self._warm: deque[Slice] = deque()
-        self._by_number: dict[int, Slice] = {}
+        self._warm_packets = 0
 
     def follow(self, track: Track | None) -> None:
         """Frames are this track's from now on; None while the stream has none that RTP can carry."""
@@ -81,7 +83,7 @@ class RtpTrack:
         one.sent, one.wall = now, wall
         self.remember(one)
         self._warm.append(one)
-        self._by_number.update(dict.fromkeys(range(one.sequence, one.end), one))
+        self._warm_packets += len(one.chunks)
         self.packets += len(one.chunks)
         self.octets += one.octets
 
@@ -93,11 +95,10 @@ class RtpTrack:
     def trim(self, now: int, anchor: int | None) -> None:
         """Forget what is too old to be asked for again, and what is before the GOP that a joiner gets."""
         oldest = now - limits.HISTORY_TIME
-        while self._warm and (self._warm[0].sent < oldest or len(self._by_number) > limits.HISTORY_PACKETS):
+        while self._warm and (self._warm[0].sent < oldest or self._warm_packets > limits.HISTORY_PACKETS):
             cold = self._warm.popleft()
             cold.cool()
-            for number in range(cold.sequence, cold.end):
-                self._by_number.pop(number, None)
+            self._warm_packets -= len(cold.chunks)
         while self._log and self._log[0].sent < oldest and (anchor is None or self._log[0].position < anchor):
             self._log.popleft()
 
@@ -108,19 +109,26 @@ class RtpTrack:
 
     def from_number(self, number: int) -> Sequence[Slice]:
         """What was sent from the packet with this full number on, a slice's first; empty when that is forgotten."""
-        if number not in self._by_number:
+        if self._with(number) is None:
             return ()
         return [one for one in self._warm if one.sequence >= number]
 
     def find(self, number: int, layout: Layout) -> bytes | None:
         """The packet with this full number as all viewers of a layout got it; None when it is too old."""
-        one = self._by_number.get(number)
+        one = self._with(number)
         return None if one is None else one.packets(layout).packets[number - one.sequence]
+
+    def _with(self, number: int) -> Slice | None:
+        """The slice that has the packet of a full number, if it can still be asked for."""
+        index = bisect_right(self._warm, number, key=_first_number) - 1
+        one = self._warm[index] if index >= 0 else None
+        return one if one is not None and number < one.end else None
 
     def full(self, sequence: int) -> int:
         """The full number of 16 bits that a viewer names: the newest that they can be."""
         return self.sent - 1 - (self.sent - 1 - sequence & 0xFFFF)
 
 
+_first_number = attrgetter("sequence")
 _LARGEST = limits.RTP_BYTES - 156
 """What of a packet is left to its payload: 12 bytes are its header, 144 are room for the longest mid and a send time."""

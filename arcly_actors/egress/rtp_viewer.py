@@ -161,8 +161,10 @@ class RtpViewer:
     # -- what it is told ----------------------------------------------------------------------------------------------
 
     def report(self, wall: int, now: int) -> None:
-        """Send a sender report of every line: what ties them together in time. Once a second."""
+        """Send a sender report of every line: what ties them together in time."""
         self._measure(now)
+        for line in self._lines.values():
+            line.forget(now)
         moment = self.feed.moment(wall)
         if moment is None:
             return

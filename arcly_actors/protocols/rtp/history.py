@@ -21,17 +21,18 @@ class RetransmissionHistory:
         self._groups.append((now, packets))
         for packet in packets:
             self._packets[packet[2] << 8 | packet[3]] = packet
-        self._forget(now)
+        self.forget(now)
 
     def find(self, sequence: int, now: int) -> bytes | None:
         """The packet with this number, None when it is too old at `now` or was never sent.
 
         An old one must not be sent: once 65,536 others followed, SRTP would encrypt it under another one's nonce.
         """
-        self._forget(now)
+        self.forget(now)
         return self._packets.get(sequence)
 
-    def _forget(self, now: int) -> None:
+    def forget(self, now: int) -> None:
+        """Let go of what is too old at `now`: for a time in which nothing is sent or asked for."""
         while self._groups and (self._groups[0][0] < now - self._keep or len(self._packets) > self._most):
             for packet in self._groups.popleft()[1]:
                 self._packets.pop(packet[2] << 8 | packet[3], None)
