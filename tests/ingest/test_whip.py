@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from arcly_actors import limits
 from arcly_actors.bus.events import KeyframeRequested, PublishHeld, PublishResumed, PublishStarted
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
@@ -319,7 +318,9 @@ async def test_layers_have_keys_of_their_own_and_the_best_is_the_plain_one(syste
     for rid in "qhf":
         assert set(names(door, key(rid))) == {rid}
         assert {frame.track.kind for frame in log(door, key(rid))} == {Kind.VIDEO, Kind.AUDIO}
-        assert log(door, key(rid))[-1].track.id in {track.id for track in door.stage.bus._entries[key(rid)].channel.tracks}
+        assert log(door, key(rid))[-1].track.id in {
+            track.id for track in door.stage.bus._entries[key(rid)].channel.tracks
+        }
     assert set(names(door)[3:]) == {"f"}
     assert {frame.track.kind for frame in log(door)} == {Kind.VIDEO, Kind.AUDIO}
     await door.sessions.end(sender.caller.session)

@@ -23,7 +23,16 @@ from arcly_actors.protocols.rtp.payload.formats import FORMATS
 from arcly_actors.protocols.rtp.payload.unit import AccessUnit
 from arcly_actors.protocols.rtp.rtcp import RtcpPacket
 from arcly_actors.protocols.webrtc.formats import CODECS
-from arcly_actors.runtime import ChildGaveUp, Exited, LoopActor, LoopFuture, SupervisionEvent, Supervisor, System, receives
+from arcly_actors.runtime import (
+    ChildGaveUp,
+    Exited,
+    LoopActor,
+    LoopFuture,
+    SupervisionEvent,
+    Supervisor,
+    System,
+    receives,
+)
 from arcly_actors.transport.webrtc_port import OpenSession
 from tests.bus.stage import KEY, RESTARTS, Source, Stage
 from tests.protocols.webrtc.offers import recorded
@@ -108,9 +117,7 @@ class Door:
         self.feeds = RtpFeeds(system, CODECS)
         places = WhepPlaces(self.stage.bus, self.feeds, AsItIs())
         self.port: pykka.ActorRef[Any] = ScriptedPort.start(system, self)
-        self.supervisor: pykka.ActorRef[Any] = Supervisor.start(
-            system, "webrtc", policy=RESTARTS, on_event=self._noticed
-        )
+        self.supervisor: pykka.ActorRef[Any] = Supervisor.start(system, "webrtc", policy=RESTARTS, on_event=self._noticed)
         self.sessions = WebRtcSessions(system, self.stage.bus, places, lambda: self.supervisor, lambda: self.port)
         system.run_queue.drain()
         self.crew = len(system.actors())
@@ -140,14 +147,19 @@ class Door:
         return caller
 
     def check_empty(self) -> None:
-        """Nothing of any session is left."""
+        """Nothing of any session is left, and nothing is going on."""
+        self.check_sessions()
+        assert [each for each in self.transports if each.closed is None] == []
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    def check_sessions(self) -> None:
+        """No session, no feed, no actor of one."""
         assert len(self.sessions) == 0
         assert self.sessions._by_child == {}
         assert self.feeds._feeds == {}
         assert self.feeds._users == {}
-        assert [each for each in self.transports if each.closed is None] == []
-        assert [ref for ref in self.system.actors() if "Whep" in str(ref) or "Whip" in str(ref)] == []
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+        names = [ref.actor_class.__name__ for ref in self.system.actors()]
+        assert not {"WhepSession", "WhipPublisher", "LayerPublisher"}.intersection(names)
 
     async def close_stream(self) -> None:
         """End the streams and let everything settle; then nothing may be left but the crew."""
@@ -214,7 +226,7 @@ class Caller:
 
 
 async def play(source: Source, count: int, *, gop: int = 10, size: int = 100) -> list[str]:
-    """Pictures 40 ms apart, each `gop`-th a keyframe, two sounds with each; the pictures' names as the stream has them."""
+    """Pictures 40 ms apart, each `gop`-th a keyframe, two sounds with each; the pictures' names."""
     sent = []
     for _ in range(count):
         at = source.clock * 40
