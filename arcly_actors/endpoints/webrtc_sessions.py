@@ -160,6 +160,9 @@ class WebRtcSessions:
         try:
             await self._supervisor().ask(StartChild(spec), block=False)
             session.linked = await record.answered
+        except pykka.ActorDeadError:
+            session.close("WebRTC is being restarted")
+            raise Refused(Refusal.SHUTTING_DOWN, "WebRTC is being restarted") from None
         except BaseException:  # the client may have gone while it waited
             await self.end(session)
             raise
