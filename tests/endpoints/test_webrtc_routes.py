@@ -230,8 +230,8 @@ async def test_a_client_that_hangs_up_while_it_waits_leaves_nothing() -> None:
     try:
         (bound,) = await ask(http, WhereBound())
         _, writer = await asyncio.open_connection(bound.host, bound.port)
-        head = f"POST {WHEP} HTTP/1.1\r\nHost: here\r\nContent-Type: application/sdp\r\nContent-Length: {len(WHEP_OFFER)}\r\n\r\n"
-        writer.write(head.encode() + WHEP_OFFER.encode())
+        fields = ["Host: here", "Content-Type: application/sdp", f"Content-Length: {len(WHEP_OFFER)}"]
+        writer.write("\r\n".join([f"POST {WHEP} HTTP/1.1", *fields, "", WHEP_OFFER]).encode())
         await until(lambda: len(door.sessions) == 1)
         writer.close()
         await until(lambda: len(door.sessions) == 0)

@@ -1,12 +1,12 @@
 """Sessions on the real UDP port, in virtual time on a network in memory; thousands of them; a supervisor that fails."""
 
-import pykka
 import pytest
 
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.endpoints.webrtc import LiteIce
 from arcly_actors.endpoints.webrtc_sessions import Session
+from arcly_actors.errors import Refusal, Refused
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.protocols.rtp import packet as rtp
 from arcly_actors.protocols.rtp import rtcp
@@ -177,6 +177,7 @@ async def test_sessions_whose_supervisor_is_replaced_are_closed(system: System) 
     door.sessions.abandon_all("WebRTC is being restarted")
     assert viewer.transport.closed is not None
     door.check_empty()
-    with pytest.raises(pykka.ActorDeadError):
+    with pytest.raises(Refused) as refused:
         await door.play()
+    assert refused.value.refusal is Refusal.SHUTTING_DOWN
     door.check_empty()
