@@ -169,6 +169,8 @@ class Door:
         kinds = sorted(ref.actor_class.__name__ for ref in self.system.actors())
         known = {"ScriptedPort", "Supervisor", "Directory", "DirectoryActor", "ProbeActor", "InProcessPublisher"}
         assert set(kinds) <= known, kinds
+        timers = [timer for timer in getattr(self.system.loop, "_scheduled", ()) if not timer.cancelled()]
+        assert timers == [], "a timer of something that is over"
 
 
 class Caller:
