@@ -4,6 +4,7 @@ Viewers with the same `Layout` form a group. Those of it that are live get the v
 others (joining, waiting for a keyframe, degraded) are looked at singly.
 """
 
+import logging
 from collections import deque
 from collections.abc import Container
 
@@ -17,6 +18,8 @@ from arcly_actors.egress.rtp_track import RtpTrack
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import System
+
+_log = logging.getLogger(__name__)
 
 
 class _Group:
@@ -61,10 +64,11 @@ class RtpFeed:
         self._by_id: dict[int, RtpTrack] = {}
         self._pending: deque[tuple[int, RtpTrack, Slice]] = deque()
         self._pumping = False
+        self.failed: Exception | None = None
         self._drift: int | None = None  # wall time at moment zero, smoothed
         self._held = 0  # time that the stream was held, which its timeline leaves out and RTP must not
         self._remember_gop()
-        self._seat = channel.feed.subscribe(self._frame)
+        self._seat = channel.feed.subscribe(self._frame, self._fail)
 
     def close(self) -> None:
         """Follow the stream no more."""
@@ -155,6 +159,11 @@ class RtpFeed:
             else:
                 self._send(rtp, one, now, wall)
         rtp.trim(now, self.channel.anchor)
+
+    def _fail(self, error: Exception) -> None:
+        """No more frames come: a defect of ours. Its viewers' sessions look for it."""
+        _log.error("%s cannot be made into packets", self.channel.key, exc_info=error)
+        self.failed = error
 
     def _send(self, rtp: RtpTrack, one: Slice, now: int, wall: int) -> None:
         rtp.leaves(one, now, wall)
@@ -250,20 +259,21 @@ class RtpFeeds:
         self._system = system
         self._codecs = codecs
         self._feeds: dict[Channel, RtpFeed] = {}
-        self._users: dict[Channel, int] = {}
+        self._users: dict[RtpFeed, int] = {}
 
     def acquire(self, channel: Channel) -> RtpFeed:
         """The feed of a channel; `release` it after use."""
         feed = self._feeds.get(channel)
-        if feed is None:
+        if feed is None or feed.failed is not None:
             feed = self._feeds[channel] = RtpFeed(self._system, channel, self._codecs)
-        self._users[channel] = self._users.get(channel, 0) + 1
+        self._users[feed] = self._users.get(feed, 0) + 1
         return feed
 
     def release(self, feed: RtpFeed) -> None:
         """Give it back; the last one's release ends it."""
-        channel = feed.channel
-        self._users[channel] -= 1
-        if not self._users[channel]:
-            del self._users[channel], self._feeds[channel]
+        self._users[feed] -= 1
+        if not self._users[feed]:
+            del self._users[feed]
+            if self._feeds.get(feed.channel) is feed:
+                del self._feeds[feed.channel]
             feed.close()

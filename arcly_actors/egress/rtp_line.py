@@ -215,7 +215,7 @@ class RtpLine:
 
     def resend(self, sequences: Sequence[int], now: int) -> None:
         """A NACK: send again what is still here, as much as `limits.RESEND_RATE` allows."""
-        for sequence in sequences:
+        for sequence in sequences[: limits.NACK_PACKETS]:  # one datagram can name six thousand
             packet = self._own.find(sequence, now) or self._shared(sequence)
             if packet is None or not self._resends.admits(sequence, len(packet), now):
                 continue

@@ -318,6 +318,9 @@ class WhepSession(LoopActor):
         viewer, seat = self._player.viewer, self._seat
         if viewer is None:
             return
+        if viewer.feed.failed is not None:
+            self.stop_self(f"the stream could not be made into packets: {viewer.feed.failed}")
+            return
         clock = self.system.clock
         viewer.report(clock.wall_ns(), clock.monotonic_ns())
         self._check_codecs()

@@ -78,6 +78,7 @@ class WebRtcEndpoint:
                 self.sessions.abandoned(event.id)
             on_event(event)
 
+        self.sessions.abandon_all("WebRTC is being restarted")
         self._supervisor = Supervisor.start(
             self._system, "webrtc", children=(ChildSpec("port", start_port),), policy=self._restarts, on_event=noticed
         )

@@ -138,6 +138,11 @@ class WebRtcSessions:
         if session is not None:
             session.close("its session failed too often")
 
+    def abandon_all(self, reason: str) -> None:
+        """Their supervisor is another one from now on, which knows nothing of them."""
+        for session in tuple(self._sessions.values()):
+            session.close(reason)
+
     def _new(self, kind: str, key: StreamKey, peer: str, token: str | None) -> Session:
         name = base64.urlsafe_b64encode(self._system.entropy.random_bytes(18)).decode("ascii")
         return Session(name, kind, key, token, f"{kind}-{next(self._numbers)} {key} {peer}")
@@ -155,6 +160,9 @@ class WebRtcSessions:
         try:
             await self._supervisor().ask(StartChild(spec), block=False)
             session.linked = await record.answered
+        except pykka.ActorDeadError:
+            session.close("WebRTC is being restarted")
+            raise Refused(Refusal.SHUTTING_DOWN, "WebRTC is being restarted") from None
         except BaseException:  # the client may have gone while it waited
             await self.end(session)
             raise

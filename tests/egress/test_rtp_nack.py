@@ -126,3 +126,16 @@ async def test_the_same_packet_is_not_sent_twice_within_half_a_round_trip(system
     assert len(viewer.nack(number, number, number)) == 1
     await pass_time(NS_PER_S // 10)
     assert len(viewer.nack(number)) == 1
+
+
+@in_virtual_time
+async def test_a_long_list_is_read_as_far_as_it_could_be_answered(system: System) -> None:
+    fed = Fed(system)
+    viewer = FedViewer(fed)
+    viewer.join()
+    await fed.play(1)
+    number = viewer.packets()[0].sequence
+    nonsense = [number + 1000 + index & 0xFFFF for index in range(limits.NACK_PACKETS)]
+    assert viewer.nack(*nonsense[:-1], number) != []
+    await pass_time(NS_PER_S // 10)
+    assert viewer.nack(*nonsense, number) == []

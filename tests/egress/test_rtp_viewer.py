@@ -119,14 +119,14 @@ async def test_a_bad_path_gets_keyframes_only_and_nobody_else_notices(system: Sy
         viewer.lose(0.3)
         sent += await fed.play(7, gop=50)
     viewer.lose(0.3)
-    assert str(viewer.viewer.bandwidth.state) == "keyframes"
-    assert viewer.viewer.qos().skipped > 0
+    assert viewer.viewer.degraded
     got = viewer.names()
     assert got == sent[: len(got)]
     sent += await fed.play(10, gop=50)
     assert viewer.names() == [*got, "K@2000"]
+    assert viewer.viewer.qos().skipped == 9
     sent += await fed.play(100, gop=50)
-    assert str(viewer.viewer.bandwidth.state) == "full"
+    assert viewer.viewer.bandwidth.open
     assert viewer.names() == [*got, "K@2000", *sent[100:]]
     assert viewer.transport.nonces.gaps(viewer.ssrc) == []
     assert other.names() == sent

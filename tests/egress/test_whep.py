@@ -361,13 +361,23 @@ async def test_reports_come_once_a_second(system: System) -> None:
 
 
 @in_virtual_time
-async def test_thousands_come_and_go_and_nothing_is_left(system: System) -> None:
+async def test_a_defect_in_packetising_ends_its_viewers_and_not_the_next_ones(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
     door = Door(system)
     source = await door.publish()
     await play(source, 3)
-    for index in range(1000):
-        viewer = await door.play(connect=index % 2 == 0)
-        await door.sessions.end(viewer.session)
-        door.transports.clear()
-    door.check_empty()
+    viewer = await door.play()
+    (feed,) = door.feeds._feeds.values()
+
+    def defective(*_: object) -> list[object]:
+        raise IndexError("a defect")
+
+    monkeypatch.setattr(feed.tracks[Kind.VIDEO], "cut", defective)
+    await play(source, 2)
+    next_one = await door.play()
+    sent = await play(source, 30)
+    assert viewer.transport.closed is not None
+    assert "packets" in viewer.transport.closed.reason
+    assert next_one.names()[-3:] == sent[-3:]
     await door.close_stream()

@@ -340,3 +340,13 @@ def test_a_goodbye_lets_the_ssrc_be_used_for_something_else() -> None:
     journey.play(both(video, audio, 0.5))
     journey.run(100)
     assert len(journey.frames) > before
+
+
+def test_an_ssrc_of_zero_is_one_like_any_other() -> None:
+    journey, _, audio = scene()
+    video = SentTrack(MEDIA["video"], Numbers())
+    video.ssrc = 0
+    sent = both(video, audio, 1)
+    journey.play(sent)
+    journey.run(100)
+    assert pictures(journey.frames) == pictures([frame for _, frame in sent])

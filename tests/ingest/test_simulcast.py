@@ -19,9 +19,7 @@ def layer(rid: str, width: int, number: int) -> RtpSource:
     return made
 
 
-SMALL, MIDDLE, LARGE = (
-    layer(rid, width, index) for index, (rid, width) in enumerate(zip("qhf", (320, 640, 1280), strict=True))
-)
+SMALL, MIDDLE, LARGE = layer("q", 320, 0), layer("h", 640, 1), layer("f", 1280, 2)
 ALL = (SMALL, MIDDLE, LARGE)
 
 

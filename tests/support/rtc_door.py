@@ -163,14 +163,19 @@ class Door:
         return caller
 
     def check_empty(self) -> None:
-        """Nothing of any session is left."""
+        """Nothing of any session is left, and nothing is going on."""
+        self.check_sessions()
+        assert [each for each in self.transports if each.closed is None] == []
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    def check_sessions(self) -> None:
+        """No session, no feed, no actor of one."""
         assert len(self.sessions) == 0
         assert self.sessions._by_child == {}
         assert self.feeds._feeds == {}
         assert self.feeds._users == {}
-        assert [each for each in self.transports if each.closed is None] == []
-        assert [ref for ref in self.system.actors() if "Whep" in str(ref) or "Whip" in str(ref)] == []
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+        names = [ref.actor_class.__name__ for ref in self.system.actors()]
+        assert not {"WhepSession", "WhipPublisher", "LayerPublisher"}.intersection(names)
 
     async def close_stream(self) -> None:
         """End the streams and let everything settle; then nothing may be left but the crew."""
@@ -180,6 +185,8 @@ class Door:
         kinds = sorted(ref.actor_class.__name__ for ref in self.system.actors())
         known = {"ScriptedPort", "Supervisor", "Directory", "DirectoryActor", "ProbeActor", "InProcessPublisher"}
         assert set(kinds) <= known, kinds
+        timers = [timer for timer in getattr(self.system.loop, "_scheduled", ()) if not timer.cancelled()]
+        assert timers == [], "a timer of something that is over"
 
 
 class Caller:
@@ -237,7 +244,7 @@ class Caller:
 
 
 async def play(source: Source, count: int, *, gop: int = 10, size: int = 100) -> list[str]:
-    """Pictures 40 ms apart, each `gop`-th a keyframe, two sounds with each; their names as the stream has them."""
+    """Pictures 40 ms apart, each `gop`-th a keyframe, two sounds with each; the pictures' names."""
     sent = []
     for _ in range(count):
         at = source.clock * 40

@@ -1,4 +1,4 @@
-"""A WebRTC sender without a network: real frames as RTP with a browser's header extensions, answers to NACKs, reports.
+"""A WebRTC sender without a network: frames as RTP with a browser's header extensions, answers to NACKs, reports.
 
 `Journey` carries its packets through a network that loses, doubles and reorders them by a seed.
 """
@@ -122,7 +122,7 @@ class SentTrack:
 
 
 class Journey:
-    """Frames from tracks through a network into a receiver, millisecond by millisecond, with all that is said back."""
+    """Frames through a network into a receiver, one millisecond at a time, with everything that is said back."""
 
     def __init__(self, receiver: RtpReceiver, *, seed: int = 0, loss: float = 0.0, jitter_ms: int = 0) -> None:
         self.receiver = receiver
