@@ -57,6 +57,8 @@ FLAGS = (
     "--mute-audio",
     "--hide-scrollbars",
     "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
     "--window-size=1280,800",
     "about:blank",
 )
