@@ -361,8 +361,13 @@ class WhepSession(LoopActor):
         if viewer.degraded == self._degraded or seat is None:
             return
         self._degraded = viewer.degraded
-        made = SubscriberDegraded if viewer.degraded else SubscriberRecovered
-        self._places.bus.events.emit(made(seat.key, seat.number, viewer.bandwidth.estimate))
+        path = viewer.bandwidth
+        event = (
+            SubscriberDegraded(seat.key, seat.number, path.found)
+            if viewer.degraded
+            else SubscriberRecovered(seat.key, seat.number, path.estimate)
+        )
+        self._places.bus.events.emit(event)
 
     def _leave(self, reason: str) -> None:
         if self._seat is not None:
