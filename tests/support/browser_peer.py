@@ -1,13 +1,15 @@
 """A page's RTCPeerConnections as WHEP viewers and WHIP senders: the browser negotiates and plays, the test does the HTTP.
 
-So a test can have the answer say that the engine is elsewhere, as behind a relay. Open a page of the engine first: cameras
-are for secure origins only, and loopback is one.
+So a test can have the answer say that the engine is elsewhere, as behind a relay.
 """
 
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+import numpy as np
+
+from tests.support.bars import shows_bars
 from tests.support.browser import Tab
 from tests.support.live import Live
 from tests.support.signalling import by_way_of, post_offer, session_of
@@ -33,8 +35,7 @@ _SET_UP = """async ([name, direction, codec]) => {
     const look = async () => {
         const found = { state: pc.connectionState };
         for (const each of (await pc.getStats()).values()) {
-            if (each.kind === "audio") found[`audio_${each.type}`] = each;
-            else if (["inbound-rtp", "outbound-rtp", "remote-inbound-rtp"].includes(each.type)) Object.assign(found, each);
+            if (each.kind === "video" && each.type.endsWith("bound-rtp")) Object.assign(found, each);
         }
         stats[name] = found;
     };
@@ -60,6 +61,12 @@ _PICTURE = """(name) => {
 }"""
 
 
+async def open_origin(tab: Tab, server: Live) -> None:
+    """A page of the engine with nothing on it: cameras are for secure origins only, and loopback is one."""
+    await tab.page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
+    assert await tab.open(server.http("healthz")) == 200
+
+
 class BrowserPeer:
     """One connection of a page. Its figures are WebRTC's own: of the picture's RTP stream, whichever way that goes."""
 
@@ -78,10 +85,9 @@ class BrowserPeer:
         await self.tab.until(f"((it) => {condition})(stats.{self.name})", within)
         return await self.figures()
 
-    async def colours(self) -> list[list[int]]:
-        """What is shown where the seven bars belong: RGB."""
-        found: list[list[int]] = await self.tab.evaluate(_PICTURE, self.name)
-        return found
+    async def shows_bars(self) -> bool:
+        """Whether the seven bars are where they belong."""
+        return shows_bars(np.array([await self.tab.evaluate(_PICTURE, self.name)] * 3, np.uint8))
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import random
 import socket
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -77,11 +77,13 @@ class _Client:
 
     def __init__(self, relay: "Relay", address: Address) -> None:
         self._relay = relay
-        self._up = _Direction(relay.up, relay.chance, self._to_server)
+        self._up = _Direction(relay.up, relay.chance, self.to_server)
         self._down = _Direction(relay.down, relay.chance, lambda data: relay.to_client(data, address))
+        self.heard: deque[bytes] = deque(maxlen=500)
         self._upstream = self._open()
 
     def take(self, data: bytes) -> None:
+        self.heard.append(data)
         self._up.take(data)
 
     def move(self) -> None:
@@ -102,7 +104,7 @@ class _Client:
         asyncio.get_running_loop().remove_reader(one.fileno())
         one.close()
 
-    def _to_server(self, data: bytes) -> None:
+    def to_server(self, data: bytes) -> None:
         with contextlib.suppress(OSError):  # it is closed, or the server's port is
             self._upstream.send(data)
 
@@ -128,6 +130,16 @@ class Relay:
         """Every client has another port from now on, as behind a NAT that forgot it."""
         for client in self._clients.values():
             client.move()
+
+    def latest(self, kind: Callable[[bytes], bool]) -> bytes:
+        """The newest datagram of a kind that the only client sent."""
+        (client,) = self._clients.values()
+        return next(data for data in reversed(client.heard) if kind(data))
+
+    def inject(self, data: bytes) -> None:
+        """Send this to the server as the only client."""
+        (client,) = self._clients.values()
+        client.to_server(data)
 
     def to_client(self, data: bytes, address: Address) -> None:
         """Send on."""

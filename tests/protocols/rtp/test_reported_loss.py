@@ -20,10 +20,9 @@ def test_a_share_is_told_once_a_second() -> None:
 
 
 def test_reports_beside_nacks_are_no_heavier_loss() -> None:
-    loss, told = ReportedLoss(), []
-    for index in range(60):
-        # Each covers the five packets since the one before, of which one is missing; the next finds it was only late.
-        told.append(loss.heard(block(5 * index, index % 2, fraction=51), index * 50 * MS))
+    loss = ReportedLoss()
+    # Each covers the five packets since the one before, of which one is missing; the next finds it was only late.
+    told = [loss.heard(block(5 * index, index % 2, fraction=51), index * 50 * MS) for index in range(60)]
     assert [share for share in told if share is not None] == [0.0, 0.0]
 
 
