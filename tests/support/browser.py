@@ -57,8 +57,8 @@ FLAGS = (
     "--mute-audio",
     "--hide-scrollbars",
     "--autoplay-policy=no-user-gesture-required",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",  # a camera that draws and a microphone that beeps
+    "--use-fake-ui-for-media-stream",  # and nobody to ask
     "--window-size=1280,800",
     "about:blank",
 )
