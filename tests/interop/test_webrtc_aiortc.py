@@ -7,11 +7,10 @@ import pytest
 
 from arcly_actors.bus.events import PublishHeld, SubscriberLeft
 from arcly_actors.media.codec import CodecId, Kind
-from arcly_actors.media.frame import MediaFrame
 from tests.support.aiortc_peer import aiortc_publishes, aiortc_watches
 from tests.support.bars import bars, broadcasting
-from tests.support.decoding import decode_bars
-from tests.support.live import Live, live
+from tests.support.decoding import decode_bars, first_frames
+from tests.support.live import live
 from tests.support.viewers import ffprobe
 
 pytestmark = pytest.mark.interop
@@ -57,14 +56,3 @@ async def test_a_sender_is_received(name: str, codec: CodecId) -> None:
                     probed = await ffprobe(url)
                     assert probed["h264"].decoded > 5, url
         assert (await server.event(PublishHeld)).reason == "the publisher left"
-
-
-async def first_frames(server: Live, pictures: int) -> list[MediaFrame]:
-    """What is published at live/cam, up to so many pictures."""
-    found: list[MediaFrame] = []
-    stream = await server.engine.stream("live/cam")
-    async for frame in stream.frames():
-        found.append(frame)
-        if sum(each.track.kind is Kind.VIDEO for each in found) == pictures:
-            break
-    return found
