@@ -296,7 +296,7 @@ class WhepSession(LoopActor):
     def closed(self, closed: TransportClosed) -> None:
         """The viewer is gone."""
         if self._player.linked is not None:  # else it was closed since the offer cannot be answered, and why comes next
-            self.stop_self(closed.reason)
+            self.stop_self(closed.detail)
 
     @receives(_Report)
     def report(self, _: _Report) -> None:
