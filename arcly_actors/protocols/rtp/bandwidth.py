@@ -88,8 +88,10 @@ class ViewerBandwidth:
         return self.state is Delivery.FULL
 
     def heard_loss(self, fraction: float, now: int) -> None:
-        """So much was lost (0 to 1) over the last second or so. While little is sent it says nothing about how much
-        would pass, only that the path is not clear yet."""
+        """So much was lost (0 to 1) over the last half second or more.
+
+        While little is sent it says nothing about how much would pass, only that the path is not clear yet.
+        """
         self._lossy = fraction > _LOW
         if self.state is not Delivery.FULL:
             if fraction > _HIGH:

@@ -3,7 +3,7 @@
 from arcly_actors.media.timebase import SECOND
 from arcly_actors.protocols.rtp.reporting import ReportBlock
 
-_SPAN = 1 * SECOND
+_SPAN = SECOND // 2
 _PACKETS = 20
 """Fewer say little: one of five is 20 %. libwebrtc judges over as many."""
 
@@ -19,7 +19,7 @@ class ReportedLoss:
         self._since: tuple[int, int, int] | None = None
 
     def heard(self, block: ReportBlock, now: int) -> float | None:
-        """A report came: the share (0 to 1) of what was sent in the last second or more, None while that is not over."""
+        """A report came: the share (0 to 1) of what was sent in the last half second or more, None while that lasts."""
         if self._since is None:
             self._since = (block.highest, block.lost, now)
             return None
