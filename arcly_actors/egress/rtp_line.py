@@ -214,9 +214,12 @@ class RtpLine:
     # -- what it asks for again ---------------------------------------------------------------------------------------
 
     def resend(self, sequences: Sequence[int], now: int) -> None:
-        """A NACK: send again what is still here, as much as `limits.RESEND_RATE` allows."""
+        """A NACK: send again what is still here, as much as `limits.RESEND_RATE` allows.
+
+        To a viewer that gets keyframes only, only those: the rest would stand in their way on a path that is full.
+        """
         for sequence in sequences[: limits.NACK_PACKETS]:  # one datagram can name six thousand
-            packet = self._own.find(sequence, now) or self._shared(sequence)
+            packet = self._own.find(sequence, now) or (self._shared(sequence) if self._gate.open else None)
             if packet is None or not self._resends.admits(sequence, len(packet), now):
                 continue
             if self._rtx is not None:

@@ -15,13 +15,13 @@ from arcly_actors.media.codec import Kind
 from arcly_actors.protocols.rtp import rtcp
 from arcly_actors.protocols.rtp.bandwidth import Delivery, ViewerBandwidth
 from arcly_actors.protocols.rtp.feedback import Fir, Nack, Pli, Remb
+from arcly_actors.protocols.rtp.reported_loss import ReportedLoss
 from arcly_actors.protocols.rtp.reporting import ReceiverReport, ReportBlock, Sdes, SenderReport
 from arcly_actors.protocols.rtp.reports import round_trip
 from arcly_actors.protocols.rtp.sender_clock import to_ntp
 from arcly_actors.protocols.rtp.transport_cc import TransportFeedback
 from arcly_actors.transport.dtls_srtp import DtlsSrtpTransport
 
-_FRACTION = 256
 _LEAST_NEEDED = 100_000
 """Bits per second below which a stream is not worth degrading."""
 
@@ -53,6 +53,7 @@ class RtpViewer:
         self._running = False
         self._fir: int | None = None
         self._octets = (0, 0)
+        self._loss = ReportedLoss()
         self._replay_after = 0
 
     @property
@@ -150,7 +151,9 @@ class RtpViewer:
                 each.heard_round_trip(rtt)
             self.bandwidth.heard_round_trip(rtt, now)
         if line.track.kind is Kind.VIDEO:
-            self.bandwidth.heard_loss(block.fraction_lost / _FRACTION, now)
+            share = self._loss.heard(block, now)
+            if share is not None:
+                self.bandwidth.heard_loss(share, now)
 
     def _obey(self) -> None:
         if not self.bandwidth.open:

@@ -310,7 +310,7 @@ class WhepSession(LoopActor):
     def closed(self, closed: TransportClosed) -> None:
         """The viewer is gone."""
         if self._player.linked is not None:  # else it was closed since the offer cannot be answered, and why comes next
-            self.stop_self(closed.reason)
+            self.stop_self(closed.detail)
 
     @receives(_Report)
     def report(self, _: _Report) -> None:
@@ -383,8 +383,13 @@ class WhepSession(LoopActor):
         if viewer.degraded == self._degraded or seat is None:
             return
         self._degraded = viewer.degraded
-        made = SubscriberDegraded if viewer.degraded else SubscriberRecovered
-        self._places.bus.events.emit(made(seat.key, seat.number, viewer.bandwidth.estimate))
+        path = viewer.bandwidth
+        event = (
+            SubscriberDegraded(seat.key, seat.number, path.found)
+            if viewer.degraded
+            else SubscriberRecovered(seat.key, seat.number, path.estimate)
+        )
+        self._places.bus.events.emit(event)
 
     def _leave(self, reason: str) -> None:
         self._ending.dispose()

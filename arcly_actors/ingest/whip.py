@@ -140,6 +140,7 @@ class WhipPublisher(Publisher):
     def on_stop(self) -> None:
         """It is over for good."""
         self._stop_layers()
+        self._give_back(self._reason or "the publisher left")
         super().on_stop()
         self._contribution.close(self._reason or "the publisher left")
 
@@ -248,7 +249,7 @@ class WhipPublisher(Publisher):
         if (
             self._contribution.linked is not None
         ):  # else it was closed since the offer cannot be answered, and why comes next
-            self.stop_self(closed.reason)
+            self.stop_self(closed.detail)
 
     @receives(_Tick)
     def tick(self, _: _Tick) -> None:

@@ -111,6 +111,11 @@ class TransportClosed:
     reason: str
     error: BaseException | None = None
 
+    @property
+    def detail(self) -> str:
+        """The reason, and what is known of it."""
+        return f"{self.reason}: {self.error}" if self.error is not None else self.reason
+
 
 @dataclass(slots=True)
 class TransportFigures:

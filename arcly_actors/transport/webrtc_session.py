@@ -252,7 +252,8 @@ class WebRtcSession:
     def look_after(self, now: int, orphan_timeout: int) -> None:
         """End it when something did not happen in time."""
         if self.state is SessionState.OPEN and now - self._opened_at >= limits.DTLS_TIMEOUT:
-            self.end("the handshake did not finish in time")
+            unreached = "no ICE check came in time: can its peer reach the UDP port?"
+            self.end(unreached if self._path is None else "the handshake did not finish in time")
         elif now - self._consented_at >= limits.ICE_CONSENT:
             self.end("the peer is gone")
         elif self._orphaned_at is not None and now - self._orphaned_at >= orphan_timeout:

@@ -1,7 +1,8 @@
 """PyAV as a peer, in a process of its own because it holds the interpreter while it connects.
 
-``python -m tests.support.av_peer publish URL FILE``: sends the file over and over in real time, until its standard input
-ends. ``python -m tests.support.av_peer play URL SECONDS``: plays and decodes that much, then prints what it saw as JSON.
+``python -m tests.support.av_peer publish URL FILE [OPTION=VALUE...]``: sends the file over and over in real time, until
+its standard input ends; over WHIP to a URL that says so, else as enhanced RTMP.
+``python -m tests.support.av_peer play URL SECONDS``: plays and decodes that much, then prints what it saw as JSON.
 """
 
 import json
@@ -16,9 +17,10 @@ from av.stream import Stream
 _ENHANCED = {"rtmp_enhanced_codecs": "hvc1,av01,vp09,Opus,ac-3,ec-3,fLaC", "flvflags": "no_duration_filesize"}
 
 
-def publish(url: str, path: str) -> None:
+def publish(url: str, path: str, options: dict[str, str]) -> None:
     """Copy the file's packets, never decoding."""
-    with av.open(path) as source, av.open(url, "w", format="flv", container_options=_ENHANCED) as out:
+    form, defaults = ("whip", {}) if url.endswith("/whip") else ("flv", _ENHANCED)
+    with av.open(path) as source, av.open(url, "w", format=form, container_options={**defaults, **options}) as out:
         streams = [out.add_stream_from_template(stream, opaque=True) for stream in source.streams]
         began = time.monotonic()
         for packet, at in _for_ever(source):
@@ -80,6 +82,6 @@ def _number(value: object) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1] == "publish":
-        publish(sys.argv[2], sys.argv[3])
+        publish(sys.argv[2], sys.argv[3], dict(option.split("=", 1) for option in sys.argv[4:]))
     else:
         sys.stdout.write(json.dumps(play(sys.argv[2], float(sys.argv[3]))))

@@ -36,7 +36,23 @@ async def ffmpeg_publishes(server: Live, clip: str, url: str = "", *options: str
 @contextlib.asynccontextmanager
 async def av_publishes(server: Live, clip: str, path: str) -> AsyncIterator[None]:
     """PyAV publishing a clip over and over in real time, once it has been accepted."""
-    already = accepted(server)
-    async with running(sys.executable, "-m", "tests.support.av_peer", "publish", server.rtmp(path), clip) as publisher:
-        await _accepted_after(server, already, publisher)
+    async with _av(server, server.rtmp(path), clip):
         yield
+
+
+@contextlib.asynccontextmanager
+async def av_whips(server: Live, clip: str, path: str = "live/cam", **options: str) -> AsyncIterator[Program]:
+    """FFmpeg's WHIP muxer (in PyAV) sending a clip over and over in real time, once accepted; it ends in order."""
+    given = (f"{name}={value}" for name, value in options.items())
+    async with _av(server, server.http(f"{path}/whip"), clip, *given) as publisher:
+        yield publisher
+        publisher.close_input()
+        assert await publisher.status() == 0, publisher.errors
+
+
+@contextlib.asynccontextmanager
+async def _av(server: Live, url: str, *arguments: str) -> AsyncIterator[Program]:
+    already = accepted(server)
+    async with running(sys.executable, "-m", "tests.support.av_peer", "publish", url, *arguments) as publisher:
+        await _accepted_after(server, already, publisher)
+        yield publisher

@@ -53,6 +53,7 @@ STATES: MappingProxyType[Delivery, MappingProxyType[PathEvent, Delivery]] = Mapp
 
 class ViewerBandwidth:
     """The estimate and state of one viewer. `needed` is what the stream takes, bits per second; keep it up to date.
+    `found` is the estimate when the path was last found congested.
 
     A browser's REMB says how much came, and half as much again, or less once it sees delay grow. So a low one says
     something only if it fell, and if packets are lost or late as well: it also lags behind a stream that grows.
@@ -63,6 +64,7 @@ class ViewerBandwidth:
         self.needed = needed
         self.state = Delivery.FULL
         self.degraded = 0
+        self.found = needed
         self._by_loss = 1.0  # as a share of what is needed
         self._remb: int | None = None
         self._fell = False
@@ -86,9 +88,15 @@ class ViewerBandwidth:
         return self.state is Delivery.FULL
 
     def heard_loss(self, fraction: float, now: int) -> None:
-        """A receiver report or transport feedback told a lost fraction (0 to 1)."""
+        """So much was lost (0 to 1) over the last half second or more.
+
+        While little is sent it says nothing about how much would pass, only that the path is not clear yet.
+        """
         self._lossy = fraction > _LOW
-        if fraction > _HIGH:
+        if self.state is not Delivery.FULL:
+            if fraction > _HIGH:
+                self._bad_at = now
+        elif fraction > _HIGH:
             self._by_loss *= 1 - fraction / 2
         elif fraction < _LOW:
             self._by_loss = min(self._by_loss * 1.08, 4.0)
@@ -143,6 +151,7 @@ class ViewerBandwidth:
             return
         self.state = after
         if after is Delivery.KEYFRAMES:
+            self.found = self.estimate
             self.degraded += 1
             soon = self._recovered_at is not None and now - self._recovered_at < _RELAPSE
             self._patience = min(self._patience * 2, _LONGEST_PATIENCE) if soon else _FIRST_PATIENCE

@@ -163,6 +163,20 @@ def test_loss_degrades_and_quiet_recovers_at_a_keyframe() -> None:
     assert (viewer.state, viewer.degraded) == (Delivery.FULL, 1)
 
 
+def test_a_viewer_is_back_soon_after_the_loss_ended_however_bad_it_was() -> None:
+    viewer, now = ViewerBandwidth(2_000_000), 0
+    while now < 20 * SECOND:
+        viewer.heard_loss(0.4, now)
+        viewer.passes(keyframe=not now % (2 * SECOND), now=now)
+        now += SECOND
+    assert (viewer.state, viewer.degraded) == (Delivery.KEYFRAMES, 1)
+    for _ in range(5):
+        viewer.heard_loss(0, now)
+        viewer.passes(keyframe=not now % (2 * SECOND), now=now)
+        now += SECOND
+    assert viewer.open
+
+
 def congested(viewer: ViewerBandwidth, remb: int, now: int) -> None:
     """What a browser tells whose path has a queue."""
     viewer.heard_round_trip(400 * MS, now)
@@ -180,6 +194,7 @@ def test_a_short_dip_changes_nothing() -> None:
     assert (viewer.state, viewer.estimate) == (Delivery.FULL, 500_000)
     congested(viewer, 510_000, 2100 * MS)
     assert viewer.passes(keyframe=False, now=2100 * MS) is False
+    assert viewer.found == 500_000
 
 
 def test_a_remb_that_lags_behind_a_growing_stream_is_no_congestion() -> None:
