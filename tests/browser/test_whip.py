@@ -93,7 +93,6 @@ async def test_whoever_watches_outlives_crashes_of_ours(tab: Tab) -> None:
             assert (shown["sessions"], shown["connection"]) == (1, "connected")
             sent = await tab.evaluate("() => window.arclyPublisher.stats")
             assert (sent["sessions"], sent["connection"], sent["state"]) == (1, "connected", "publishing")
-            assert not server.events(PublishHeld)
 
 
 async def test_a_page_that_comes_back_goes_on_where_it_was(tab: Tab) -> None:
@@ -150,7 +149,9 @@ async def test_what_is_wrong_is_said_in_plain_words(tab: Tab) -> None:
         await go_live(tab, server, path="nowhere/cam")
         assert "does not know this application" in await trouble(tab)
         await tab.page.add_init_script("""
-            navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("no", "NotAllowedError"); };
+            if (navigator.mediaDevices) navigator.mediaDevices.getUserMedia = async () => {
+                throw new DOMException("no", "NotAllowedError");
+            };
         """)
         await go_live(tab, server, path="live/other")
         assert "was not allowed" in await trouble(tab)
