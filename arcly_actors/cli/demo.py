@@ -13,7 +13,9 @@ _ADVICE: Final = "Stop the program that has it, or let the system choose another
 def demo(
     rtmp: Annotated[str, typer.Option(help="Where RTMP listens; port 0: the system chooses.")] = "127.0.0.1:1935",
     http: Annotated[str, typer.Option(help="Where HTTP listens; port 0: the system chooses.")] = "127.0.0.1:8080",
-    webrtc: Annotated[str, typer.Option(help="Where WebRTC has its UDP port; port 0: the system chooses.")] = "127.0.0.1:8189",
+    webrtc: Annotated[
+        str, typer.Option(help="Where WebRTC has its UDP port; port 0: the system chooses.")
+    ] = "127.0.0.1:8189",
     log_level: LevelOption = Level.INFO,
 ) -> None:
     """Run the server with a test pattern at live/demo: open the page that it prints, and watch."""

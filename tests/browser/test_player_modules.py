@@ -100,7 +100,8 @@ ANSWER = (
 FRAGMENT = "a=ice-lite\r\na=ice-ufrag:new\r\na=ice-pwd:newsecret\r\na=candidate:2 1 udp 1 192.0.2.2 2 typ host\r\n"
 
 
-async def test_ice_servers_of_link_headers(tab: Tab) -> None:
+async def test_what_signalling_reads(tab: Tab) -> None:
+    """ICE servers of Link headers, and the fragment that answers an ICE restart."""
     async with serve(LiveSite([], now=asyncio.get_running_loop().time), tab) as address:
         await tab.open(f"{address}/")
         turn = '<turn:h:1?transport=udp>; rel="ice-server"; username="a;b,<c>"; credential="d"'
@@ -110,11 +111,6 @@ async def test_ice_servers_of_link_headers(tab: Tab) -> None:
         ]
         for nothing in (None, "", "<stun:h", "rel=ice-server"):
             assert await tab.evaluate(LINKS, nothing) == []
-
-
-async def test_an_answer_is_renewed_by_a_fragment(tab: Tab) -> None:
-    async with serve(LiveSite([], now=asyncio.get_running_loop().time), tab) as address:
-        await tab.open(f"{address}/")
         renewed = await tab.evaluate(RENEW, [ANSWER, FRAGMENT])
     assert "old" not in renewed
     assert renewed.count("a=ice-ufrag:new\r\n") == renewed.count("a=ice-pwd:newsecret\r\n") == 2

@@ -1,4 +1,4 @@
-"""The publish page with Chromium's fake camera and microphone, and the stream's page beside it, which plays what it sends."""
+"""The publish page with Chromium's fake camera and microphone, and the stream's page beside it that plays it."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -93,6 +93,10 @@ async def test_whoever_watches_outlives_crashes_of_ours(tab: Tab) -> None:
             assert (shown["sessions"], shown["connection"]) == (1, "connected")
             sent = await tab.evaluate("() => window.arclyPublisher.stats")
             assert (sent["sessions"], sent["connection"], sent["state"]) == (1, "connected", "publishing")
+            server.crash("WebRtcPort")  # with it go the keys of every connection: both pages make another by themselves
+            await tab.until(f"window.arclyPublisher.stats.sessions === 2 && {SENDS}")
+            await viewer.until("window.arclyPlayer.stats.sessions === 2")
+            await until_goes_on(viewer)
 
 
 async def test_a_page_that_comes_back_goes_on_where_it_was(tab: Tab) -> None:
@@ -126,6 +130,7 @@ async def test_a_publisher_whose_stream_is_ended_begins_again(tab: Tab) -> None:
         await tab.until(SENDS)
         server.engine.end_stream("live/cam")
         await tab.until(f"window.arclyPublisher.stats.sessions === 2 && {SENDS}")
+        assert [(str(report.key), report.state) for report in server.engine.streams()] == [("live/cam", "live")]
 
 
 async def test_a_publisher_that_is_replaced_does_not_fight(tab: Tab) -> None:

@@ -47,8 +47,9 @@ EXPECTED: StreamJson = {
     ],
 }
 TREE: TreeJson = {"id": "engine", "state": "running", "restarts": 0, "last_error": None, "children": []}
-SCRIPTS = "capture common connection console encoding hls mp4 player playlist publish screen session stats stream waiting whep whip"
-STATIC = (*(f"{name}.js" for name in SCRIPTS.split()), "style.css", "icon.svg")
+PAGES = "console stream publish screen player common stats waiting"
+MEDIA = "whep whip session connection encoding capture hls playlist mp4"
+STATIC = (*(f"{name}.js" for name in f"{PAGES} {MEDIA}".split()), "style.css", "icon.svg")
 
 
 @pytest.fixture
@@ -79,7 +80,9 @@ async def test_health(client: Client, tree: TreeJson, state: str, status: int) -
         assert (answer.status, await answer.json()) == (status, {"status": state})
 
 
-@pytest.mark.parametrize("path", ["/", "/live/cam/", "/live/studio/cam/", "/live/cam/publish", *(f"/static/{name}" for name in STATIC)])
+@pytest.mark.parametrize(
+    "path", ["/", "/live/cam/", "/live/studio/cam/", "/live/cam/publish", *(f"/static/{name}" for name in STATIC)]
+)
 async def test_files_carry_the_headers_and_are_revalidated(client: Client, path: str) -> None:
     async with client.get(path) as answer:
         assert answer.status == 200

@@ -193,7 +193,7 @@ export class WhepPlayer extends EventTarget {
     const delay = this.#rates.delay.sample(now.processing, now.decoded); // from first packet to picture
     this.#derived = {
       bitrate: this.#rates.bits.sample(now.bytes * 8),
-      latency: now.decoded ? delay + (now.roundTrip ?? 0) / 2000 : null,
+      latency: delay ? delay + (now.roundTrip ?? 0) / 2000 : null,
     };
   }
 
