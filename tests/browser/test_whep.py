@@ -63,20 +63,6 @@ async def test_without_webrtc_it_plays_over_hls_and_says_why(tab: Tab) -> None:
     tab.complaints.clear()
 
 
-async def test_what_cannot_be_sent_over_webrtc_plays_over_hls(tab: Tab) -> None:
-    async with pattern(tab, hls=HLS) as server:
-        problem = '{"status": 422, "detail": "the player takes no h265"}'
-        await tab.page.route(
-            "**/whep", lambda route: route.fulfill(status=422, content_type="application/problem+json", body=problem)
-        )
-        await tab.open(server.http("live/cam/"))
-        await tab.until(DECODED)
-        shown = await figures(tab)
-        assert (shown["via"], shown["why"]) == ("hls", "the player takes no h265")
-    assert all("422" in text for text in tab.complaints)
-    tab.complaints.clear()
-
-
 async def test_where_no_udp_comes_through_it_plays_over_hls(tab: Tab) -> None:
     async with pattern(tab, webrtc={"advertise": ["192.0.2.1"]}, hls=HLS) as server:
         await tab.open(server.http("live/cam/"))
@@ -86,7 +72,7 @@ async def test_where_no_udp_comes_through_it_plays_over_hls(tab: Tab) -> None:
         await until(lambda: server.seats("whep") == 0)
 
 
-async def test_the_viewer_chooses(tab: Tab) -> None:
+async def test_the_viewer_chooses_and_automatic_is_hls_for_what_webrtc_cannot_carry(tab: Tab) -> None:
     async with pattern(tab, hls=HLS) as server:
         await tab.open(server.http("live/cam/"))
         await tab.until("window.arclyPlayer?.state === 'playing'")
@@ -95,6 +81,16 @@ async def test_the_viewer_chooses(tab: Tab) -> None:
             await tab.until(f"window.arclyPlayer.via === '{via}' && {DECODED}")
         assert await tab.evaluate("() => localStorage.getItem('arcly-via')") == "webrtc"
         await until(lambda: server.seats("whep") == 1)
+        problem = '{"status": 422, "detail": "the player takes no h265"}'
+        await tab.page.route(
+            "**/whep", lambda route: route.fulfill(status=422, content_type="application/problem+json", body=problem)
+        )
+        await tab.page.click("#via label:has([value=auto])")
+        await tab.until(f"window.arclyPlayer.via === 'hls' && {DECODED}")
+        assert (await figures(tab))["why"] == "the player takes no h265"
+    assert len(tab.complaints) == 1
+    assert "422" in tab.complaints[0]
+    tab.complaints.clear()
 
 
 async def test_a_stream_that_is_not_live_yet_is_waited_for(tab: Tab) -> None:
@@ -153,18 +149,7 @@ async def test_a_publisher_that_is_killed_and_comes_back_is_waited_for(tab: Tab)
         assert (await figures(tab))["stalls"] >= 1
 
 
-async def test_ice_servers_of_the_topology_reach_the_browser(tab: Tab) -> None:
-    servers = [{"url": "turn:127.0.0.1:9", "username": "u", "credential": "c"}, {"url": "stun:127.0.0.1:9"}]
-    async with pattern(tab, webrtc={"ice_servers": servers}) as server:
-        await tab.open(server.http("live/cam/"))
-        await tab.until(DECODED)
-        found = await tab.evaluate("() => window.arclyPlayer.session.connection.getConfiguration().iceServers")
-        assert [(each["urls"], each["username"], each["credential"]) for each in found] == [
-            (["turn:127.0.0.1:9"], "u", "c"),
-            (["stun:127.0.0.1:9"], "", ""),
-        ]
-
-
+ICE_SERVERS = ({"url": "turn:127.0.0.1:9", "username": "u", "credential": "c"}, {"url": "stun:127.0.0.1:9"})
 RESTART = """async () => {
     const { session } = window.arclyPlayer;
     const ufrag = () => session.connection.remoteDescription.sdp.match(/^a=ice-ufrag:(.*)$/m)[1].trim();
@@ -178,10 +163,15 @@ SELECTED = """() => {
 }"""
 
 
-async def test_ice_restarts_under_a_viewer(tab: Tab) -> None:
-    async with pattern(tab) as server:
+async def test_ice_servers_reach_the_browser_and_ice_restarts_under_a_viewer(tab: Tab) -> None:
+    async with pattern(tab, webrtc={"ice_servers": list(ICE_SERVERS)}) as server:
         await tab.open(server.http("live/cam/"))
         await tab.until(DECODED)
+        found = await tab.evaluate("() => window.arclyPlayer.session.connection.getConfiguration().iceServers")
+        assert [(each["urls"], each["username"], each["credential"]) for each in found] == [
+            (["turn:127.0.0.1:9"], "u", "c"),
+            (["stun:127.0.0.1:9"], "", ""),
+        ]
         before, after = await tab.evaluate(RESTART)
         assert before != after
         await tab.until(f"({SELECTED})().includes('ufrag {after}')")

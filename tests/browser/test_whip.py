@@ -114,7 +114,7 @@ async def test_a_page_that_comes_back_goes_on_where_it_was(tab: Tab) -> None:
             await assert_camera(viewer)
 
 
-async def test_three_layers(tab: Tab) -> None:
+async def test_three_layers_and_another_session_when_the_stream_was_ended(tab: Tab) -> None:
     async with tab.visiting(live()) as server:
         await go_live(tab, server, simulcast=True)
         await tab.until(SENDS)
@@ -122,15 +122,9 @@ async def test_three_layers(tab: Tab) -> None:
             await assert_camera(viewer)
         keys = {str(report.key) for report in server.engine.streams()}
         assert keys >= {"live/cam", "live/cam~q"}
-
-
-async def test_a_publisher_whose_stream_is_ended_begins_again(tab: Tab) -> None:
-    async with tab.visiting(live()) as server:
-        await go_live(tab, server)
-        await tab.until(SENDS)
         server.engine.end_stream("live/cam")
         await tab.until(f"window.arclyPublisher.stats.sessions === 2 && {SENDS}")
-        assert [(str(report.key), report.state) for report in server.engine.streams()] == [("live/cam", "live")]
+        assert {str(report.key) for report in server.engine.streams() if report.state == "live"} >= {"live/cam"}
 
 
 async def test_a_publisher_that_is_replaced_does_not_fight(tab: Tab) -> None:
