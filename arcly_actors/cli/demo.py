@@ -13,9 +13,7 @@ _ADVICE: Final = "Stop the program that has it, or let the system choose another
 def demo(
     rtmp: Annotated[str, typer.Option(help="Where RTMP listens; port 0: the system chooses.")] = "127.0.0.1:1935",
     http: Annotated[str, typer.Option(help="Where HTTP listens; port 0: the system chooses.")] = "127.0.0.1:8080",
-    webrtc: Annotated[
-        str, typer.Option(help="Where WebRTC has its UDP port; port 0: the system chooses.")
-    ] = "127.0.0.1:8189",
+    webrtc: Annotated[str, typer.Option(help="Where WebRTC's UDP port is; 0: the system chooses.")] = "127.0.0.1:8189",
     log_level: LevelOption = Level.INFO,
 ) -> None:
     """Run the server with a test pattern at live/demo: open the page that it prints, and watch."""
@@ -27,7 +25,7 @@ def demo(
     from arcly_actors.topology.values import Address  # noqa: PLC0415
 
     try:
-        rtmp_at, http_at, webrtc_at = (Address.parse(text) for text in (rtmp, http, webrtc))
+        rtmp_at, http_at, webrtc_at = Address.parse(rtmp), Address.parse(http), Address.parse(webrtc)
     except ConfigurationError as error:
         raise typer.BadParameter(str(error)) from None
     if rtmp_at.overlaps(http_at):
