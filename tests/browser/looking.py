@@ -39,3 +39,20 @@ async def until_goes_on(tab: Tab, pictures: int = 20) -> None:
     """Return when so many further pictures have been decoded, and it plays."""
     decoded = (await figures(tab))["decoded"]
     await tab.until(f"window.arclyPlayer.stats.decoded > {decoded + pictures} && window.arclyPlayer.state === 'playing'")
+
+
+SMOOTH = """async (pictures) => {
+    for (let from = window.arclyPlayer.stats; ; await new Promise((wake) => setTimeout(wake, 100))) {
+        const { decoded, freezes, packetsLost } = window.arclyPlayer.stats;
+        if (freezes !== from.freezes || packetsLost !== from.packetsLost) from = window.arclyPlayer.stats;
+        if (decoded >= from.decoded + pictures) return true;
+    }
+}"""
+
+
+async def until_smooth(tab: Tab, pictures: int = 60) -> None:
+    """Return when so many pictures in a row came without a freeze and without a loss.
+
+    Not all of them from the first on: who makes the pictures, sends and shows them shares a busy machine with others.
+    """
+    assert await tab.evaluate(SMOOTH, pictures, 20)

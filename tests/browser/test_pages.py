@@ -61,7 +61,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Clip]:
         "first": make_clip(folder, "first", size=(320, 180), colours=(RED, BLUE), seconds=5),
         "anew": make_clip(folder, "anew", size=(480, 270), colours=(GREEN, YELLOW), seconds=3, audio=False),
         "onward": make_clip(folder, "onward", size=(480, 270), colours=(GREEN, YELLOW), seconds=3, start_s=5),
-        "long": make_clip(folder, "long", size=(1280, 720), colours=(RED, BLUE), seconds=20),
+        "long": make_clip(folder, "long", size=(640, 360), colours=(RED, BLUE), seconds=10),
     }
 
 

@@ -88,3 +88,31 @@ async def test_initialisation_segments(tab: Tab, tmp_path: Path) -> None:
     assert read["start"] == pytest.approx(8.0, abs=0.1)
     assert read["none"] is None or read["none"] != read["none"]  # NaN
     assert all("initialisation segment has no" in cut for cut in read["cuts"])
+
+
+LINKS = """async (links) => (await import("/static/session.js")).iceServers(links)"""
+RENEW = """async ([answer, fragment]) => (await import("/static/session.js")).renewed(answer, fragment)"""
+ANSWER = (
+    "v=0\r\na=group:BUNDLE 0 1\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=candidate:1 1 udp 1 192.0.2.1 1 typ host\r\n"
+    "a=end-of-candidates\r\na=ice-ufrag:old\r\na=ice-pwd:oldsecret\r\na=mid:0\r\n"
+    "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=ice-ufrag:old\r\na=ice-pwd:oldsecret\r\na=mid:1\r\n"
+)
+FRAGMENT = "a=ice-lite\r\na=ice-ufrag:new\r\na=ice-pwd:newsecret\r\na=candidate:2 1 udp 1 192.0.2.2 2 typ host\r\n"
+
+
+async def test_what_signalling_reads(tab: Tab) -> None:
+    """ICE servers of Link headers, and the fragment that answers an ICE restart."""
+    async with serve(LiveSite([], now=asyncio.get_running_loop().time), tab) as address:
+        await tab.open(f"{address}/")
+        turn = '<turn:h:1?transport=udp>; rel="ice-server"; username="a;b,<c>"; credential="d"'
+        assert await tab.evaluate(LINKS, f"<stun:h:2>;rel=ice-server, {turn}, </next>; rel=next") == [
+            {"urls": "stun:h:2"},
+            {"urls": "turn:h:1?transport=udp", "username": "a;b,<c>", "credential": "d"},
+        ]
+        for nothing in (None, "", "<stun:h", "rel=ice-server"):
+            assert await tab.evaluate(LINKS, nothing) == []
+        renewed = await tab.evaluate(RENEW, [ANSWER, FRAGMENT])
+    assert "old" not in renewed
+    assert renewed.count("a=ice-ufrag:new\r\n") == renewed.count("a=ice-pwd:newsecret\r\n") == 2
+    assert renewed.count("a=candidate:") == renewed.count("192.0.2.2") == 1
+    assert renewed.index("192.0.2.2") < renewed.index("m=audio")

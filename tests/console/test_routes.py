@@ -49,8 +49,9 @@ EXPECTED: StreamJson = {
     ],
 }
 TREE: TreeJson = {"id": "engine", "state": "running", "restarts": 0, "last_error": None, "children": []}
-SCRIPTS = "capture common connection console encoding hls mp4 player playlist publish screen session stats stream waiting whep whip"
-STATIC = (*(f"{name}.js" for name in SCRIPTS.split()), "style.css", "icon.svg")
+PAGES = "console stream publish screen player common stats waiting"
+MEDIA = "whep whip session connection encoding capture hls playlist mp4"
+STATIC = (*(f"{name}.js" for name in f"{PAGES} {MEDIA}".split()), "style.css", "icon.svg")
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pykka
@@ -138,16 +139,16 @@ async def live(
     tls: tuple[Path, Path] | None = None,
     applications: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
-    webrtc: bool = True,
-    advertise: Sequence[str] = (),
+    webrtc: Mapping[str, Any] = MappingProxyType({}),
     **application: Any,
 ) -> AsyncIterator[Live]:
     """A server with the application ``live`` (`application` are its settings), and RTMPS when there is a certificate.
+    `webrtc` is what that endpoint has besides its address.
 
     When it has ended, no actor is left.
     """
     endpoints = dict(ANYWHERE)
-    endpoints["webrtc"] = {**ANYWHERE["webrtc"], "enabled": webrtc, "advertise": list(advertise)}
+    endpoints["webrtc"] = {**ANYWHERE["webrtc"], **webrtc}
     if tls is not None:
         endpoints["rtmps"] = {"listen": "127.0.0.1:0", "tls": {"certificate": str(tls[0]), "key": str(tls[1])}}
     topology = Topology.model_validate(

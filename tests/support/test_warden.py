@@ -181,7 +181,7 @@ def test_a_program_cannot_raise_its_priority(guard: Guard, tmp_path: Path) -> No
     renice, chrt, capabilities = told.read_text().splitlines()
     assert (renice, chrt) == ("1", "1"), "both are refused"
     assert not int(capabilities.split()[1], 16) >> CAP_SYS_NICE & 1
-    assert process.nice() == 5
+    assert process.nice() == max(5, psutil.Process().nice())  # or as nice as its owner, if that is nicer
     guarded.end()
 
 

@@ -13,6 +13,7 @@ const SILENCE_MS = 1500; // longer than any gap that is not a hold
 const SAMPLE_MS = 500;
 const MAX_BACKOFF_MS = 5000;
 const PASSING = new Set([408, 409, 425, 429]); // of 4xx; with any other, trying again changes nothing
+const ABSENT = new Set([405, 501]); // nothing takes a POST there
 
 class Unavailable extends Error {}
 
@@ -145,7 +146,7 @@ export class WhepPlayer extends EventTarget {
       await session.open(signal);
     } catch (error) {
       const final = error instanceof Declined && error.status < 500 && !PASSING.has(error.status);
-      throw final ? new Unavailable(error.message) : error;
+      throw final ? new Unavailable(ABSENT.has(error.status) ? "this server does not offer it" : error.message) : error;
     }
   }
 
@@ -182,8 +183,8 @@ export class WhepPlayer extends EventTarget {
       this.#derive(now);
       if (comes) this.#heard = performance.now();
       if (shows && this.state === "waiting" && !this.#video.paused) this.#playing();
-      if (this.state !== "playing" || performance.now() - this.#heard < SILENCE_MS) continue;
-      this.#counts.stalls++;
+      if (!["connecting", "playing"].includes(this.state) || performance.now() - this.#heard < SILENCE_MS) continue;
+      if (this.state === "playing") this.#counts.stalls++;
       this.#set("waiting", "nothing comes at the moment");
     }
   }
@@ -192,7 +193,7 @@ export class WhepPlayer extends EventTarget {
     const delay = this.#rates.delay.sample(now.processing, now.decoded); // from first packet to picture
     this.#derived = {
       bitrate: this.#rates.bits.sample(now.bytes * 8),
-      latency: now.decoded ? delay + (now.roundTrip ?? 0) / 2000 : null,
+      latency: delay ? delay + (now.roundTrip ?? 0) / 2000 : null,
     };
   }
 
