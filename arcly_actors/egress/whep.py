@@ -327,18 +327,24 @@ class WhepSession(LoopActor):
         self._tell_degraded(viewer)
         if seat is not None and (viewer.waiting or viewer.bandwidth.state is Delivery.RECOVERING):
             notify(seat.stream, RequestKeyframe(seat.number))
-        if self._timer is not None:
-            self._timer.cancel()
         self._reports += 1
         settled = self._reports > _FIRST_REPORTS and not (viewer.waiting or viewer.degraded)
-        self._timer = self.after(limits.RTCP_INTERVAL * (_SETTLED if settled else 1), _Report())
+        self._report_in(limits.RTCP_INTERVAL * (_SETTLED if settled else 1))
+
+    def _report_in(self, delay: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.after(delay, _Report())
 
     # -- the stream's notices -----------------------------------------------------------------------------------------
 
     @receives(TracksChanged)
     def tracks_changed(self, changed: TracksChanged) -> None:
-        """Something to answer the offer with, at last; of what changes later `report` takes notice."""
-        if self._seat is not None and self._player.linked is None and changed.tracks:
+        """Something to answer the offer with, at last; later, perhaps what cannot be sent any more."""
+        if self._player.linked is not None:
+            self._check_codecs()
+            self._report_in(limits.RTCP_INTERVAL)  # a rendition changes with the first frame that is another
+        elif self._seat is not None and changed.tracks:
             self._link()
 
     def _check_codecs(self) -> None:

@@ -114,20 +114,20 @@ async def test_a_bad_path_gets_keyframes_only_and_nobody_else_notices(system: Sy
     viewer, other = FedViewer(fed), FedViewer(fed)
     viewer.join()
     other.join()
-    sent = await fed.play(10, gop=50)
-    for _ in range(5):
+    sent = await fed.play(10, gop=100)
+    for _ in range(12):
         viewer.lose(0.3)
-        sent += await fed.play(7, gop=50)
+        sent += await fed.play(7, gop=100)
     viewer.lose(0.3)
     assert viewer.viewer.degraded
     got = viewer.names()
     assert got == sent[: len(got)]
-    sent += await fed.play(10, gop=50)
-    assert viewer.names() == [*got, "K@2000"]
-    assert viewer.viewer.qos().skipped == 9
-    sent += await fed.play(100, gop=50)
+    sent += await fed.play(10, gop=100)
+    assert viewer.names() == [*got, "K@4000"]
+    assert viewer.viewer.qos().skipped == len(sent) - len(viewer.names())
+    sent += await fed.play(100, gop=100)
     assert viewer.viewer.bandwidth.open
-    assert viewer.names() == [*got, "K@2000", *sent[100:]]
+    assert viewer.names() == [*got, "K@4000", *sent[200:]]
     assert viewer.transport.nonces.gaps(viewer.ssrc) == []
     assert other.names() == sent
     assert len(viewer.names(Kind.AUDIO)) == 2 * len(sent), "sound goes on"

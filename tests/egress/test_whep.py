@@ -108,8 +108,8 @@ async def test_where_nobody_makes_keyframes_the_cached_gop_is_sent_again(system:
 
 
 async def congest(viewer: Caller, seconds: float) -> None:
-    for _ in range(round(seconds * 4)):
-        viewer.tell(ReceiverReport(1, (ReportBlock(viewer.ssrc(Kind.VIDEO), 90),)))
+    for count in range(round(seconds * 4)):
+        viewer.tell(ReceiverReport(1, (ReportBlock(viewer.ssrc(Kind.VIDEO), 90, 35 * count, 100 * count),)))
         await pass_time(NS_PER_S // 4)
 
 
@@ -119,7 +119,7 @@ async def test_a_bad_path_is_told_and_recovers_at_a_keyframe_that_is_asked_for(s
     source = await door.publish()
     sent = await play(source, 1, gop=10_000)
     viewer, other = await door.play(), await door.play()
-    await congest(viewer, 1.5)
+    await congest(viewer, 2.5)
     assert [event.number for event in door.stage.of(SubscriberDegraded)] == [1]
     sent += await play(source, 100, gop=10_000)
     assert viewer.names() == sent[:1]

@@ -112,6 +112,7 @@ class FedViewer:
         ]
         self.viewer = RtpViewer(fed.feed, self.transport, carried, "arcly")
         self._parsed: list[RtpPacket] = []
+        self._told = self._lost = 0
 
     def join(self, join: Join = Join.INSTANT) -> bool:
         return self.viewer.start(join)
@@ -161,7 +162,9 @@ class FedViewer:
 
     def lose(self, fraction: float) -> None:
         """Report loss."""
-        self.tell(ReceiverReport(1, (ReportBlock(self.ssrc, round(fraction * 256)),)))
+        self._told += 100
+        self._lost += round(fraction * 100)
+        self.tell(ReceiverReport(1, (ReportBlock(self.ssrc, round(fraction * 256), self._lost, self._told),)))
 
 
 class Fed:
