@@ -378,6 +378,10 @@ DTLS_PIECES = 64
 ICE_CONSENT = 30 * NS_PER_S
 """Without an authenticated check for this long the peer is gone (RFC 7675 section 5.1); browsers send one in 2.5 s."""
 
+PEER_SILENCE = 10 * NS_PER_S
+"""Without any authentic datagram for this long a connected peer is gone: checks, media and reports come within 5 s each.
+A sender that was killed gives its publish slot back, and the next one need not wait for consent to end."""
+
 SESSION_ADDRESSES = 8
 """Validated addresses of one session: a phone with IPv4 and IPv6 on two networks checks from four."""
 

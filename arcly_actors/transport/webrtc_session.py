@@ -102,7 +102,7 @@ class WebRtcSession:
         self._path: Path | None = None
         self._out: SrtpSender | None = None
         self._in: SrtpReceiver | None = None
-        self._opened_at = self._consented_at = port.now()
+        self._opened_at = self._consented_at = self._heard_at = port.now()
         self._orphaned_at: int | None = None
         self.was_connected = False
         self.state = SessionState.OPEN
@@ -200,7 +200,7 @@ class WebRtcSession:
         if answer.validated:
             if not self._port.hold(self, source, now):
                 return False
-            self._consented_at = now
+            self._consented_at = self._heard_at = now
             if agent is self._agent and self._former is not None:
                 self._port.drop_agent(self._former)
                 self._former = None
@@ -236,10 +236,11 @@ class WebRtcSession:
         plain = self._in.unprotect(packet, rtcp=rtcp)
         if plain is None:
             return
+        now = self._heard_at = self._port.now()
         if self._owner is None:
             figures.dropped["no-owner"] += 1
             return
-        notify(self._owner, (RtcpArrived if rtcp else RtpArrived)(plain, self._port.now()))
+        notify(self._owner, (RtcpArrived if rtcp else RtpArrived)(plain, now))
 
     def owner_ended(self, error: BaseException | None, reason: str) -> None:
         """The owner is gone: crashed (another one may come) or done."""
@@ -256,6 +257,8 @@ class WebRtcSession:
             self.end(unreached if self._path is None else "the handshake did not finish in time")
         elif now - self._consented_at >= limits.ICE_CONSENT:
             self.end("the peer is gone")
+        elif self.state is SessionState.CONNECTED and now - self._heard_at >= limits.PEER_SILENCE:
+            self.end("the peer is silent")
         elif self._orphaned_at is not None and now - self._orphaned_at >= orphan_timeout:
             self.end("its session did not come back")
 
