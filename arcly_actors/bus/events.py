@@ -133,6 +133,76 @@ class GopOutgrown:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceConnected:
+    """A source is live. In `url`, here and in the events below, what could be a secret is masked."""
+
+    key: StreamKey
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStalled:
+    """A source sent nothing, or nothing that can be decoded; it is dialled anew."""
+
+    key: StreamKey
+    url: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFailed:
+    """A try of a source ended; there will be another."""
+
+    key: StreamKey
+    url: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdled:
+    """A source on demand hung up since nobody watches, or one that has an end (a file) came to it."""
+
+    key: StreamKey
+    url: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerAbandoned:
+    """A native call hangs; its thread is left behind and what it may still say ignored. `count` of this source hang."""
+
+    key: StreamKey
+    url: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SinkConnected:
+    """A stream is being pushed."""
+
+    key: StreamKey
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SinkFailed:
+    """A push ended; there will be another."""
+
+    key: StreamKey
+    url: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SinkEnded:
+    """A push ended in order, with its stream; it begins again with the next one."""
+
+    key: StreamKey
+    url: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ActorRestarted:
     """A supervisor restarted `actor` for the `restarts`-th time; why, the `Failed` before it says."""
 
@@ -171,6 +241,14 @@ Event = (
     | SubscriberRefused
     | KeyframeRequested
     | GopOutgrown
+    | SourceConnected
+    | SourceStalled
+    | SourceFailed
+    | SourceIdled
+    | WorkerAbandoned
+    | SinkConnected
+    | SinkFailed
+    | SinkEnded
     | ActorRestarted
     | ActorGaveUp
     | Failed

@@ -24,7 +24,7 @@ from arcly_actors.bus.messages import (
     TracksChanged,
     Unsubscribe,
 )
-from arcly_actors.bus.place import Outlet, Place, SeatQos
+from arcly_actors.bus.place import Opening, Outlet, Place, SeatQos
 from arcly_actors.bus.policy import Join
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.runtime import Exited, LoopActor, System, receives
@@ -33,7 +33,10 @@ from arcly_actors.runtime.notify import notify
 
 @dataclass(frozen=True, slots=True)
 class Viewing:
-    """What a viewer asked for: which stream, in which format, from where."""
+    """What a viewer asked for: which stream, in which format, from where.
+
+    `opening` stands in for what the format begins with; `follows` is as in `Subscribe`.
+    """
 
     key: StreamKey
     protocol: str
@@ -41,6 +44,8 @@ class Viewing:
     format: str
     make_encoder: Callable[[], Encoder]
     join: Join | None = None
+    opening: Opening | None = None
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,15 @@ class ByteSubscriber(LoopActor):
 
     def _take_seat(self) -> None:
         viewing = self._viewing
-        request = Subscribe(viewing.key, self.actor_ref, viewing.protocol, viewing.peer, viewing.join, qos=self.qos)
+        request = Subscribe(
+            viewing.key,
+            self.actor_ref,
+            viewing.protocol,
+            viewing.peer,
+            viewing.join,
+            qos=self.qos,
+            follows=viewing.follows,
+        )
 
         async def ask() -> object:
             try:
@@ -172,7 +185,7 @@ class ByteSubscriber(LoopActor):
         if self._subscription is None or self._fanout is not None:
             return
         if self._place is None:
-            self._place = Place(begin.outlet, self, self._subscription.join)
+            self._place = Place(begin.outlet, self, self._subscription.join, opening=self._viewing.opening)
         self._place.viewer = self
         viewing = self._viewing
         self._fanout = self._bus.fanout(self._subscription.channel, viewing.format, viewing.make_encoder)

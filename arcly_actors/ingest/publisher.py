@@ -13,6 +13,7 @@ from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Announce, Claim, Displaced, KeyframeWanted, Lease, Push, Ref, Release
+from arcly_actors.bus.offer import Offer
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Exited, LoopActor, System, receives
@@ -23,13 +24,14 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """What a publisher wants: which key, over which protocol, from where, and with which URL query."""
+    """What a publisher wants: which key, over which protocol, from where, with which URL query, under which offer."""
 
     key: StreamKey
     protocol: str
     peer: str
     parameters: Mapping[str, str] = field(default_factory=lambda: _NONE)
     answers_keyframes: bool = False
+    offer: Offer | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class Publisher(LoopActor):
             wanted.peer,
             answers_keyframes=wanted.answers_keyframes,
             parameters=wanted.parameters,
+            offer=wanted.offer,
         )
 
         async def ask() -> Any:

@@ -5,7 +5,8 @@
     engine
     ├─ bus         the directory, and a supervisor for each stream
     ├─ endpoints   one supervisor per front door, with its listener and its sessions
-    └─ sources     what publishes without being asked to: the test pattern, later pulls
+    ├─ sources     what publishes without being asked to: pulls, the test pattern
+    └─ sinks       pushes
 """
 
 from collections.abc import Callable, Sequence
@@ -19,10 +20,12 @@ from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.events import ActorGaveUp, ActorRestarted, Events, Failed
 from arcly_actors.bus.fanout import WriteAll
 from arcly_actors.bus.messages import Ref
+from arcly_actors.egress.pushes import PUSHES
 from arcly_actors.endpoints.complaint_log import ComplaintLog
 from arcly_actors.endpoints.http import HttpDoor, start_http
 from arcly_actors.endpoints.rtmp import RtmpDoor, start_rtmp
 from arcly_actors.errors import ArclyError
+from arcly_actors.ingest.pulls import pull_factories
 from arcly_actors.protocols.rtmp.limits import RtmpLimits
 from arcly_actors.runtime import (
     Backoff,
@@ -40,6 +43,7 @@ from arcly_actors.runtime import (
     exit_error,
 )
 from arcly_actors.topology.model import Supervision, Topology
+from arcly_actors.topology.remotes import Remotes, remote_policy
 from arcly_actors.topology.values import Address
 from arcly_actors.transport import addresses
 from arcly_actors.transport.budget import Budget
@@ -50,12 +54,13 @@ from arcly_actors.transport.tls import server_context
 
 @dataclass(slots=True)
 class Build:
-    """A built tree: its root, the bus, the supervisor of sources, and each endpoint's listener by name."""
+    """A built tree: its root, the bus, the supervisors of sources and sinks, and each endpoint's listener by name."""
 
     system: System
     bus: Bus
     root: Ref
-    sources: Ref
+    remotes: Remotes
+    supervisors: dict[str, Ref]
     listeners: dict[str, Ref] = field(default_factory=dict)
     bound: dict[str, tuple[addresses.Address, ...]] = field(default_factory=dict)
 
@@ -114,22 +119,31 @@ class _Builder:
         limits = topology.limits
         self._budget = Budget(limits.max_connections, limits.max_connections_per_address)
         self._listeners: dict[str, Ref] = {}
+        self._supervisors: dict[str, Ref] = {}
+        self._remotes = Remotes(system, bus, pull_factories(events), PUSHES)
 
     def start(self) -> Build:
-        sources = self._supervisor("sources", ())
+        sources = tuple(self._remotes.source(source.plan())[0] for source in self._topology.sources)
+        sinks = tuple(self._remotes.sink(sink.request()) for sink in self._topology.sinks)
         root = self._supervisor(
             "engine",
             (
                 ChildSpec("bus", self._start_bus),
                 ChildSpec("endpoints", self._start_endpoints),
-                ChildSpec("sources", lambda: sources if sources.is_alive() else self._supervisor("sources", ())),
+                ChildSpec("sources", lambda: self._start_remotes("sources", sources)),
+                ChildSpec("sinks", lambda: self._start_remotes("sinks", sinks)),
             ),
         )
         self._system.run_queue.drain()
-        return Build(self._system, self._bus, root, sources, self._listeners)
+        return Build(self._system, self._bus, root, self._remotes, self._supervisors, self._listeners)
 
-    def _supervisor(self, name: str, children: tuple[ChildSpec, ...]) -> Ref:
-        return Supervisor.start(self._system, name, children=children, policy=self._restarts, on_event=self._on_event)
+    def _supervisor(self, name: str, children: tuple[ChildSpec, ...], restarts: RestartPolicy | None = None) -> Ref:
+        policy = restarts or self._restarts
+        return Supervisor.start(self._system, name, children=children, policy=policy, on_event=self._on_event)
+
+    def _start_remotes(self, name: str, children: tuple[ChildSpec, ...]) -> Ref:
+        started = self._supervisors[name] = self._supervisor(name, children, remote_policy(self._restarts))
+        return started
 
     def _start_bus(self) -> Ref:
         def start_directory() -> Ref:
