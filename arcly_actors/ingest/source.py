@@ -178,6 +178,7 @@ class Source(LoopActor):
             publishing = Publishing(self._key, request.url.scheme, self._shown, offer=self._offer)
             self._publisher = InProcessPublisher.start(self.system, self._bus, publishing, self.actor_ref)
             self.watch(self._publisher)
+            self._look_out()
         notify(self._publisher, Tracks(told.tracks, told.metadata))
 
     @receives(PullFrames)
@@ -270,6 +271,8 @@ class Source(LoopActor):
         raise self._break(trouble)
 
     def _look_out(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
         now = self.system.clock.monotonic_ns()
         self._looking = self.after(max(NS_PER_S // 10, self._watchdog.due(now) - now), _LookOut())
 
