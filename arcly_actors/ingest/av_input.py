@@ -49,8 +49,8 @@ class AvInput:
         for stream in self._container.streams:
             self._add(stream)
         if not any(self._streams.values()):
-            self.close()
             found = ", ".join(_codec_name(stream) or stream.type for stream in self._container.streams)
+            self.close()
             raise AvFailed(f"nothing in it can be carried: {found or 'no streams'}")
         self.paced = request.url.scheme == "file" or (self._container.duration or 0) > 0
         self.metadata = _texts(self._container.metadata)
@@ -188,7 +188,8 @@ def _shape(stream: Stream) -> StreamShape | None:
     if codec is None or context is None:
         return None
     base = stream.time_base or Fraction(1, 1000)
-    extradata, language = bytes(context.extradata or b""), str(stream.metadata.get("language", ""))
+    extradata, language = bytes(context.extradata or b""), stream.metadata.get("language", "")
+    language = "" if language == "und" else language
     if isinstance(stream, VideoStream):
         rate = float(stream.average_rate or stream.guessed_rate or 0)
         rate = rate if rate <= _FASTEST else 0.0

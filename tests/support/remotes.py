@@ -108,4 +108,3 @@ class Site:
                 return self.pulls[number - 1]
             await pass_time(10 * NS_PER_MS)
         raise AssertionError(f"only {len(self.pulls)} pulls were started")
-
