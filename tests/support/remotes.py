@@ -8,7 +8,7 @@ import pykka
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
 from arcly_actors.clock import NS_PER_MS
-from arcly_actors.ingest.pull import PullFailed, PullFrames, PullRequest, PullTracks
+from arcly_actors.ingest.pull import PullFactory, PullFailed, PullFrames, PullRequest, PullTracks
 from arcly_actors.ingest.source import SourcePlan
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import LoopActor, StartChild, Supervisor, System, TreeNode, tree
@@ -73,11 +73,11 @@ class Pull:
 class Site:
     """A bus with a supervisor of sources."""
 
-    def __init__(self, system: System, stage: Stage | None = None) -> None:
+    def __init__(self, system: System, stage: Stage | None = None, pull: PullFactory | None = None) -> None:
         self.stage = stage or Stage(system)
         self.system = system
         self.pulls: list[Pull] = []
-        self.remotes = Remotes(system, self.stage.bus, {"rtsp": self._start}, {})
+        self.remotes = Remotes(system, self.stage.bus, {"rtsp": pull or self._start}, {})
         self.supervisor: Ref = Supervisor.start(
             system, "sources", policy=remote_policy(RESTARTS), on_event=self.stage.supervision.append
         )
