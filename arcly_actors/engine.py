@@ -188,7 +188,7 @@ class Engine:
         spec = running.remotes.sink(request)
         supervisor = running.supervisors["sinks"]
         await supervisor.ask(StartChild(spec), block=False)
-        return SinkHandle(supervisor, spec, request)
+        return SinkHandle(running.remotes, supervisor, spec, request)
 
     def streams(self) -> tuple[StreamReport, ...]:
         """Every stream, with its state, tracks, viewers and figures as of now."""

@@ -50,6 +50,10 @@ class Remotes:
 
         return ChildSpec(name, start, on_exceeded=OnExceeded.DEGRADE)
 
+    def forget(self, sink: ChildSpec) -> None:
+        """A sink is gone for good: its name is free."""
+        self._names.discard(sink.id)
+
 
 def remote_policy(policy: RestartPolicy) -> RestartPolicy:
     """The topology's restart policy for what is elsewhere: no child touches another, and viewers do not wait for long."""
@@ -83,7 +87,8 @@ class SourceHandle:
 class SinkHandle:
     """A sink that a program started; `url` is masked."""
 
-    def __init__(self, supervisor: Ref, spec: ChildSpec, request: PushRequest) -> None:
+    def __init__(self, remotes: Remotes, supervisor: Ref, spec: ChildSpec, request: PushRequest) -> None:
+        self._remotes = remotes
         self._supervisor = supervisor
         self._spec = spec
         self.key = request.key
@@ -91,4 +96,5 @@ class SinkHandle:
 
     async def stop(self) -> None:
         """Push no more; the target is told. A second call does nothing."""
-        await self._supervisor.ask(StopChild(self._spec.id), block=False)
+        if await self._supervisor.ask(StopChild(self._spec.id), block=False):
+            self._remotes.forget(self._spec)

@@ -1,6 +1,7 @@
 """Dialling: a TCP or TLS connection that we open. What goes wrong is a value."""
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Callable, Coroutine, Mapping
@@ -70,7 +71,8 @@ async def dial(system: System, to: Destination, within: int = limits.DIAL_TIMEOU
     except ssl.SSLError as error:
         return DialFailed(f"{to} does not speak TLS: {(error.reason or str(error)).lower().replace('_', ' ')}")
     except OSError as error:
-        return DialFailed(f"{to}: {(error.strerror or str(error)).lower()}")
+        # asyncio puts words of its own, in a language of tuples, into `strerror`.
+        return DialFailed(f"{to}: {(os.strerror(error.errno) if error.errno else str(error)).lower()}")
     raw = transport.get_extra_info("socket")
     if raw is not None:
         set_options(cast("socket.socket", raw))

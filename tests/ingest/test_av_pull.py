@@ -29,7 +29,9 @@ REQUEST = PullRequest(KEY, Url.parse(URL))
 class HandInput(AvInput):
     """An input that gives these frames, then fails or ends."""
 
-    def __init__(self, frames: Iterator[MediaFrame | None], *, paced: bool = False, error: AvFailed | None = None) -> None:
+    def __init__(
+        self, frames: Iterator[MediaFrame | None], *, paced: bool = False, error: AvFailed | None = None
+    ) -> None:
         self.paced = paced
         self.metadata = {"title": "a title"}
         self.read = 0
@@ -62,7 +64,9 @@ def pulled(system: System, given: HandInput) -> tuple[Probe, AvPull]:
 
 @in_virtual_time
 async def test_live_frames_are_passed_on_at_once(system: System) -> None:
-    given = HandInput(itertools.chain(pictures(20), [None], pictures(5, start_ms=800)), error=AvFailed("connection reset"))
+    given = HandInput(
+        itertools.chain(pictures(20), [None], pictures(5, start_ms=800)), error=AvFailed("connection reset")
+    )
     owner, _ = pulled(system, given)
     failed = await owner.next(PullFailed)
     assert owner.of(PullTracks) == [PullTracks((VIDEO,), {"title": "a title"})]
