@@ -56,7 +56,7 @@ def explain(error: ErrorDetails, schema: Mapping[str, Any]) -> Explained:
             found = "" if kind == "missing" else f", not {_shown(error['input'])}"
             return Explained(path, False, _WORDINGS[kind] + found, _type_hint(kind, error["input"]))
     at = context.get("at")  # a check across several keys names the one to mend
-    deeper = (*path, *at.split(".")) if at else path
+    deeper = (*path, *(int(step) if step.isdigit() else step for step in at.split("."))) if at else path
     message = error["msg"].removeprefix("Input ").replace("should be", "has to be")
     return Explained(deeper, False, message, context.get("hint", ""))
 

@@ -11,7 +11,6 @@ from arcly_actors.errors import ConfigurationError, Refused
 from arcly_actors.ingest.pull import PullRequest, Transport
 from arcly_actors.ingest.pulls import PULL_SCHEMES
 from arcly_actors.ingest.source import SourcePlan
-from arcly_actors.topology.explain import nearest
 from arcly_actors.topology.reading import DIRECTORY
 from arcly_actors.topology.section import Section
 from arcly_actors.topology.values import DurationNs, Within, fault
@@ -24,7 +23,7 @@ def _read_key(text: str) -> str:
     try:
         return str(StreamKey.parse(text))
     except Refused as refused:
-        raise fault("key", refused.detail, "write APPLICATION/NAME, as in live/cam") from None
+        raise fault("key", refused.detail) from None
 
 
 Key = Annotated[str, AfterValidator(_read_key), WithJsonSchema({"type": "string", "examples": ["live/cam"]})]
@@ -38,8 +37,9 @@ def read_url(text: str, schemes: frozenset[str], *, keyed: bool = False) -> Url:
     except ConfigurationError as error:
         raise fault("url", str(error)) from None
     if url.scheme not in schemes:
-        near = nearest(url.scheme, sorted(schemes))
-        raise fault("scheme", f"{url.scheme[:20]!r} is not a scheme that works here", near)
+        raise fault(
+            "scheme", f"{url.scheme[:20]!r} is not a scheme that works here", f"these do: {', '.join(sorted(schemes))}"
+        )
     return url
 
 
