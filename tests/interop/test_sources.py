@@ -21,6 +21,7 @@ from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import ConfigurationError, Refused
 from arcly_actors.media.codec import Kind
 from arcly_actors.media.frame import MediaFrame
+from arcly_actors.runtime import TreeNode
 from tests.interop.conftest import ClipFile
 from tests.interop.test_ffmpeg import check_probed
 from tests.support.files import file_site
@@ -115,7 +116,7 @@ async def test_a_server_that_is_not_there_at_first_and_restarts_later(clip_file:
             assert mirror.events(PublishEnded) == []
 
 
-def source(server: Live) -> object:
+def source(server: Live) -> TreeNode:
     (node,) = next(child for child in server.engine.tree().children if child.id == "sources").children
     return node
 
@@ -183,7 +184,7 @@ async def test_on_demand_through_every_protocol(clip_file: ClipFile) -> None:
         for round_number in (1, 2):
             for probed in await asyncio.gather(*(ffprobe(url) for url in urls)):
                 check_probed(probed, "h264", "aac")
-            await server.until(lambda at=round_number: len(server.events(SourceIdled)) == 3 * at, 20)
+            await server.event(SourceIdled, 3 * round_number, 20)
         assert server.events(SourceFailed) == []
         assert not server.actors("AvPull")
 
