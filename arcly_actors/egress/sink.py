@@ -33,6 +33,8 @@ class SinkBroke(ArclyError):
 class Sink(LoopActor):
     """See the module. `push` starts a try."""
 
+    expected_failures = (SinkBroke,)
+
     def __init__(self, system: System, bus: Bus, request: PushRequest, push: PushFactory) -> None:
         super().__init__(system)
         self._bus = bus

@@ -97,6 +97,7 @@ class Source(LoopActor):
     """See the module. `pull` starts a try; frames that come faster than the bus takes them are dropped and counted."""
 
     media_types = (PullFrames,)
+    expected_failures = (SourceBroke,)
 
     def __init__(self, system: System, bus: Bus, plan: SourcePlan, offer: Offer, pull: PullFactory) -> None:
         super().__init__(system)

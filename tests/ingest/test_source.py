@@ -69,6 +69,19 @@ async def test_a_first_dial_that_fails_is_tried_again_and_the_error_is_seen(syst
 
 
 @in_virtual_time
+async def test_a_failed_try_is_no_defect_in_the_log_and_a_crash_is_one(
+    system: System, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = Site(system)
+    await site.source()
+    await (await site.pull(1)).fail()
+    assert caplog.messages == []
+    site.stage.crash((await site.pull(2)).ref)
+    await pass_time(NS_PER_MS)
+    assert len(caplog.messages) == 1
+
+
+@in_virtual_time
 async def test_it_is_tried_for_ever_and_never_waits_longer_than_the_cap(system: System) -> None:
     site = Site(system)
     await site.source()
