@@ -115,6 +115,7 @@ async def test_it_follows_the_stream_through_hold_end_and_a_new_beginning(clip_f
             await server.event(SinkConnected, 2)
             await handle.stop()
             await target.event(PublishHeld, 2)
+            assert len(server.events(SinkConnected)) == 2
 
 
 async def test_a_chain_of_source_and_sink_over_tls(clip_file: ClipFile, certificate: tuple[Path, Path]) -> None:

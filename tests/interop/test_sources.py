@@ -172,6 +172,7 @@ async def test_a_server_that_falls_silent(clip_file: ClipFile) -> None:
             await watch(mirror, "live/b", seconds(0.2))
         await mirror.event(SourceStalled, 2)
         await mirror.until(lambda: {event.key.name for event in mirror.events(SourceStalled)} == {"a", "b"})
+        assert {str(event.key) for event in mirror.events(SourceFailed)} >= {"live/a", "live/b"}
 
 
 async def test_on_demand_through_every_protocol(clip_file: ClipFile) -> None:
