@@ -349,7 +349,9 @@ class StreamActor(LoopActor):
 
     def _reap(self, now: int) -> None:
         holder = self._slot.holder
-        if holder is None or now - holder.last_frame < self._policy.idle_ns:
+        if holder is None or holder.claim.offer is not None:  # a source has a watchdog of its own
+            return
+        if now - holder.last_frame < self._policy.idle_ns:
             return
         detail = f"no frame for {self._policy.idle_ns / NS_PER_S:g} s"
         notify(holder.claim.publisher, Displaced(self._key, Refusal.ENDED, detail))

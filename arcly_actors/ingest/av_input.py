@@ -137,8 +137,10 @@ def _open(request: PullRequest) -> InputContainer:
     url = request.url
     # Both are over before the source's own watchdog barks: then only what hangs for good is taken for hanging.
     waits = (limits.SOURCE_OPEN * 2 / 3 / NS_PER_S, request.stall_ns * 0.9 / NS_PER_S)
+    # A file name stays one, whatever protocol of FFmpeg's it looks like.
+    name = f"file:{url.path}" if url.scheme == "file" else url.text
     try:
-        return av.open(url.text, "r", options=_options(request), timeout=waits)
+        return av.open(name, "r", options=_options(request), timeout=waits)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise _explained(request, error) from None
 

@@ -175,6 +175,12 @@ def test_a_file_that_is_none_or_cut_fails_with_a_reason(tmp_path: Path, size: in
     assert str(tmp_path) not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["concat:a|b", "pipe:0", "subfile,,start,0,end,9,,:x", "lavfi:testsrc"])
+def test_a_file_name_is_no_protocol_of_ffmpegs(name: str) -> None:
+    with pytest.raises(AvFailed, match="No such file"):
+        opened(Path(name))
+
+
 def damaged(data: bytes) -> Iterator[bytes]:
     """The data with a hole in one place after another."""
     for at in range(10, 100, 10):

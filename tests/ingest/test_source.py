@@ -201,6 +201,19 @@ async def test_a_picture_that_stops_while_the_sound_goes_on_is_a_stall(system: S
 
 
 @in_virtual_time
+async def test_a_patient_source_may_pause_for_longer_than_an_application_lets_publishers(system: System) -> None:
+    site = Site(system, Stage(system, ApplicationPolicy(idle_ns=5 * NS_PER_S)))
+    await site.source()
+    pull = await site.pull(1)
+    await pull.connect()
+    await pull.play(5)
+    await pass_time(9 * NS_PER_S)
+    await pull.play(5)
+    assert site.stage.of(PublishHeld) == []
+    assert not pull.stopped
+
+
+@in_virtual_time
 async def test_sound_alone_is_no_stall(system: System) -> None:
     site = Site(system)
     await site.source()
