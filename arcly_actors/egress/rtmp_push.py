@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.messages import Ref
 from arcly_actors.egress.byte_subscriber import Begin, NotSeated, Seated, ViewEnded, Viewing
-from arcly_actors.egress.flv import EITHER
+from arcly_actors.egress.flv import CARRIED, EITHER
 from arcly_actors.egress.push import PushEnded, PushFailed, PushRequest, PushStarted
 from arcly_actors.egress.push_subscriber import OtherTracks, PushSubscriber
 from arcly_actors.egress.rtmp import format_name, make_encoder, publish_opening
@@ -106,8 +106,11 @@ class RtmpPush(LoopActor):
 
     @receives(Seated)
     def seated(self, seated: Seated) -> None:
-        """Send."""
-        if self._wire is not None:
+        """Send, if there is anything that RTMP can carry."""
+        tracks = next((each.tracks for each in self._bus.reports() if each.key == self._request.key), ())
+        if tracks and not any(track.codec in CARRIED for track in tracks):
+            self._fail(f"RTMP carries none of its tracks: {', '.join(track.codec for track in tracks)}")
+        elif self._wire is not None:
             notify(seated.subscriber, Begin(self._wire.outlet))
             notify(self._owner, PushStarted())
 

@@ -14,7 +14,8 @@ from arcly_actors.clock import NS_PER_MS, NS_PER_S, SystemClock, SystemEntropy
 from arcly_actors.egress.push import PushEnded, PushFailed, PushRequest, PushStarted
 from arcly_actors.egress.rtmp_push import RtmpPush
 from arcly_actors.errors import Refusal
-from arcly_actors.media.frame import MediaFrame
+from arcly_actors.media.codec import CodecId
+from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.protocols.rtmp.events import (
     Connected,
     PublishRequested,
@@ -139,6 +140,14 @@ async def test_other_tracks_end_it() -> None:
         here.source.announce(larger.tracks)
         await here.send(0.5, start=NS_PER_S, of=larger)
         assert await here.owner.next(PushEnded) == PushEnded("its tracks changed")
+
+
+async def test_a_stream_that_rtmp_cannot_carry() -> None:
+    async with show() as here, rtmp_target() as target:
+        here.source.announce((Track(0, CodecId.G722, sample_rate=16_000, channels=1),))
+        await asyncio.sleep(0)
+        here.push(target.url())
+        assert await here.owner.next(PushFailed) == PushFailed("RTMP carries none of its tracks: g722")
 
 
 async def test_nobody_listens() -> None:
