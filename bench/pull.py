@@ -9,16 +9,20 @@ import asyncio
 import multiprocessing
 import multiprocessing.connection
 import os
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
 
 import arcly_actors as arcly
 from arcly_actors.bus.events import SourceConnected
-from arcly_actors.ingest.pattern import PatternShape
 from arcly_actors.loop import run
 from bench.proc import cpu_seconds, resident_bytes
 
-_BIT_RATE = 900_000
+_BIT_RATE, _FPS, _SAMPLE_RATE, _CLIP_SECONDS = 930_000, 30, 48_000, 8
 _SETTLE_SECONDS = 5.0
 _LOOPBACK = {"rtmp": {"listen": "127.0.0.1:0"}, "http": {"listen": "127.0.0.1:0"}}
 
@@ -34,18 +38,41 @@ class Cost:
     bit_rate: float
 
 
+def encode(path: Path) -> None:
+    """A clip of noise at about 1 Mb/s: H.264 at 30 pictures per second with a keyframe every 2 s, and AAC."""
+    random = np.random.default_rng(7)
+    with av.open(str(path), "w") as container:
+        options = {"preset": "ultrafast", "maxrate": str(_BIT_RATE), "bufsize": str(_BIT_RATE // 2), "bf": "0"}
+        video = container.add_stream("libx264", rate=_FPS, options=options)
+        video.width, video.height, video.pix_fmt, video.bit_rate = 320, 180, "yuv420p", _BIT_RATE
+        video.gop_size = 2 * _FPS
+        audio = container.add_stream("aac", rate=_SAMPLE_RATE, layout="mono")
+        for number in range(_CLIP_SECONDS * _FPS):
+            picture = av.VideoFrame.from_ndarray(random.integers(0, 255, (180, 320, 3), np.uint8), format="rgb24")
+            picture.pts = number
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+        for number in range(_CLIP_SECONDS * _SAMPLE_RATE // 1024):
+            noise = random.integers(-9000, 9000, (1, 1024), np.int16)
+            sound = av.AudioFrame.from_ndarray(noise, format="s16", layout="mono")
+            sound.sample_rate, sound.pts = _SAMPLE_RATE, number * 1024
+            container.mux(audio.encode(sound))
+        container.mux(audio.encode(None))
+
+
 def serve(ready: "multiprocessing.connection.Connection") -> None:
     """The process that is pulled from: tells its ports, and ends when the pipe does."""
 
-    async def main() -> None:
-        topology = arcly.Topology.model_validate({"endpoints": _LOOPBACK})
-        async with arcly.Engine(topology) as engine:
-            await engine.start_pattern("live/bench", PatternShape(bit_rate=_BIT_RATE, width=320, height=180))
+    async def main(clip: Path) -> None:
+        async with arcly.Engine(arcly.Topology.model_validate({"endpoints": _LOOPBACK})) as engine:
+            await engine.pull("live/bench", str(clip))
             await engine.stream("live/bench")
             ready.send({name: found[0].port for name, found in engine.addresses.items()})
             await asyncio.get_running_loop().run_in_executor(None, ready.poll, None)
 
-    run(main())
+    with tempfile.TemporaryDirectory() as folder:
+        encode(Path(folder) / "clip.mp4")
+        run(main(Path(folder) / "clip.mp4"))
 
 
 async def measure(kind: str, url: str, sources: int, seconds: float) -> Cost:
