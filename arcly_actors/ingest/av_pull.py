@@ -50,6 +50,7 @@ class AvPull(LoopActor):
         self._timer: Timer | None = None
         self._over: ReadOver | None = None
         self._used = 0  # packets passed on since more were asked for
+        self.dropped_frames = 0
         self._worker = AvWorker.start(system, request, self.actor_ref, self._recall, open_input)
         if keep is not None:
             keep(self._worker)
@@ -117,6 +118,8 @@ class AvPull(LoopActor):
                 self._tell((packet.frame,))
             elif len(self._early) < limits.EARLY_FRAMES:
                 self._early.append(packet.frame)  # another track's configuration is waited for
+            else:
+                self.dropped_frames += 1
         self._used += 1
         if self._used >= limits.FFMPEG_PACKETS // 2:
             notify(self._worker, Read(self._used))

@@ -173,6 +173,6 @@ async def live(
         logging.getLogger().removeHandler(log)
         watching.dispose()
     try:
-        await until(lambda: not system.actors(), 5.0)  # HLS muxers are threads, which end when they get to it
+        await until(lambda: not system.actors(), 15.0)  # threads (HLS muxers, FFmpeg) end when they get to it
     except TimeoutError:
         raise AssertionError(f"these actors are left: {system.actors()}") from None
