@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from arcly_actors.stream import Stream
     from arcly_actors.threaded import ThreadedEngine
     from arcly_actors.topology import Topology
+    from arcly_actors.topology.remotes import SinkHandle, SourceHandle
 
 __version__ = VERSION
 
@@ -36,6 +37,8 @@ _PLACES: Final = {
     "Join": "bus.policy",
     "Engine": "engine",
     "PublishHandle": "ingest.in_process",
+    "SinkHandle": "topology.remotes",
+    "SourceHandle": "topology.remotes",
     "CodecId": "media.codec",
     "Kind": "media.codec",
     "MediaFrame": "media.frame",
@@ -76,6 +79,8 @@ __all__ = [
     "PublishHandle",
     "Refusal",
     "Refused",
+    "SinkHandle",
+    "SourceHandle",
     "Stream",
     "ThreadedEngine",
     "Topology",

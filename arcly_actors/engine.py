@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pykka
 from aiohttp.web import RouteDef
@@ -39,8 +39,10 @@ from arcly_actors.runtime import (
     tree,
 )
 from arcly_actors.stream import Stream
-from arcly_actors.topology import Topology
+from arcly_actors.topology import Sink, Source, Topology
 from arcly_actors.topology.build import Build, build
+from arcly_actors.topology.explain import checked
+from arcly_actors.topology.remotes import SinkHandle, SourceHandle
 from arcly_actors.transport.addresses import Address
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ class Engine:
             return
         if self._watcher is not None:
             await self._watcher.stop(block=False)
-        # Sources first: to them, the end of their stream is a failure.
+        # Sources first: to them, the end of their stream is a failure. Sinks then see it end in order.
         with suppress(pykka.ActorDeadError):
             await built.root.ask(StopChild("sources"), block=False)
         built.bus.end_all("the server is shutting down")
@@ -128,10 +130,13 @@ class Engine:
             await asyncio.shield(self._failed)
 
     async def stream(self, key: str) -> Stream:
-        """The stream `key` (``"live/cam"``), as soon as it is published. Raises `Refused` for an unknown application."""
+        """The stream `key` (``"live/cam"``), as soon as it is published; a source on demand dials for it.
+
+        Raises `Refused` for an unknown application.
+        """
         running = self._running
         parsed = StreamKey.parse(key)
-        await running.bus.appears(parsed)
+        await running.bus.appears(parsed, wanted=True)
         return Stream(running.system, running.bus, parsed)
 
     def publish(
@@ -160,7 +165,35 @@ class Engine:
             return PatternSource.start(running.system, running.bus, parsed, shape)
 
         spec = ChildSpec(f"pattern {parsed}", start, on_exceeded=OnExceeded.DEGRADE)
-        await running.sources.ask(StartChild(spec), block=False)
+        await running.supervisors["sources"].ask(StartChild(spec), block=False)
+
+    async def pull(self, key: str, url: str, **options: Any) -> SourceHandle:
+        """Bring a stream in from elsewhere, supervised, until the handle is stopped or the engine ends.
+
+        `options` are those of `topology.Source`. Does not wait for the stream (`stream` does). Raises ConfigurationError
+        for a URL or option that cannot work and for a key that has a source, `Refused` for an unknown application.
+        """
+        running = self._running
+        plan = checked(Source, key=key, url=url, **options).plan()
+        spec, offer = running.remotes.source(plan)
+        supervisor = running.supervisors["sources"]
+        handle = SourceHandle(running.bus, supervisor, spec, offer, str(plan.request.url))
+        await supervisor.ask(StartChild(spec), block=False)
+        return handle
+
+    async def push(self, key: str, url: str, **options: Any) -> SinkHandle:
+        """Push the stream `key`, whenever it is live, until the handle is stopped or the engine ends.
+
+        `options` are those of `topology.Sink`. Raises ConfigurationError for a URL or option that cannot work, `Refused`
+        for an unknown application.
+        """
+        running = self._running
+        request = checked(Sink, key=key, url=url, **options).request()
+        running.bus.check(request.key)
+        spec = running.remotes.sink(request)
+        supervisor = running.supervisors["sinks"]
+        await supervisor.ask(StartChild(spec), block=False)
+        return SinkHandle(running.remotes, supervisor, spec, request)
 
     def streams(self) -> tuple[StreamReport, ...]:
         """Every stream, with its state, tracks, viewers and figures as of now."""

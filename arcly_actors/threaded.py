@@ -26,6 +26,7 @@ from arcly_actors.renditions import RenditionReport
 from arcly_actors.runtime import TreeNode
 from arcly_actors.stream import Stream
 from arcly_actors.topology import Topology
+from arcly_actors.topology.remotes import SinkHandle, SourceHandle
 from arcly_actors.transport.addresses import Address
 
 if TYPE_CHECKING:
@@ -117,6 +118,14 @@ class ThreadedEngine:
         """See `Engine.start_pattern`."""
         self.call(self._engine.start_pattern(key, shape))
 
+    def pull(self, key: str, url: str, **options: Any) -> "ThreadedHandle":
+        """See `Engine.pull`."""
+        return ThreadedHandle(self, self.call(self._engine.pull(key, url, **options)))
+
+    def push(self, key: str, url: str, **options: Any) -> "ThreadedHandle":
+        """See `Engine.push`."""
+        return ThreadedHandle(self, self.call(self._engine.push(key, url, **options)))
+
     def end_stream(self, key: str, reason: str = "ended by the program") -> None:
         """See `Engine.end_stream`."""
         self._now(lambda engine: engine.end_stream(key, reason))
@@ -124,7 +133,7 @@ class ThreadedEngine:
     @property
     def events(self) -> Pulled[Event]:
         """The engine's events from now on: ``for event in engine.events``, until the engine stops."""
-        return self.pull(self._engine.events.__aiter__)
+        return self.items(self._engine.events.__aiter__)
 
     # -- how
 
@@ -153,7 +162,7 @@ class ThreadedEngine:
         except CancelledError:
             raise self._not_running() from None
 
-    def pull(self, source: Callable[[], AsyncIterator[T]], timeout: float | None = None) -> Pulled[T]:
+    def items(self, source: Callable[[], AsyncIterator[T]], timeout: float | None = None) -> Pulled[T]:
         """The items of an asynchronous iterator, one after the other; see `Pulled`."""
         return Pulled(self, source, timeout)
 
@@ -233,10 +242,24 @@ class ThreadedStream:
 
         TimeoutError when no frame comes for `timeout` seconds; the iteration can be resumed.
         """
-        return self._engine.pull(lambda: self._stream.frames(join), timeout)
+        return self._engine.items(lambda: self._stream.frames(join), timeout)
 
     async def _ask(self, ask: Callable[[Stream], T]) -> T:
         return ask(self._stream)
+
+
+class ThreadedHandle:
+    """A `SourceHandle` or `SinkHandle` for blocking code; `url` is masked."""
+
+    def __init__(self, engine: ThreadedEngine, handle: SourceHandle | SinkHandle) -> None:
+        self._engine = engine
+        self._handle = handle
+        self.key = handle.key
+        self.url = handle.url
+
+    def stop(self) -> None:
+        """End it; a second call does nothing."""
+        self._engine.call(self._handle.stop())
 
 
 class ThreadedPublisher:

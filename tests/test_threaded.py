@@ -4,6 +4,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from arcly_actors.runtime.receiver import Kill
 from arcly_actors.topology import Address, Endpoints, Http, Rtmp, Topology, WebRtc
 from tests.bus.frames import VIDEO, pictures, video
 from tests.support.loopback import ANY, LOOPBACK
+from tests.support.streams import encode
 
 SOON = 20
 
@@ -117,6 +119,24 @@ def test_what_the_engine_refuses_is_raised_here(engine: arcly.ThreadedEngine) ->
         engine.stream("live/nobody", timeout=0.01)
     with engine.publish("live/made", (VIDEO,)), pytest.raises(arcly.Refused), engine.publish("live/made", (VIDEO,)):
         pass
+
+
+def test_sources_and_sinks_are_started_and_stopped(engine: arcly.ThreadedEngine, tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(encode())
+    source = engine.pull("live/film", str(tmp_path / "clip.mp4"))
+    port = engine.addresses["rtmp"][0].port
+    sink = engine.push("live/film", f"rtmp://127.0.0.1:{port}/live/copy")
+    with engine.stream("live/copy", timeout=SOON).frames(timeout=SOON) as frames:
+        assert next(frames).keyframe
+    assert sink.url == f"rtmp://127.0.0.1:{port}/live/***"
+    sink.stop()
+    source.stop()
+    source.stop()
+    sources, sinks = engine.tree().children[2:]
+    assert (sources.id, sources.children) == ("sources", ())
+    assert (sinks.id, sinks.children) == ("sinks", ())
+    with pytest.raises(ConfigurationError, match="unknown key"):
+        engine.pull("live/film", "clip.mp4", lop=True)
 
 
 def test_several_threads_share_it(engine: arcly.ThreadedEngine) -> None:

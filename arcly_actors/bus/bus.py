@@ -14,12 +14,14 @@ from arcly_actors.bus.events import Events, PublishRefused, PublishStarted, Subs
 from arcly_actors.bus.fanout import Fanout, WriteAll
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Claim, Lease, Ref, Subscribe, Subscription
+from arcly_actors.bus.offer import Offer
 from arcly_actors.bus.policy import ApplicationPolicy
 from arcly_actors.bus.report import StreamReport
-from arcly_actors.bus.stream import End
+from arcly_actors.bus.stream import End, OfferWithdrawn
 from arcly_actors.clock import NS_PER_S
-from arcly_actors.errors import Refusal, Refused
+from arcly_actors.errors import ConfigurationError, Refusal, Refused
 from arcly_actors.runtime import System
+from arcly_actors.runtime.notify import notify
 from arcly_actors.runtime.policy import RestartPolicy
 
 
@@ -40,6 +42,7 @@ class Bus:
         self._write_all = write_all
         self._max_publishers = max_publishers
         self._entries: Entries = {}
+        self._offers: dict[StreamKey, Offer] = {}
         self._directory: Ref | None = None
 
     def start_directory(self, supervisor: Ref, restarts: RestartPolicy, on_event: OnSupervision | None = None) -> Ref:
@@ -58,6 +61,7 @@ class Bus:
     async def claim(self, claim: Claim) -> Lease:
         """Take the publish slot of a key. Raises `Refused`, which is also an event."""
         try:
+            self._check_owner(claim)
             lease: Lease = await self._ask(claim.key, claim, create=True)
         except Refused as refused:
             self.events.emit(PublishRefused(str(claim.key), claim.protocol, claim.peer, refused.refusal, refused.detail))
@@ -65,8 +69,11 @@ class Bus:
         return lease
 
     async def subscribe(self, request: Subscribe) -> Subscription:
-        """Take a seat at a stream. Raises `Refused`, which is also an event."""
+        """Take a seat at a stream, waiting for one with a configured source. Raises `Refused`, which is also an event."""
         try:
+            offer = self._offers.get(request.key)
+            if offer is not None and not request.follows:
+                await self._offered(offer)
             subscription: Subscription = await self._ask(request.key, request, create=False)
         except Refused as refused:
             self.events.emit(
@@ -75,10 +82,61 @@ class Bus:
             raise
         return subscription
 
-    async def appears(self, key: StreamKey) -> None:
-        """Return when `key` is being published. Raises `Refused` for an application that is not there."""
+    def offer(self, key: StreamKey) -> Offer:
+        """Give `key` to a source, which claims it with this offer. Raises `Refused` (unknown application),
+        ConfigurationError when it has a source already."""
+        self.check(key)
+        if key in self._offers:
+            raise ConfigurationError(f"{key} has a source already")
+        made = self._offers[key] = Offer(key)
+        return made
+
+    def withdraw(self, offer: Offer) -> None:
+        """The source of this offer is gone for good: its stream is held once more, then over."""
+        if self._offers.get(offer.key) is not offer:
+            return
+        del self._offers[offer.key]
+        offer.withdrawn = True
+        entry = self._entries.get(offer.key)
+        if entry is not None and entry.actor is not None:
+            notify(entry.actor, OfferWithdrawn())
+
+    async def appears(self, key: StreamKey, *, wanted: bool = False) -> None:
+        """Return when `key` is being published. Raises `Refused` for an application that is not there.
+
+        With `wanted` the wait itself is demand: a source on demand begins to dial.
+        """
+        self.check(key)
+        offer = self._offers.get(key) if wanted else None
+        if offer is None:
+            await self._appears(key)
+            return
+        offer.awaited(+1)
+        try:
+            await self._appears(key)
+        finally:
+            offer.awaited(-1)
+
+    def check(self, key: StreamKey) -> None:
+        """Raise `Refused` for an application that is not there."""
         if key.application not in self.policies:
-            raise Refused(Refusal.UNKNOWN_APPLICATION, f"no application {key.application!r} here")
+            known = ", ".join(sorted(self.policies)) or "none"
+            raise Refused(Refusal.UNKNOWN_APPLICATION, f"no application {key.application!r} here; there is {known}")
+
+    def _check_owner(self, claim: Claim) -> None:
+        if claim.offer is not self._offers.get(claim.key):
+            raise Refused(Refusal.BUSY, f"{claim.key} belongs to a configured source")
+
+    async def _offered(self, offer: Offer) -> None:
+        """Wait until a configured source is live, within `limits.SOURCE_WAIT`."""
+        try:
+            async with asyncio.timeout(limits.SOURCE_WAIT / NS_PER_S):
+                await self.appears(offer.key, wanted=True)
+        except TimeoutError:
+            # Why is the operator's business: it may name hosts of a network that viewers know nothing of.
+            raise Refused(Refusal.NOT_FOUND, f"the source of {offer.key} is not live") from None
+
+    async def _appears(self, key: StreamKey) -> None:
         started = asyncio.Event()
 
         def notice(event: object) -> None:

@@ -11,6 +11,7 @@ from arcly_actors.bus.encoded import EncodedFeed, Encoder, Logged
 from arcly_actors.bus.feed import Feed
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.log import LogBound, SharedLog
+from arcly_actors.bus.offer import Offer
 from arcly_actors.bus.policy import ApplicationPolicy, Join
 from arcly_actors.bus.report import StreamReport
 from arcly_actors.bus.timeline import Timeline
@@ -43,6 +44,7 @@ class Channel:
         self.report: Callable[[], StreamReport] | None = None  # the running stream actor's
         self.generation = 0  # leases granted so far, over all restarts of the stream actor
         self.seats = 0  # seats given so far, likewise
+        self.offer: Offer | None = None  # of the configured source that publishes here
         self._anchor: int | None = None
         self._encoded: dict[str, EncodedFeed] = {}
 

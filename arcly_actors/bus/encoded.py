@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from arcly_actors.bus.log import LogBound, SharedLog
+from arcly_actors.bus.place import Opening
 from arcly_actors.media.frame import MediaFrame, Track
 
 if TYPE_CHECKING:
@@ -92,10 +93,10 @@ class EncodedFeed:
             if self.on_appended is not None:
                 self.on_appended()
 
-    def opening(self, position: int, metadata: Mapping[str, str]) -> bytes:
-        """What a viewer that starts at `position` gets before that entry."""
+    def opening(self, position: int, metadata: Mapping[str, str], make: Opening | None = None) -> bytes:
+        """What a viewer that starts at `position` gets before that entry; `make` stands in for the format's own."""
         logged = self._frames[position]
-        return self.encoder.opening(logged.tracks, metadata, logged.frame.dts)
+        return (make or self.encoder.opening)(logged.tracks, metadata, logged.frame.dts)
 
     def configurations(self, position: int) -> bytes:
         """The configurations in force at `position`: what a viewer needs that skipped there."""

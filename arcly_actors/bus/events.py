@@ -169,6 +169,23 @@ class BFramesRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceConnected:
+    """A source is live. In `url`, here and in the events below, what could be a secret is masked."""
+
+    key: StreamKey
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStalled:
+    """A source sent nothing, or nothing that can be decoded; it is dialled anew."""
+
+    key: StreamKey
+    url: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class TranscodeStarted:
     """A track of a stream is being transcoded for a rendition, from this codec to that."""
 
@@ -210,6 +227,59 @@ class TranscodeFailed:
     track: int
     error: str
     resting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFailed:
+    """A try of a source ended; there will be another."""
+
+    key: StreamKey
+    url: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdled:
+    """A source on demand hung up since nobody watches, or one that has an end (a file) came to it."""
+
+    key: StreamKey
+    url: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerAbandoned:
+    """A native call hangs; its thread is left behind and what it may still say ignored. `count` of this source hang."""
+
+    key: StreamKey
+    url: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SinkConnected:
+    """A stream is being pushed."""
+
+    key: StreamKey
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SinkFailed:
+    """A push ended; there will be another."""
+
+    key: StreamKey
+    url: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SinkEnded:
+    """A push ended in order, with its stream; it begins again with the next one."""
+
+    key: StreamKey
+    url: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +329,14 @@ Event = (
     | TranscodeStopped
     | TranscodeLagged
     | TranscodeFailed
+    | SourceConnected
+    | SourceStalled
+    | SourceFailed
+    | SourceIdled
+    | WorkerAbandoned
+    | SinkConnected
+    | SinkFailed
+    | SinkEnded
     | ActorRestarted
     | ActorGaveUp
     | Failed

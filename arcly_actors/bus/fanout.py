@@ -287,7 +287,7 @@ class Fanout:
         place.with_opening = False
         if place.started is not None:
             place.started()
-        return self._feed.opening(start, self._channel.metadata)
+        return self._feed.opening(start, self._channel.metadata, place.opening)
 
     # -- joining ------------------------------------------------------------------------------------------------------
 

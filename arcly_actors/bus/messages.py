@@ -15,6 +15,7 @@ from arcly_actors.media.frame import MediaFrame, Track
 
 if TYPE_CHECKING:
     from arcly_actors.bus.channel import Channel
+    from arcly_actors.bus.offer import Offer
 
 Ref: TypeAlias = ActorRef[Any]
 """Any actor; which messages it takes, the text beside it says."""
@@ -26,7 +27,8 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 class Claim:
     """Ask for the publish slot of `key`. `parameters` is the URL's query, kept for authorisation.
 
-    `publisher` is told `KeyframeWanted` (when it `answers_keyframes`) and `Displaced`.
+    `publisher` is told `KeyframeWanted` (when it `answers_keyframes`) and `Displaced`. `offer` is that of a configured
+    source, without which nobody may publish a key that has one.
     """
 
     key: StreamKey
@@ -35,6 +37,7 @@ class Claim:
     peer: str
     answers_keyframes: bool = False
     parameters: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    offer: "Offer | None" = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,10 @@ class Displaced:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Ask for a seat at the stream `key`. `qos` tells, on the loop, how the viewer is doing."""
+    """Ask for a seat at the stream `key`. `qos` tells, on the loop, how the viewer is doing.
+
+    `follows`: takes what there is and is no reason to keep a source going (a push).
+    """
 
     key: StreamKey
     subscriber: Ref
@@ -99,6 +105,7 @@ class Subscribe:
     join: Join | None = None
     parameters: Mapping[str, str] = field(default_factory=lambda: _NONE)
     qos: Callable[[], SeatQos] | None = field(default=None, compare=False)
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

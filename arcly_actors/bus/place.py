@@ -1,11 +1,12 @@
 """A place: where one viewer stands in an encoded feed, and what it did on the way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from arcly_actors.bus.policy import Join
 from arcly_actors.errors import Refusal
+from arcly_actors.media.frame import Track
 
 if TYPE_CHECKING:
     from arcly_actors.bus.channel import Channel
@@ -56,6 +57,10 @@ class SeatQos:
     pending: int
 
 
+Opening: TypeAlias = Callable[[Sequence[Track], Mapping[str, str], int], bytes]
+"""Makes what goes first, as `bus.encoded.Encoder.opening`."""
+
+
 @dataclass(eq=False, slots=True)
 class Place:
     """One viewer's position. `position` is the next entry to send; None while it waits for a keyframe.
@@ -63,7 +68,7 @@ class Place:
     `waits_from` is the position from which on a keyframe will do. `drained_dts` is the DTS (ns) up to which the kernel
     has surely taken everything: what lag is measured from. `resync` asks for the configurations to be sent again;
     `draining` says that the fan-out will hear when nothing is pending. `channel` is the one whose positions these are;
-    None before the place is taken.
+    None before the place is taken. `opening` stands in for that of the format.
     """
 
     outlet: Outlet
@@ -80,3 +85,4 @@ class Place:
     frames: int = 0
     skipped: int = 0
     started: Callable[[], None] | None = field(default=None)
+    opening: Opening | None = None

@@ -63,6 +63,11 @@ class HoldOver:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferWithdrawn:
+    """The configured source of this stream is gone for good: the hold begins to run."""
+
+
+@dataclass(frozen=True, slots=True)
 class AskForKeyframe:
     """Look at the keyframe broker."""
 
@@ -105,11 +110,13 @@ class StreamActor(LoopActor):
         self._started = system.clock.monotonic_ns()
         self._undecodable: set[int] = set()  # video tracks whose keyframe has not come yet
         self._held = False
+        self._overdue: HoldOver | None = None  # a hold that ran out while viewers of a configured source waited
         self.dropped_frames = 0
 
     def on_start(self) -> None:
         """Begin to look at the clock."""
         self._channel.report = self.report
+        self._count_viewers()
         self._qos.roll(self._started)
         self.after(limits.QOS_WINDOW, Tick())
         # Whoever made this stream is about to claim it; the publisher of a restarted one claims it again.
@@ -130,7 +137,9 @@ class StreamActor(LoopActor):
             notify(displaced.claim.publisher, Displaced(self._key, Refusal.BUSY, detail))
         again = channel.log.head > 0
         channel.timeline.begin()
-        self._held = False
+        channel.offer = claim.offer
+        self._held, self._overdue = False, None
+        self._count_viewers()
         self.watch(claim.publisher)
         if again:
             self._events.emit(PublishResumed(self._key, claim.protocol, claim.peer))
@@ -214,6 +223,8 @@ class StreamActor(LoopActor):
         if holder is not None:
             notify(holder.claim.publisher, Displaced(self._key, Refusal.ENDED, end.detail))
         self._tell_seats(StreamEnded(self._key, end.detail))
+        if self._channel.offer is not None:
+            self._channel.offer.seated(0)
         self._channel.feed.complete()
         self._events.emit(PublishEnded(self._key, end.detail))
         self.stop_self(end.detail)
@@ -229,6 +240,7 @@ class StreamActor(LoopActor):
         self._seats[number] = Seat(request, number, self.system.clock.monotonic_ns())
         self._numbers[request.subscriber.actor_urn] = number
         self.watch(request.subscriber)
+        self._count_viewers()
         self._events.emit(SubscriberJoined(self._key, number, request.protocol, request.peer))
         join = request.join or self._policy.join
         if channel.has_video and channel.start(join) is None:
@@ -280,6 +292,13 @@ class StreamActor(LoopActor):
         self._numbers.pop(seat.request.subscriber.actor_urn, None)
         self.unwatch(seat.request.subscriber)
         self._events.emit(SubscriberLeft(self._key, number, reason))
+        self._count_viewers()
+        if self._overdue is not None:
+            self.hold_over(self._overdue)
+
+    def _count_viewers(self) -> None:
+        if self._channel.offer is not None:
+            self._channel.offer.seated(sum(not seat.request.follows for seat in self._seats.values()))
 
     def _tell_seats(self, notice: SubscriberNotice) -> None:
         for seat in self._seats.values():
@@ -326,13 +345,27 @@ class StreamActor(LoopActor):
 
     @receives(HoldOver)
     def hold_over(self, over: HoldOver) -> None:
-        """End the stream if the slot has been empty ever since."""
-        if self._slot.empty_since == over.since:
+        """End the stream if the slot has been empty ever since; under a configured source, only when nobody watches."""
+        if self._slot.empty_since != over.since:
+            return
+        offer = self._channel.offer
+        if offer is not None and offer.keeps_viewers:
+            self._overdue = over
+        else:
+            self._overdue = None
             self.end(End(f"no publisher for {over.hold_ns / NS_PER_S:g} s"))
+
+    @receives(OfferWithdrawn)
+    def offer_withdrawn(self, _: OfferWithdrawn) -> None:
+        """From here on this is a stream like any other."""
+        self._channel.offer = self._overdue = None
+        self._limit_hold(self._policy.hold_ns)
 
     def _reap(self, now: int) -> None:
         holder = self._slot.holder
-        if holder is None or now - holder.last_frame < self._policy.idle_ns:
+        if holder is None or holder.claim.offer is not None:  # a source has a watchdog of its own
+            return
+        if now - holder.last_frame < self._policy.idle_ns:
             return
         detail = f"no frame for {self._policy.idle_ns / NS_PER_S:g} s"
         notify(holder.claim.publisher, Displaced(self._key, Refusal.ENDED, detail))

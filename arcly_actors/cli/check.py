@@ -29,10 +29,12 @@ def check(topology: Annotated[Path, typer.Argument(help="The topology file.", sh
 
 
 def summary(topology: "Topology") -> list[str]:
-    """What `topology` would serve, a line each: applications, then endpoints."""
+    """What `topology` would serve, a line each: applications, endpoints, sources, sinks. Secrets are masked."""
     listeners = topology.endpoints.listeners()
     return [
         f"applications: {', '.join(topology.applications)}",
         *(f"{name}: {address}" for name, address in listeners.items()),
         *(() if listeners else ("no endpoint is enabled",)),
+        *(f"source {source.key}: {source.plan().request.url}" for source in topology.sources),
+        *(f"sink {sink.key}: {sink.request().url}" for sink in topology.sinks),
     ]

@@ -74,6 +74,17 @@ _LINES: Final[dict[type, tuple[int, Callable[[Any], str]]]] = {
             + ("too often, tried again later" if event.resting else "started again")
         ),
     ),
+    bus.SourceConnected: (logging.INFO, lambda event: f"source is live: {event.url}"),
+    bus.SourceStalled: (logging.WARNING, lambda event: f"source stalled ({event.detail}): {event.url}"),
+    bus.SourceFailed: (logging.WARNING, lambda event: f"source failed ({event.error}): {event.url}"),
+    bus.SourceIdled: (logging.INFO, lambda event: f"source hung up ({event.reason}): {event.url}"),
+    bus.WorkerAbandoned: (
+        logging.ERROR,
+        lambda event: f"FFmpeg hangs, its thread is left behind ({event.count} of this source are): {event.url}",
+    ),
+    bus.SinkConnected: (logging.INFO, lambda event: f"pushed to {event.url}"),
+    bus.SinkFailed: (logging.WARNING, lambda event: f"push failed ({event.error}): {event.url}"),
+    bus.SinkEnded: (logging.INFO, lambda event: f"push ended ({event.reason}): {event.url}"),
     bus.ActorRestarted: (logging.WARNING, lambda event: f"{event.actor} restarted (restart {event.restarts})"),
     bus.ActorGaveUp: (
         logging.ERROR,
@@ -98,6 +109,13 @@ _NAMES: Final = {
     bus.PublishResumed: "streams resumed",
     bus.PublishEnded: "streams ended",
     bus.PublishRefused: "publishers refused",
+    bus.SourceConnected: "sources live",
+    bus.SourceStalled: "sources stalled",
+    bus.SourceFailed: "sources failed",
+    bus.SourceIdled: "sources idle",
+    bus.SinkConnected: "pushes begun",
+    bus.SinkFailed: "pushes failed",
+    bus.SinkEnded: "pushes ended",
     bus.ActorRestarted: "restarts",
 }
 

@@ -25,7 +25,7 @@ from arcly_actors.bus.messages import (
     TracksChanged,
     Unsubscribe,
 )
-from arcly_actors.bus.place import Outlet, Place, SeatQos
+from arcly_actors.bus.place import Opening, Outlet, Place, SeatQos
 from arcly_actors.bus.policy import Join
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.renditions import Renditions, Wish
@@ -35,7 +35,10 @@ from arcly_actors.runtime.notify import notify
 
 @dataclass(frozen=True, slots=True)
 class Viewing:
-    """What a viewer asked for: which stream, in which format, from where; `wish`: of what class its player is."""
+    """What a viewer asked for: which stream, in which format, from where; `wish`: of what class its player is.
+
+    `opening` stands in for what the format begins with; `follows` is as in `Subscribe`.
+    """
 
     key: StreamKey
     protocol: str
@@ -44,6 +47,8 @@ class Viewing:
     make_encoder: Callable[[], Encoder]
     join: Join | None = None
     wish: Wish | None = None
+    opening: Opening | None = None
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +145,15 @@ class ByteSubscriber(LoopActor):
 
     def _take_seat(self) -> None:
         viewing = self._viewing
-        request = Subscribe(viewing.key, self.actor_ref, viewing.protocol, viewing.peer, viewing.join, qos=self.qos)
+        request = Subscribe(
+            viewing.key,
+            self.actor_ref,
+            viewing.protocol,
+            viewing.peer,
+            viewing.join,
+            qos=self.qos,
+            follows=viewing.follows,
+        )
 
         async def ask() -> object:
             try:
@@ -186,7 +199,7 @@ class ByteSubscriber(LoopActor):
         if self._channel is None or self._subscription is None or self._fanout is not None:
             return
         if self._place is None:
-            self._place = Place(begin.outlet, self, self._subscription.join)
+            self._place = Place(begin.outlet, self, self._subscription.join, opening=self._viewing.opening)
         self._place.viewer = self
         if self._keep is not None:
             self._keep(self._place)

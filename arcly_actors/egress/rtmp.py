@@ -7,10 +7,12 @@ message stream, or a player that has turned one kind off (`receiveAudio`, `recei
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
+from arcly_actors.bus.place import Opening
 from arcly_actors.egress.flv import FlvEncoder
 from arcly_actors.media.codec import Kind
 from arcly_actors.media.flv import TagType
 from arcly_actors.media.frame import Track
+from arcly_actors.protocols.rtmp import amf0
 from arcly_actors.protocols.rtmp.chunk import encode_message
 from arcly_actors.protocols.rtmp.message import CHUNK_STREAMS
 
@@ -33,6 +35,22 @@ class MessageFraming:
     def end(self) -> bytes:
         """Nothing: the engine's statuses follow the messages."""
         return b""
+
+
+class PublishFraming(MessageFraming):
+    """The same towards a server: metadata is an order to it (``@setDataFrame``), which it passes on without that word."""
+
+    def tag(self, kind: TagType, timestamp_ms: int, parts: Sequence[bytes]) -> bytes:
+        """One message; see `MessageFraming.tag`."""
+        return super().tag(kind, timestamp_ms, (_SET_DATA_FRAME, *parts) if kind is TagType.SCRIPT else parts)
+
+
+_SET_DATA_FRAME = amf0.encode("@setDataFrame")
+
+
+def publish_opening(stream_id: int) -> Opening:
+    """What a publisher says first on `stream_id`; its frames are those of `make_encoder`, shared with all players."""
+    return FlvEncoder(PublishFraming(stream_id)).opening
 
 
 def format_name(stream_id: int, kinds: AbstractSet[Kind]) -> str:

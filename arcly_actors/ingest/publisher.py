@@ -23,6 +23,7 @@ from arcly_actors.bus.messages import (
     ReferencesLost,
     Release,
 )
+from arcly_actors.bus.offer import Offer
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Exited, LoopActor, System, receives
@@ -33,13 +34,14 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """What a publisher wants: which key, over which protocol, from where, and with which URL query."""
+    """What a publisher wants: which key, over which protocol, from where, with which URL query, under which offer."""
 
     key: StreamKey
     protocol: str
     peer: str
     parameters: Mapping[str, str] = field(default_factory=lambda: _NONE)
     answers_keyframes: bool = False
+    offer: Offer | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Publisher(LoopActor):
             wanted.peer,
             answers_keyframes=wanted.answers_keyframes,
             parameters=wanted.parameters,
+            offer=wanted.offer,
         )
 
         async def ask() -> Any:

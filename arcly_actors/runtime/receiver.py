@@ -9,6 +9,7 @@ How it differs from a plain Pykka actor, and why:
   answer, and the actor lives on; any other is a defect: the actor is in a state nobody planned, so it fails, too.
 """
 
+import logging
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -28,6 +29,9 @@ from arcly_actors.runtime.ref import LoopActorRef, WatchedRef
 
 if TYPE_CHECKING:
     from arcly_actors.runtime.system import System
+
+
+_log = logging.getLogger(__name__)
 
 
 class Begin:
@@ -70,6 +74,9 @@ class Receiver(pykka.Actor):
     """Messages that may be dropped, and are, when `media_bound` of them wait. All others are control: never dropped."""
 
     media_bound: ClassVar[int] = MEDIA_LANE
+
+    expected_failures: ClassVar[tuple[type[BaseException], ...]] = ()
+    """Ways to fail that belong to the actor's work, and that it tells itself: restarted, but not logged as defects."""
 
     _table: ClassVar[DispatchTable]
     _inbox: Inbox
@@ -229,6 +236,15 @@ class Receiver(pykka.Actor):
                 reply.set_exception((None, ActorDeadError(f"{self} stopped before it answered"), None))
         self._inbox.close()
         self._tell_the_end(error)
+
+    def _handle_failure(self, exception_type: Any, exception_value: BaseException | None, traceback: Any) -> None:
+        """As Pykka's, which logs a defect; but an expected failure is none."""
+        if not isinstance(exception_value, self.expected_failures):
+            super()._handle_failure(exception_type, exception_value, traceback)
+            return
+        _log.debug("%s: %s", self, exception_value)
+        ActorRegistry.unregister(self.actor_ref)
+        self.actor_stopped.set()
 
     def _release(self) -> None:
         """Let go of what the actor owns (timers, tasks, watches)."""

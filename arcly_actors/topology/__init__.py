@@ -4,6 +4,8 @@ from arcly_actors.topology.application import Application, GopCache, Hls, Subscr
 from arcly_actors.topology.endpoints import Endpoints, Http, IceServer, Rtmp, Rtmps, WebRtc
 from arcly_actors.topology.faults import TopologyError, TopologyFault
 from arcly_actors.topology.model import Backoff, Limits, Supervision, Topology, json_schema
+from arcly_actors.topology.sinks import Sink
+from arcly_actors.topology.sources import Source
 from arcly_actors.topology.tls import Tls
 from arcly_actors.topology.values import Address, duration, size
 
@@ -19,6 +21,8 @@ __all__ = [
     "Limits",
     "Rtmp",
     "Rtmps",
+    "Sink",
+    "Source",
     "Subscriber",
     "Supervision",
     "Tls",

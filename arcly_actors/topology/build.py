@@ -6,7 +6,8 @@
     ├─ bus         the directory, and a supervisor for each stream
     ├─ renditions  a supervisor for each rendition that somebody watches
     ├─ endpoints   one supervisor per front door, with its listener and its sessions
-    └─ sources     what publishes without being asked to: the test pattern, later pulls
+    ├─ sources     what publishes without being asked to: pulls, the test pattern
+    └─ sinks       pushes
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.events import ActorGaveUp, ActorRestarted, Events, Failed
 from arcly_actors.bus.fanout import WriteAll
 from arcly_actors.bus.messages import Ref
+from arcly_actors.egress.pushes import PUSHES
 from arcly_actors.egress.rtp_feed import RtpFeeds
 from arcly_actors.egress.whep import WhepPlaces
 from arcly_actors.endpoints.complaint_log import ComplaintLog
@@ -28,6 +30,7 @@ from arcly_actors.endpoints.http import HttpDoor, start_http
 from arcly_actors.endpoints.rtmp import RtmpDoor, start_rtmp
 from arcly_actors.endpoints.webrtc import WebRtcDoor, WebRtcEndpoint
 from arcly_actors.errors import ArclyError
+from arcly_actors.ingest.pulls import pull_factories
 from arcly_actors.protocols.rtmp.limits import RtmpLimits
 from arcly_actors.protocols.webrtc.formats import CODECS
 from arcly_actors.protocols.webrtc.resource import IceServer
@@ -48,6 +51,7 @@ from arcly_actors.runtime import (
     exit_error,
 )
 from arcly_actors.topology.model import Supervision, Topology
+from arcly_actors.topology.remotes import Remotes, remote_policy
 from arcly_actors.topology.values import Address
 from arcly_actors.transport import addresses
 from arcly_actors.transport.budget import Budget
@@ -58,13 +62,14 @@ from arcly_actors.transport.tls import server_context
 
 @dataclass(slots=True)
 class Build:
-    """A built tree: its root, the bus, the renditions, the supervisor of sources, each endpoint's listener by name."""
+    """A built tree: root, bus, renditions, the supervisors of sources and sinks, each endpoint's listener by name."""
 
     system: System
     bus: Bus
     renditions: Renditions
     root: Ref
-    sources: Ref
+    remotes: Remotes
+    supervisors: dict[str, Ref]
     listeners: dict[str, Ref] = field(default_factory=dict)
     bound: dict[str, tuple[addresses.Address, ...]] = field(default_factory=dict)
 
@@ -128,23 +133,32 @@ class _Builder:
         self._renditions = Renditions(
             system, events, policies, lambda: self._renditions_supervisor, restarts, self._on_event
         )
+        self._supervisors: dict[str, Ref] = {}
+        self._remotes = Remotes(system, bus, pull_factories(events), PUSHES)
 
     def start(self) -> Build:
-        sources = self._supervisor("sources", ())
+        sources = tuple(self._remotes.source(source.plan())[0] for source in self._topology.sources)
+        sinks = tuple(self._remotes.sink(sink.request()) for sink in self._topology.sinks)
         root = self._supervisor(
             "engine",
             (
                 ChildSpec("bus", self._start_bus),
                 ChildSpec("renditions", self._start_renditions),
                 ChildSpec("endpoints", self._start_endpoints),
-                ChildSpec("sources", lambda: sources if sources.is_alive() else self._supervisor("sources", ())),
+                ChildSpec("sources", lambda: self._start_remotes("sources", sources)),
+                ChildSpec("sinks", lambda: self._start_remotes("sinks", sinks)),
             ),
         )
         self._system.run_queue.drain()
-        return Build(self._system, self._bus, self._renditions, root, sources, self._listeners)
+        return Build(self._system, self._bus, self._renditions, root, self._remotes, self._supervisors, self._listeners)
 
-    def _supervisor(self, name: str, children: tuple[ChildSpec, ...]) -> Ref:
-        return Supervisor.start(self._system, name, children=children, policy=self._restarts, on_event=self._on_event)
+    def _supervisor(self, name: str, children: tuple[ChildSpec, ...], restarts: RestartPolicy | None = None) -> Ref:
+        policy = restarts or self._restarts
+        return Supervisor.start(self._system, name, children=children, policy=policy, on_event=self._on_event)
+
+    def _start_remotes(self, name: str, children: tuple[ChildSpec, ...]) -> Ref:
+        started = self._supervisors[name] = self._supervisor(name, children, remote_policy(self._restarts))
+        return started
 
     def _start_bus(self) -> Ref:
         def start_directory() -> Ref:

@@ -3,11 +3,15 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from arcly_actors.errors import ConfigurationError
 from arcly_actors.topology.document import Path
+
+SectionT = TypeVar("SectionT", bound=BaseModel)
 
 _KEY_STEP: Final = "[key]"  # pydantic's last step when a mapping's key is what is wrong
 _WORDINGS: Final = {
@@ -52,9 +56,20 @@ def explain(error: ErrorDetails, schema: Mapping[str, Any]) -> Explained:
             found = "" if kind == "missing" else f", not {_shown(error['input'])}"
             return Explained(path, False, _WORDINGS[kind] + found, _type_hint(kind, error["input"]))
     at = context.get("at")  # a check across several keys names the one to mend
-    deeper = (*path, *at.split(".")) if at else path
+    deeper = (*path, *(int(step) if step.isdigit() else step for step in at.split("."))) if at else path
     message = error["msg"].removeprefix("Input ").replace("should be", "has to be")
     return Explained(deeper, False, message, context.get("hint", ""))
+
+
+def checked(section: type[SectionT], **values: Any) -> SectionT:
+    """The section with these values; ConfigurationError, which repeats no secret, says all that is wrong with them."""
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        schema = section.model_json_schema()
+        told = [explain(each, schema) for each in error.errors()]
+    lines = [f"{'.'.join(map(str, each.path))}: {each.message}{f' ({each.hint})' if each.hint else ''}" for each in told]
+    raise ConfigurationError("; ".join(lines))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

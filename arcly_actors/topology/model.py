@@ -13,14 +13,18 @@ from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from ruamel.yaml import YAML
 
+from arcly_actors import limits as bounds
 from arcly_actors.bus.policy import ApplicationPolicy
 from arcly_actors.topology import reading
 from arcly_actors.topology.application import Application, ApplicationName
 from arcly_actors.topology.endpoints import Endpoints
+from arcly_actors.topology.explain import nearest
 from arcly_actors.topology.section import Section
+from arcly_actors.topology.sinks import Sink
+from arcly_actors.topology.sources import Source
 from arcly_actors.topology.values import Bytes, DurationNs, Within, duration, duration_text, fault, size
 
 
@@ -77,18 +81,6 @@ class Limits(Section):
     )
 
 
-def _only_empty(value: object) -> object:
-    if isinstance(value, list | tuple):
-        if value:
-            raise fault("unsupported", "is not supported by this version of arcly_actors", "leave the list empty")
-        return ()
-    return value
-
-
-NotYet = Annotated[tuple[()], BeforeValidator(_only_empty), WithJsonSchema({"type": "array", "maxItems": 0})]
-"""A list that a later version fills; this one takes it only empty."""
-
-
 def _whole(version: object) -> object:
     if isinstance(version, bool | float):  # true and 1.0 equal 1, and are not
         raise fault("version", f"not 1 but {repr(version).lower()}")
@@ -112,8 +104,12 @@ class Topology(Section):
         description="by name, the first part of a stream's address; any other name is refused",
     )
     endpoints: Endpoints = Field(default=Endpoints(), description="where the engine listens")
-    sources: NotYet = Field(default=(), description="pulls; not in this version, leave it empty")
-    sinks: NotYet = Field(default=(), description="pushes and recordings; not in this version, leave it empty")
+    sources: Annotated[tuple[Source, ...], Field(strict=False, max_length=bounds.SOURCES)] = Field(
+        default=(), description="streams that are brought in from elsewhere"
+    )
+    sinks: Annotated[tuple[Sink, ...], Field(strict=False, max_length=bounds.SOURCES)] = Field(
+        default=(), description="streams that are pushed to servers elsewhere"
+    )
     supervision: Supervision = Field(default=Supervision(), description="how failed actors are restarted")
     limits: Limits = Field(default=Limits(), description="bounds that protect the engine")
 
@@ -133,6 +129,22 @@ class Topology(Section):
         Certificate files are resolved and checked only when a `directory` is given.
         """
         return reading.read(cls, text, source, directory)
+
+    @model_validator(mode="after")
+    def _check_remotes(self) -> Self:
+        known: dict[tuple[str, str], str] = {}
+        every = [("sources", at, each.key, "") for at, each in enumerate(self.sources)]
+        every += [("sinks", at, each.key, each.url) for at, each in enumerate(self.sinks)]
+        for section, at, key, url in every:
+            application = key.rpartition("/")[0]
+            if application not in self.applications:
+                hint = nearest(application, self.applications)
+                raise fault("application", f"there is no application {application!r}", hint, at=f"{section}.{at}.key")
+            if (key, url) in known:
+                what = f"{key} has a source already" if section == "sources" else "is pushed there already"
+                raise fault("twice", f"{what}: {known[key, url]}", "keep one", at=f"{section}.{at}.key")
+            known[key, url] = f"{section}[{at}]"
+        return self
 
     def policies(self) -> dict[str, ApplicationPolicy]:
         """Each application's policy by name, as the bus takes them."""

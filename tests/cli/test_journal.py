@@ -73,6 +73,23 @@ EVENTS: tuple[tuple[bus.Event, str], ...] = (
         bus.TranscodeFailed(KEY, "hls", 1, "OSError()", resting=False),
         "ERROR   live/cam transcoding of track 1 for hls failed (OSError()): started again",
     ),
+    (bus.SourceConnected(KEY, "rtsp://***@c/"), "INFO    live/cam source is live: rtsp://***@c/"),
+    (
+        bus.SourceStalled(KEY, "rtsp://c/", "no picture for 10 s"),
+        "WARNING live/cam source stalled (no picture for 10 s): rtsp://c/",
+    ),
+    (bus.SourceFailed(KEY, "rtsp://c/", "no route"), "WARNING live/cam source failed (no route): rtsp://c/"),
+    (
+        bus.SourceIdled(KEY, "rtsp://c/", "no viewer for 10 s"),
+        "INFO    live/cam source hung up (no viewer for 10 s): rtsp://c/",
+    ),
+    (
+        bus.WorkerAbandoned(KEY, "rtsp://c/", 2),
+        "ERROR   live/cam FFmpeg hangs, its thread is left behind (2 of this source are): rtsp://c/",
+    ),
+    (bus.SinkConnected(KEY, "rtmp://t/app/***"), "INFO    live/cam pushed to rtmp://t/app/***"),
+    (bus.SinkFailed(KEY, "rtmp://t/app/***", "no route"), "WARNING live/cam push failed (no route): rtmp://t/app/***"),
+    (bus.SinkEnded(KEY, "rtmp://t/app/***", "over"), "INFO    live/cam push ended (over): rtmp://t/app/***"),
     (bus.ActorRestarted("bus/directory", 2), "WARNING bus/directory restarted (restart 2)"),
     (
         bus.ActorGaveUp("endpoints/rtmp", "OSError()", retried=True),

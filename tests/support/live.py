@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -140,6 +140,9 @@ async def live(
     applications: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
     webrtc: Mapping[str, Any] = MappingProxyType({}),
+    endpoints: Mapping[str, Any] | None = None,
+    sources: Sequence[Mapping[str, Any]] = (),
+    sinks: Sequence[Mapping[str, Any]] = (),
     **application: Any,
 ) -> AsyncIterator[Live]:
     """A server with the application ``live`` (`application` are its settings), and RTMPS when there is a certificate.
@@ -147,8 +150,8 @@ async def live(
 
     When it has ended, no actor is left.
     """
-    endpoints = dict(ANYWHERE)
-    endpoints["webrtc"] = {**ANYWHERE["webrtc"], **webrtc}
+    endpoints = dict(endpoints or ANYWHERE)
+    endpoints["webrtc"] = {**endpoints.get("webrtc", ANYWHERE["webrtc"]), **webrtc}
     if tls is not None:
         endpoints["rtmps"] = {"listen": "127.0.0.1:0", "tls": {"certificate": str(tls[0]), "key": str(tls[1])}}
     topology = Topology.model_validate(
@@ -156,6 +159,8 @@ async def live(
             "applications": applications or {"live": application},
             "endpoints": endpoints,
             "limits": limits or {},
+            "sources": sources,
+            "sinks": sinks,
             "supervision": {"backoff": {"first": "10ms", "max": "100ms"}},
         }
     )
@@ -166,8 +171,12 @@ async def live(
     logging.getLogger().addHandler(log)
     try:
         async with engine:
+            system = engine._running.system
             yield server
     finally:
         logging.getLogger().removeHandler(log)
         watching.dispose()
-    await until(lambda: not pykka.ActorRegistry.get_all(), 5.0)  # HLS muxers are threads, which end when they get to it
+    try:
+        await until(lambda: not system.actors(), 15.0)  # threads (HLS muxers, FFmpeg) end when they get to it
+    except TimeoutError:
+        raise AssertionError(f"these actors are left: {system.actors()}") from None

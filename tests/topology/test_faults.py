@@ -49,7 +49,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
         "t.yaml:13:3: endpoints.http: has to be a mapping of keys, not nothing (give it a value or remove the key)",
         "t.yaml:14:10: endpoints.rtmps.tls: is missing",
         "t.yaml:14:19: endpoints.rtmps.listen: '1.2.3' is neither an IP address nor a host name",
-        "t.yaml:15:10: sources: is not supported by this version of arcly_actors (leave the list empty)",
+        "t.yaml:15:11: sources[0]: has to be a mapping of keys, not 'a'",
         "t.yaml:16:8: sinks: has to be a list, not a mapping",
         "t.yaml:17:1: supervison: unknown key (did you mean 'supervision'?)",
         "t.yaml:18:42: supervision.backoff.max: less than 'first' (30s) (make it at least as long)",

@@ -6,10 +6,14 @@ All of them mean the path ``live/room/cam`` with a parameter ``token``.
 """
 
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.limits import MAX_QUERY_FIELDS, MAX_STREAM_PATH
+
+PORTS: Final = {"rtmp": 1935, "rtmps": 443}
+"""The ports that clients take when the URL has none (RTMPS: what every platform uses)."""
 
 _FILE_PREFIXES = ("mp4:", "flv:", "mp3:")  # FFmpeg and Flash mark file types so; to a live stream it says nothing
 
@@ -49,6 +53,17 @@ def stream_address(application: Address, tc_url: str, name: str) -> tuple[Addres
     if len(whole) > MAX_STREAM_PATH:
         raise Refused(Refusal.BAD_REQUEST, f"a stream name of more than {MAX_STREAM_PATH} characters")
     return Address(whole, application.parameters | parameters), leaf
+
+
+def client_address(path: str, query: str) -> tuple[str, str]:
+    """How a client asks for a URL's path and query: the application, and the stream's name with the query.
+
+    As FFmpeg divides them. Refused when one of the two would be empty.
+    """
+    application, _, name = path.strip("/").rpartition("/")
+    if not application or not name:
+        raise Refused(Refusal.BAD_REQUEST, "an RTMP address has an application and a name: rtmp://host/application/name")
+    return application, f"{name}?{query}" if query else name
 
 
 def clean_path(text: str) -> str:

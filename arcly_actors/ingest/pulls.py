@@ -1,0 +1,34 @@
+"""Which pull brings in which URL: one row per scheme."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from arcly_actors.bus.events import Events
+from arcly_actors.bus.messages import Ref
+from arcly_actors.ingest.av_pull import AvPulls
+from arcly_actors.ingest.pull import PullFactory, PullRequest
+from arcly_actors.ingest.rtmp_pull import RtmpPull
+from arcly_actors.runtime import System
+
+AV_SCHEMES: Final = frozenset(
+    {"file", "ftp", "http", "https", "mmsh", "mmst", "rtmpe", "rtmpt", "rtmpte", "rtmpts", "rtp", "rtsp", "rtsps", "tcp",
+     "tls", "udp"}
+)  # fmt: skip
+"""What FFmpeg's demuxers reach, without those protocols of its that only name other inputs (concat, pipe, subfile…)."""
+
+OWN_SCHEMES: Final = frozenset({"rtmp", "rtmps"})
+"""What our own protocol engines pull, with better errors and without a thread."""
+
+PULL_SCHEMES: Final = AV_SCHEMES | OWN_SCHEMES
+
+
+def pull_factories(events: Events) -> Mapping[str, PullFactory]:
+    """The pulls of one engine by scheme; a later row wins."""
+    through_ffmpeg = AvPulls(events)
+
+    def rtmp(system: System, request: PullRequest, owner: Ref) -> Ref:
+        # Adobe's and Limelight's ways to log in are FFmpeg's to know.
+        start: PullFactory = through_ffmpeg if request.url.user else RtmpPull.start
+        return start(system, request, owner)
+
+    return {**dict.fromkeys(AV_SCHEMES, through_ffmpeg), **dict.fromkeys(OWN_SCHEMES, rtmp)}
