@@ -1,10 +1,17 @@
 """Which push sends to which URL: one row per scheme."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from functools import partial
 
 from arcly_actors.egress.push import PushFactory
 from arcly_actors.egress.rtmp_push import RtmpPush
+from arcly_actors.renditions import Renditions
 
-PUSHES: Mapping[str, PushFactory] = MappingProxyType({"rtmp": RtmpPush.start, "rtmps": RtmpPush.start})
-"""Each scheme's factory."""
+SCHEMES = frozenset({"rtmp", "rtmps"})
+"""What can be pushed to."""
+
+
+def push_factories(renditions: Renditions | None) -> Mapping[str, PushFactory]:
+    """Each scheme's factory. `renditions` make a stream fit for the target; without them it is pushed as it is."""
+    rtmp = partial(RtmpPush.start, renditions=renditions)
+    return {"rtmp": rtmp, "rtmps": rtmp}

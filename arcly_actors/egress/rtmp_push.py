@@ -20,6 +20,7 @@ from arcly_actors.protocols.rtmp.client import (
     StatusReceived,
     Stop,
 )
+from arcly_actors.renditions import Renditions, Wish
 from arcly_actors.runtime import Exited, LoopActor, System, receives
 from arcly_actors.runtime.notify import notify
 from arcly_actors.transport.connection import Attach, Command, Connection, ConnectionClosed
@@ -35,8 +36,17 @@ class _Dialled:
 class RtmpPush(LoopActor):
     """A push (see `egress.push`) over RTMP or RTMPS."""
 
-    def __init__(self, system: System, bus: Bus, request: PushRequest, owner: Ref, dialler: Dial = dial) -> None:
+    def __init__(
+        self,
+        system: System,
+        bus: Bus,
+        request: PushRequest,
+        owner: Ref,
+        dialler: Dial = dial,
+        renditions: Renditions | None = None,
+    ) -> None:
         super().__init__(system)
+        self._renditions = renditions
         self._bus = bus
         self._request = request
         self._owner = owner
@@ -100,8 +110,11 @@ class RtmpPush(LoopActor):
             lambda: make_encoder(number, EITHER),
             opening=publish_opening(number),
             follows=True,
+            wish=Wish.FLV,
         )
-        self._subscriber = PushSubscriber.start(self.system, self._bus, viewing, self.actor_ref)
+        self._subscriber = PushSubscriber.start(
+            self.system, self._bus, viewing, self.actor_ref, renditions=self._renditions
+        )
         self.watch(self._subscriber)
 
     @receives(Seated)

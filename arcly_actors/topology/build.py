@@ -22,7 +22,7 @@ from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.events import ActorGaveUp, ActorRestarted, Events, Failed
 from arcly_actors.bus.fanout import WriteAll
 from arcly_actors.bus.messages import Ref
-from arcly_actors.egress.pushes import PUSHES
+from arcly_actors.egress.pushes import push_factories
 from arcly_actors.egress.rtp_feed import RtpFeeds
 from arcly_actors.egress.whep import WhepPlaces
 from arcly_actors.endpoints.complaint_log import ComplaintLog
@@ -134,7 +134,7 @@ class _Builder:
             system, events, policies, lambda: self._renditions_supervisor, restarts, self._on_event
         )
         self._supervisors: dict[str, Ref] = {}
-        self._remotes = Remotes(system, bus, pull_factories(events), PUSHES)
+        self._remotes = Remotes(system, bus, pull_factories(events), push_factories(self._renditions))
 
     def start(self) -> Build:
         sources = tuple(self._remotes.source(source.plan())[0] for source in self._topology.sources)

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.egress.push import PushRequest
-from arcly_actors.egress.pushes import PUSHES
+from arcly_actors.egress.pushes import SCHEMES
 from arcly_actors.errors import Refused
 from arcly_actors.protocols.rtmp.address import client_address
 from arcly_actors.topology.section import Section
@@ -16,7 +16,7 @@ from arcly_actors.transport.urls import Url
 
 
 def _pushable(text: str) -> str:
-    url = read_url(text, frozenset(PUSHES), keyed=True)
+    url = read_url(text, SCHEMES, keyed=True)
     if url.scheme.startswith("rtmp"):
         try:
             client_address(url.path, url.query)
