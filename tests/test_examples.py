@@ -1,11 +1,12 @@
 """The examples do what they say they do."""
 
+import asyncio
 from pathlib import Path
 
-from arcly_actors import Topology
+from arcly_actors import Engine, Topology
 from arcly_actors.bus.events import ActorRestarted, PublishStarted, SubscriberJoined
 from arcly_actors.runtime import run_virtual
-from examples import embed_frames, observe, publish, supervise, threaded
+from examples import embed_frames, observe, publish, relay, supervise, threaded
 
 CLIP = Path(__file__).parent / "data/media/h264_baseline_mono.mp4"
 ANY_PORT = Topology.parse(
@@ -32,6 +33,15 @@ async def test_a_file_is_published_whole() -> None:
     tracks, frames = publish.read(CLIP)
     assert [(track.width, track.sample_rate) for track in tracks] == [(158, 0), (0, 22050)]
     assert await publish.main(CLIP, ANY_PORT) == len(frames) > 10
+
+
+async def test_a_file_is_relayed_to_another_server() -> None:
+    async with Engine(ANY_PORT) as target:
+        port = target.addresses["rtmp"][0].port
+        relayed = asyncio.create_task(relay.main(str(CLIP), f"rtmp://127.0.0.1:{port}/live/copy", ANY_PORT, frames=10))
+        stream = await target.stream("live/copy")
+        assert (await anext(stream.frames())).keyframe
+        assert await relayed == 10
 
 
 def test_a_program_without_a_loop_reads_frames() -> None:

@@ -11,6 +11,10 @@ from arcly_actors.egress import flv
 from arcly_actors.egress.hls_policy import Container
 from arcly_actors.media.codec import CodecId
 from arcly_actors.media.flv_audio import LEGACY
+from arcly_actors.media.frame import Track
+from arcly_actors.protocols.webrtc.formats import CODECS as WEBRTC
+from arcly_actors.renditions import RenditionPolicy, Wish
+from arcly_actors.renditions.wishes import plan
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,6 +35,7 @@ CODECS = {
     "FLAC": CodecId.FLAC,
     "G.711 A-law": CodecId.PCMA,
     "G.711 µ-law": CodecId.PCMU,
+    "G.722": CodecId.G722,
 }
 ENHANCED = flv.CARRIED - LEGACY.keys() - {CodecId.H264}
 
@@ -118,12 +123,28 @@ def test_a_specification_names_tests_that_exist(name: str) -> None:
 
 
 def test_the_table_of_codecs_is_the_codes() -> None:
-    rows = re.findall(r"^\| ([^|]+) \| (\w+) \| (\w+) \| (yes|no) \| (yes|no) \|$", README, re.MULTILINE)
+    """A cell says ``as X`` where renditions make X of the codec for the outputs of that column."""
+    rows = re.findall(r"^\| ([^|]+)" + r" \| (yes|no|enhanced|as \w+)" * 6 + r" \|$", README, re.MULTILINE)
     assert {row[0] for row in rows} == set(CODECS)
-    assert set(CODECS.values()) >= flv.CARRIED | Container.FMP4.codecs | Container.MPEGTS.codecs
-    for title, taken, given, fmp4, mpegts in rows:
+    assert set(CODECS.values()) >= flv.CARRIED | Container.FMP4.codecs | Container.MPEGTS.codecs | set(WEBRTC)
+    for title, *cells in rows:
         codec = CODECS[title]
         form = "no" if codec not in flv.CARRIED else "enhanced" if codec in ENHANCED else "yes"
-        assert (title, taken, given) == (title, form, form)
-        assert (title, fmp4 == "yes") == (title, codec in Container.FMP4.codecs)
-        assert (title, mpegts == "yes") == (title, codec in Container.MPEGTS.codecs)
+        columns = (
+            (None, form),
+            (Wish.FLV, form),
+            (Wish.HLS, "yes" if codec in Container.FMP4.codecs else "no"),
+            (Wish.HLS, "yes" if codec in Container.MPEGTS.codecs else "no"),
+            (None, "yes" if codec in WEBRTC else "no"),
+            (Wish.WEBRTC, "yes" if codec in WEBRTC else "no"),
+        )
+        assert (title, cells) == (title, [becomes(codec, wish) or plain for wish, plain in columns])
+
+
+def becomes(codec: CodecId, wish: Wish | None) -> str | None:
+    """What renditions make of a codec."""
+    if wish is None:
+        return None
+    made = plan((Track(1, codec, sample_rate=48_000, channels=2),), wish, RenditionPolicy())
+    names = {value: name for name, value in CODECS.items()}
+    return next((f"as {names[track.codec]}" for track in made.values()), None)

@@ -132,7 +132,8 @@ def test_sources_and_sinks_are_started_and_stopped(engine: arcly.ThreadedEngine,
     sink.stop()
     source.stop()
     source.stop()
-    sources, sinks = engine.tree().children[2:]
+    branches = {node.id: node for node in engine.tree().children}
+    sources, sinks = branches["sources"], branches["sinks"]
     assert (sources.id, sources.children) == ("sources", ())
     assert (sinks.id, sinks.children) == ("sinks", ())
     with pytest.raises(ConfigurationError, match="unknown key"):
