@@ -18,27 +18,33 @@ from arcly_actors.egress.rtp_track import RtpTrack
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import System
+from arcly_actors.transport.dtls_srtp import DtlsSrtpTransport, TransportCrowd
 
 _log = logging.getLogger(__name__)
 
 
 class _Group:
-    """The viewers of one layout."""
+    """The viewers of one layout at one port."""
 
-    __slots__ = ("apart", "layout", "live")
+    __slots__ = ("apart", "by_transport", "crowd", "layout", "live")
 
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-        self.live: list[RtpLine] = []
+    def __init__(self, first: RtpLine) -> None:
+        self.layout = first.layout
+        self.crowd = first.transport.crowd
+        self.live: list[DtlsSrtpTransport] = []
+        self.by_transport: dict[DtlsSrtpTransport, RtpLine] = {}
         self.apart: dict[RtpLine, None] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody is left."""
+        return not self.live and not self.apart
 
     def send(self, one: Slice, now: int) -> None:
         """One slice to everyone."""
         if self.live:
-            shared = one.packets(self.layout)
-            for line in self.live:
-                if not line.send(shared):
-                    line.unsent += len(one.chunks)
+            for transport in self.crowd.send(self.live, one.packets(self.layout)):
+                self.by_transport[transport].unsent += len(one.chunks)
         for line in tuple(self.apart):
             line.take(one, now)
             self.settle(line)
@@ -47,8 +53,23 @@ class _Group:
         """It is live from now on if it can be."""
         if line.settled and line in self.apart:
             del self.apart[line]
-            self.live.append(line)
+            self.live.append(line.transport)
+            self.by_transport[line.transport] = line
             line.go_live()
+
+    def part(self, line: RtpLine) -> None:
+        """It is live no longer."""
+        self.live.remove(line.transport)
+        del self.by_transport[line.transport]
+        line.part()
+
+
+_Key = tuple[Layout, TransportCrowd]
+
+
+def _key(line: RtpLine) -> _Key:
+    """Which group a line is of."""
+    return line.layout, line.transport.crowd
 
 
 class RtpFeed:
@@ -59,7 +80,7 @@ class RtpFeed:
         self._codecs = codecs
         self.channel = channel
         self.tracks = {kind: _new_track(system, kind) for kind in (Kind.VIDEO, Kind.AUDIO)}
-        self._groups: dict[Layout, _Group] = {}
+        self._groups: dict[_Key, _Group] = {}
         self._known: tuple[Track, ...] = ()
         self._by_id: dict[int, RtpTrack] = {}
         self._pending: deque[tuple[int, RtpTrack, Slice]] = deque()
@@ -111,7 +132,7 @@ class RtpFeed:
 
     def attach(self, line: RtpLine) -> None:
         """Send to this line from now on."""
-        group = self._groups.setdefault(line.layout, _Group(line.layout))
+        group = self._groups.setdefault(_key(line), _Group(line))
         group.apart[line] = None
         if line.backlog:
             line.portion(limits.REPLAY_FIRST, *self._now())
@@ -121,22 +142,20 @@ class RtpFeed:
 
     def detach(self, line: RtpLine) -> None:
         """Send it nothing more; its line keeps its place."""
-        group = self._groups.get(line.layout)
+        group = self._groups.get(_key(line))
         if group is None:
             return
         group.apart.pop(line, None)
         if line.live:
-            group.live.remove(line)
-            line.part()
-        if not group.live and not group.apart:
-            del self._groups[line.layout]
+            group.part(line)
+        if group.empty:
+            del self._groups[_key(line)]
 
     def part(self, line: RtpLine) -> None:
         """It gets packets of its own from now on."""
-        group = self._groups.get(line.layout)
+        group = self._groups.get(_key(line))
         if group is not None and line.live:
-            group.live.remove(line)
-            line.part()
+            group.part(line)
             group.apart[line] = None
 
     # -- frames -------------------------------------------------------------------------------------------------------
@@ -168,7 +187,7 @@ class RtpFeed:
     def _send(self, rtp: RtpTrack, one: Slice, now: int, wall: int) -> None:
         rtp.leaves(one, now, wall)
         codec = rtp.track.codec if rtp.track else None
-        for layout, group in self._groups.items():
+        for (layout, _), group in self._groups.items():
             if layout.ssrc == rtp.ssrc and layout.codec is codec:
                 group.send(one, now)
 

@@ -5,7 +5,7 @@ It waits for a keyframe, or has a backlog (mostly the GOP that it joined at) whi
 or put in for it.
 
 No number is ever used for two different packets (AES-GCM has the number in its nonce): what a line is sent under numbers
-or times of its own is kept as bytes for when it is asked for again; everything else is the shared packets.
+or times of its own is remembered as it was made; everything else is the shared packets.
 """
 
 from collections import deque
@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from arcly_actors import limits
+from arcly_actors.egress.rtp_own import OwnPackets
 from arcly_actors.egress.rtp_slice import Layout, Slice
 from arcly_actors.egress.rtp_track import RtpTrack
 from arcly_actors.media.timebase import from_ns
-from arcly_actors.protocols.rtp.history import ResendGate, RetransmissionHistory
+from arcly_actors.protocols.rtp.history import ResendGate
 from arcly_actors.protocols.rtp.rtx import wrap
 from arcly_actors.transport.dtls_srtp import DtlsSrtpTransport
 from arcly_actors.transport.srtp_batch import SharedPackets
@@ -63,6 +64,7 @@ class RtpLine:
     ) -> None:
         self.track = track
         self.layout = layout
+        self.transport = transport
         self.send = transport.send_shared
         self.live = False
         self.waiting = True
@@ -76,7 +78,7 @@ class RtpLine:
         self._next = 0  # the full number of its next packet; while it is live the track has it
         self._shared_from = 0
         self._shared_to: int | None = None  # set once it is apart for good
-        self._own = RetransmissionHistory()
+        self._own = OwnPackets()
         self._backlog: deque[_Due] = deque()
         self._resends = ResendGate(limits.RESEND_RATE)
         self._skipping = False
@@ -202,7 +204,7 @@ class RtpLine:
         one, layout = due.one, self.layout
         if due.own:
             packets = SharedPackets(one.made(layout, due.sequence, due.ticks, wall))
-            self._own.add(packets.packets, now)
+            self._own.add(one, due.sequence, due.ticks, wall, now)
         else:
             packets = one.packets(layout)
         self._packets += len(one.chunks)
@@ -219,7 +221,7 @@ class RtpLine:
         To a viewer that gets keyframes only, only those: the rest would stand in their way on a path that is full.
         """
         for sequence in sequences[: limits.NACK_PACKETS]:  # one datagram can name six thousand
-            packet = self._own.find(sequence, now) or (self._shared(sequence) if self._gate.open else None)
+            packet = self._own.find(sequence, self.layout, now) or (self._shared(sequence) if self._gate.open else None)
             if packet is None or not self._resends.admits(sequence, len(packet), now):
                 continue
             if self._rtx is not None:

@@ -128,6 +128,14 @@ class TransportFigures:
     dropped: Counter[str] = field(default_factory=Counter)
 
 
+class TransportCrowd(Protocol):
+    """Sends to many transports what they all get."""
+
+    def send(self, members: Any, packets: SharedPackets) -> Sequence[Any]:
+        """Send to all of these transports, which have this crowd; those that did not get all of it are returned."""
+        ...
+
+
 class DtlsSrtpTransport(Protocol):
     """See the module. Everything is called on the loop; nothing blocks or waits."""
 
@@ -164,6 +172,11 @@ class DtlsSrtpTransport(Protocol):
 
     def send_shared(self, packets: SharedPackets) -> bool:
         """As `send_rtp`, for packets that many viewers get."""
+        ...
+
+    @property
+    def crowd(self) -> TransportCrowd:
+        """What this transport and its like are sent to by at once."""
         ...
 
     def send_rtcp(self, data: bytes) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from arcly_actors import limits
 from arcly_actors.errors import AddressUnavailable
 from arcly_actors.transport.addresses import Address
+from arcly_actors.transport.send_batch import PeerName, SendBatch, open_batch
 
 _LINUX = sys.platform.startswith("linux")
 _IP_PKTINFO = 8
@@ -26,7 +27,8 @@ UDP_SEGMENT = 103
 _UDP_GRO = 104
 _WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 _ROOM = 128
-_NO_SEGMENTS = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOPROTOOPT, errno.EOPNOTSUPP})
+NO_SEGMENTS = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOPROTOOPT, errno.EOPNOTSUPP})
+"""What a segmented send fails with where the interface or the route cannot."""
 
 Source = tuple[Any, ...]
 Ancillary = tuple[tuple[int, int, bytes], ...]
@@ -36,13 +38,21 @@ Deliver = Callable[[memoryview, Source, bytes], None]
 class Path:
     """A way to a peer: where it is (as the socket says it) and which of our addresses it talks to."""
 
-    __slots__ = ("address", "ancillary", "segments", "source")
+    __slots__ = ("_peer", "address", "ancillary", "segments", "source")
 
     def __init__(self, source: Source, local: bytes, *, segments: bool) -> None:
         self.source = source
         self.address = Address.of_peer(source)
         self.ancillary = _from(local)
         self.segments = segments
+        self._peer: PeerName | None = None
+
+    @property
+    def peer(self) -> PeerName:
+        """The same for a `SendBatch`."""
+        if self._peer is None:
+            self._peer = PeerName(self.source, self.ancillary)
+        return self._peer
 
     def same(self, other: "Path") -> bool:
         """Whether both ends are the other path's."""
@@ -54,6 +64,7 @@ class Datagrams(Protocol):
 
     bound: Address
     dropped: Counter[str]
+    batch: SendBatch | None
 
     def start(self, wake: Callable[[], None]) -> None:
         """See `UdpSocket.start`."""
@@ -85,7 +96,7 @@ class Datagrams(Protocol):
 class UdpSocket:
     """See the module. Sending never waits: what the kernel does not take is dropped and counted, as the network would."""
 
-    __slots__ = ("_buffer", "_loop", "_receive", "_send", "_socket", "bound", "dropped", "segments")
+    __slots__ = ("_buffer", "_loop", "_receive", "_send", "_socket", "batch", "bound", "dropped", "segments")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, address: Address) -> None:
         self._loop = loop
@@ -95,6 +106,7 @@ class UdpSocket:
         self._receive = opened.recvmsg_into
         self.bound = Address.of_peer(opened.getsockname())
         self.segments = _has_segments(opened)
+        self.batch = open_batch(opened)
         self.dropped: Counter[str] = Counter()
 
     def start(self, wake: Callable[[], None]) -> None:
@@ -158,7 +170,7 @@ class UdpSocket:
             try:
                 self._send((data,), ancillary + path.ancillary, 0, path.source)
             except OSError as error:
-                if error.errno not in _NO_SEGMENTS:
+                if error.errno not in NO_SEGMENTS:
                     self._drop(error)
                     return False
                 path.segments = False  # this interface or route cannot: one by one from now on
@@ -170,8 +182,12 @@ class UdpSocket:
         return sent
 
     def _drop(self, error: OSError) -> None:
-        full = isinstance(error, BlockingIOError) or error.errno == errno.ENOBUFS
-        self.dropped["send-buffer-full" if full else "send-error"] += 1
+        self.dropped[drop_reason(error.errno or 0)] += 1
+
+
+def drop_reason(number: int) -> str:
+    """Why a datagram did not leave, by its errno."""
+    return "send-buffer-full" if number in {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS} else "send-error"
 
 
 _IPV6_PKTINFO = getattr(socket, "IPV6_PKTINFO", -1)

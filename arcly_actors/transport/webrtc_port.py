@@ -26,6 +26,7 @@ from arcly_actors.transport.dtls_srtp import DtlsSrtpTransport, Ice, IceAgent, I
 from arcly_actors.transport.host_addresses import host_addresses
 from arcly_actors.transport.listener import WhereBound
 from arcly_actors.transport.srtp_batch import Scratch
+from arcly_actors.transport.srtp_crowd import Crowd
 from arcly_actors.transport.udp_socket import Datagrams, Source, UdpSocket
 from arcly_actors.transport.webrtc_session import SessionState, WebRtcSession
 
@@ -114,11 +115,13 @@ class WebRtcPort(LoopActor):
         self.scratch = Scratch()
         self.identity: Identity
         self.udp: Datagrams
+        self.crowd: Crowd
         self.candidates: tuple[Address, ...] = ()
 
     def on_start(self) -> None:
         """Bind, make the certificate, listen."""
         self.udp = self._open_socket(self.system.loop, self._listen)
+        self.crowd = Crowd(self.udp, self.scratch)
         self.identity = Identity(self.system.clock)
         bound = self.udp.bound
         if self._on_bound is not None:

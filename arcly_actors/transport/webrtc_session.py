@@ -30,6 +30,7 @@ from arcly_actors.transport.dtls_srtp import (
 )
 from arcly_actors.transport.srtp import SrtpReceiver, SrtpSender, session_keys
 from arcly_actors.transport.srtp_batch import Scratch, SharedPackets, send_group
+from arcly_actors.transport.srtp_crowd import Crowd
 from arcly_actors.transport.udp_socket import Datagrams, Path, Source
 
 
@@ -53,6 +54,7 @@ class SessionPort(Protocol):
 
     udp: Datagrams
     scratch: Scratch
+    crowd: Crowd
     identity: Identity
     candidates: tuple[Address, ...]
 
@@ -100,6 +102,7 @@ class WebRtcSession:
         self._dtls = (DtlsClient if remote.active else DtlsServer)(port.identity, prints)
         self._dtls_timer: Timer | None = None
         self._path: Path | None = None
+        self.station: tuple[Any, int, Path] | None = None  # see `srtp_crowd.Member`
         self._out: SrtpSender | None = None
         self._in: SrtpReceiver | None = None
         self._opened_at = self._consented_at = self._heard_at = port.now()
@@ -154,6 +157,20 @@ class WebRtcSession:
                 whole = False
         return whole
 
+    @property
+    def crowd(self) -> Crowd:
+        """See `DtlsSrtpTransport.crowd`."""
+        return self._port.crowd
+
+    def sent(self, count: int, size: int) -> None:
+        """See `srtp_crowd.Member`."""
+        self.figures.packets_sent += count
+        self.figures.bytes_sent += size
+
+    def unsent(self, count: int) -> None:
+        """See `srtp_crowd.Member`."""
+        self.figures.dropped["unsent"] += count
+
     def send_rtcp(self, data: bytes) -> bool:
         """See `DtlsSrtpTransport.send_rtcp`."""
         srtp, path = self._out, self._path
@@ -206,6 +223,7 @@ class WebRtcSession:
                 self._former = None
             if self._path is None or (answer.selected and not self._path.same(path)):
                 self._path = path
+                self._settle()
         # Errors go to sources that nothing is known of: never more than came from there.
         if answer.reply is not None and (answer.validated or len(answer.reply) <= len(datagram)):
             self._udp.send(answer.reply, path)
@@ -274,7 +292,7 @@ class WebRtcSession:
         self._transmit()
         if self._dtls_timer is not None:
             self._dtls_timer.cancel()
-        self._out = self._in = self._path = None
+        self._out = self._in = self._path = self.station = None
         owner, self._owner = self._owner, None
         self._port.drop_agent(self.local)
         if self._former is not None:
@@ -300,6 +318,10 @@ class WebRtcSession:
             if delay is not None:
                 self._dtls_timer = self._port.wake_dtls(self, delay)
 
+    def _settle(self) -> None:
+        if self._out is not None and self._path is not None:
+            self.station = (self._out.context, self._out.tag, self._path)
+
     def _transmit(self) -> None:
         for datagram in self._dtls.take():
             if self._path is not None:
@@ -313,6 +335,7 @@ class WebRtcSession:
         if self._dtls_timer is not None:
             self._dtls_timer.cancel()
             self._dtls_timer = None
+        self._settle()
         self._move("connected")
         self.was_connected = True
         self._port.established(self)

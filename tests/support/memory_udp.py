@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from arcly_actors.transport.addresses import Address
+from arcly_actors.transport.send_batch import SendBatch
 from arcly_actors.transport.udp_socket import Ancillary, Deliver, Path, Source
 
 
@@ -15,6 +16,7 @@ class MemoryUdp:
     def __init__(self) -> None:
         self.bound = Address("10.0.0.1", 8189)
         self.dropped: Counter[str] = Counter()
+        self.batch: SendBatch | None = None
         self.closed = False
         self.hosts: dict[Source, Callable[[bytes], None]] = {}
         self.sent: list[tuple[bytes, Source]] = []

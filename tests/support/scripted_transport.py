@@ -34,6 +34,16 @@ class Sent:
     at: int
 
 
+class OneByOne:
+    """Sends to each transport by itself."""
+
+    def send(self, members: Sequence[Any], packets: SharedPackets) -> Sequence[Any]:
+        return [member for member in members if not member.send_shared(packets)]
+
+
+_CROWD = OneByOne()
+
+
 class ScriptedTransport:
     """See the module. Like the real one it refuses to send before `connect` and after its end, and forgets what arrives
     while nobody owns it.
@@ -53,6 +63,7 @@ class ScriptedTransport:
         self.remote_candidates: list[str] = []
         self.remote: IceCredentials | None = None
         self.figures = TransportFigures()
+        self.crowd = _CROWD
         self.blocked = False
         """As if the send buffer were full."""
 

@@ -1,11 +1,12 @@
 """The WebRTC port on real sockets: media both ways, and what strangers send."""
 
 import asyncio
+import errno
 import gc
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, cast
 
 import pykka
 import pytest
@@ -15,6 +16,7 @@ from aiortc.rtcdtlstransport import SRTP_AEAD_AES_128_GCM, SRTP_AES128_CM_SHA1_8
 from arcly_actors import limits
 from arcly_actors.errors import AddressUnavailable
 from arcly_actors.runtime import Exited, System
+from arcly_actors.transport import send_batch
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls_srtp import (
     DtlsSrtpTransport,
@@ -24,6 +26,7 @@ from arcly_actors.transport.dtls_srtp import (
     TransportConnected,
 )
 from arcly_actors.transport.srtp_batch import SharedPackets
+from arcly_actors.transport.srtp_crowd import Crowd, Member
 from arcly_actors.transport.udp_socket import UdpSocket
 from arcly_actors.transport.webrtc_port import OpenSession, PortFigures, PortStatus, WebRtcPort
 from tests.support.stun_ice import StunIce
@@ -325,3 +328,70 @@ async def test_a_flood_leaves_the_loop_its_time_and_calls_their_media(rig: MakeR
             call.peer.send_rtp(packet(burst))
             assert (await call.owner.next(RtpArrived)).data == packet(burst)
             await made.drops("unknown-source", burst * 50)
+
+
+@pytest.mark.parametrize(
+    ("listen", "host", "family"),
+    [
+        ("127.0.0.1:0", "127.0.0.1", socket.AF_INET),
+        ("0.0.0.0:0", "127.0.0.2", socket.AF_INET),
+        ("[::1]:0", "::1", socket.AF_INET6),
+        ("[::]:0", "::1", socket.AF_INET6),
+        ("[::]:0", "127.0.0.1", socket.AF_INET),
+    ],
+)
+async def test_a_crowd_gets_every_packet(rig: MakeRig, listen: str, host: str, family: int) -> None:
+    """Two batches and a bit, with one viewer of another cipher and one that is gone, from the address that was asked."""
+    made = rig(listen)
+    calls = [await made.call(SRTP_AEAD_AES_128_GCM, host=host, family=family) for _ in range(2 * limits.SEND_BATCH + 3)]
+    other = await made.call(SRTP_AES128_CM_SHA1_80, host=host, family=family)
+    gone = await made.call(SRTP_AEAD_AES_128_GCM, host=host, family=family)
+    gone.transport.close("gone")
+    everyone = [call.transport for call in (*calls, other, gone)]
+    sent: list[bytes] = []
+    for number, sizes in enumerate(([100], [1180] * 9 + [300], [50, 1180, 1180, 20])):
+        packets = [packet(100 * number + index, size) for index, size in enumerate(sizes)]
+        assert calls[0].transport.crowd.send(everyone, SharedPackets(packets)) == [gone.transport]
+        sent += packets
+    for call in (*calls, other):
+        await call.peer.until(lambda call=call: len(call.peer.rtp) == len(sent))  # type: ignore[misc]  # a default binds it
+        assert call.peer.rtp == sent
+        assert call.transport.figures.packets_sent == len(sent)
+
+
+async def test_a_crowd_whose_kernel_refuses_trains_gets_the_packets_one_by_one(rig: MakeRig) -> None:
+    made = rig("127.0.0.1:0")
+    calls = [await made.call() for _ in range(limits.SEND_BATCH)]
+    crowd, transports = calls[0].transport.crowd, [cast("Member", call.transport) for call in calls]
+    assert isinstance(crowd, Crowd)
+    batch = crowd._udp.batch
+    assert batch is not None
+    batch._libc = Refusing()
+    packets = [packet(index, 500) for index in range(3)]
+    again = [packet(10 + index, 500) for index in range(3)]
+    assert crowd.send(transports, SharedPackets(packets)) == []
+    assert crowd.send(transports, SharedPackets(again)) == []
+    for call in calls:
+        await call.peer.until(lambda call=call: len(call.peer.rtp) == 6)  # type: ignore[misc]  # a default binds it
+        assert call.peer.rtp == packets + again
+        assert call.transport.figures.packets_sent == 6
+
+
+async def test_what_a_crowd_does_not_get_is_counted(rig: MakeRig) -> None:
+    made = rig("127.0.0.1:0")
+    calls = [await made.call() for _ in range(limits.SEND_BATCH)]
+    path = calls[5].transport._path  # type: ignore[attr-defined]  # the real session's
+    path.source, path._peer = ("255.255.255.255", 9), None  # EACCES without SO_BROADCAST
+    transports = [call.transport for call in calls]
+    assert transports[0].crowd.send(transports, SharedPackets([packet(1)])) == [transports[5]]
+    assert (await made.figures()).dropped["send-error"] == 1
+    assert transports[5].figures.dropped["unsent"] == 1
+    assert (transports[5].figures.packets_sent, transports[4].figures.packets_sent) == (0, 1)
+
+
+class Refusing:
+    """A C library whose kernel cannot segment."""
+
+    def sendmmsg(self, *_: Any) -> int:
+        send_batch._ffi.errno = errno.EINVAL
+        return -1
