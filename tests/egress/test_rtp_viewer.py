@@ -159,6 +159,36 @@ def _short(ns: int) -> int:
     return max(0, ns * 65_536 // NS_PER_S)
 
 
+@in_virtual_time
+async def test_a_socket_that_takes_less_than_it_is_given_degrades(system: System) -> None:
+    fed = Fed(system)
+    viewer, other = FedViewer(fed), FedViewer(fed)
+    viewer.join()
+    other.join()
+
+    async def second(blocked: int) -> None:
+        sent = 0
+        while sent < 25:
+            viewer.transport.blocked = sent < blocked
+            await fed.play(1, gop=100)
+            sent += 1
+        viewer.viewer.report(system.clock.wall_ns(), system.clock.monotonic_ns())
+        other.viewer.report(system.clock.wall_ns(), system.clock.monotonic_ns())
+
+    await second(2)
+    assert not viewer.viewer.degraded, "a burst"
+    await second(3)
+    assert viewer.viewer.degraded
+    shown = len(viewer.packets())
+    for _ in range(2):
+        await second(0)
+    assert len(viewer.packets()) == shown, "there was no keyframe"
+    await second(0)
+    assert len(viewer.packets()) == shown + 25
+    assert not viewer.viewer.degraded
+    assert not other.viewer.degraded
+
+
 def reports(viewer: FedViewer) -> list[rtcp.RtcpPacket]:
     """All RTCP that it was sent."""
     return [packet for sent in viewer.transport.rtcp for packet in rtcp.parse(sent.data)]
