@@ -6,7 +6,7 @@ others (joining, waiting for a keyframe, degraded) are looked at singly.
 
 import logging
 from collections import deque
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from arcly_actors import limits
 from arcly_actors.bus.channel import Channel
@@ -221,7 +221,7 @@ class RtpFeed:
     # -- what leaves later --------------------------------------------------------------------------------------------
 
     def _wake(self, delay: int) -> None:
-        self._system.loop.call_later(delay / NS_PER_S, self._send_due)
+        self._system.loop.call_later(delay / NS_PER_S, self._run, self._send_due)
 
     def _send_due(self) -> None:
         now, wall = self._now()
@@ -234,7 +234,17 @@ class RtpFeed:
     def _start_pump(self) -> None:
         if not self._pumping:
             self._pumping = True
-            self._system.loop.call_later(limits.PACER_STEP / NS_PER_S, self._send_portions)
+            self._system.loop.call_later(limits.PACER_STEP / NS_PER_S, self._run, self._send_portions)
+
+    def _run(self, due: Callable[[], None]) -> None:
+        """What a timer calls. A defect in it ends the feed as one in `_frame` does, which loses its seat by that."""
+        if self.failed is not None:
+            return
+        try:
+            due()
+        except Exception as error:  # noqa: BLE001 - a timer has nobody to raise to; the sessions are told the reason
+            self.close()
+            self._fail(error)
 
     def _send_portions(self) -> None:
         """A portion of each backlog; together no more than the loop can spare in one turn."""

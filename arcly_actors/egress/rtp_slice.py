@@ -15,7 +15,8 @@ from arcly_actors.transport.srtp_batch import SharedPackets
 class Layout:
     """What the answers of viewers may differ in: viewers with an equal layout get the same packets.
 
-    `elements` are the header extensions that every packet has (its mid), `send_time` the id of abs-send-time, 0 without.
+    `elements` are the header extensions that every packet has (its mid), `send_time` the id of abs-send-time, 0 without;
+    `color_space` that of the colour space. `mixed`: it may take the two-byte form.
     """
 
     codec: CodecId
@@ -23,21 +24,45 @@ class Layout:
     payload_type: int
     elements: tuple[Element, ...] = ()
     send_time: int = 0
+    color_space: int = 0
+    mixed: bool = False
 
-    def block(self, wall: int) -> bytes:
-        """The header extension of packets that leave at `wall` (ns since 1970)."""
+    def block(self, wall: int, *further: Element) -> bytes:
+        """The header extension of packets that leave at `wall` (ns since 1970), with `further` elements."""
         if not self.send_time:
-            return extensions.build(self.elements)
-        return extensions.build((*self.elements, (self.send_time, abs_send_time(wall))))
+            return extensions.build((*self.elements, *further))
+        return extensions.build((*self.elements, (self.send_time, abs_send_time(wall)), *further))
+
+    def coloured(self, wall: int, color_space: bytes) -> bytes:
+        """The same with a colour space; without its HDR part where that would need the form that is not taken."""
+        value = color_space if self.mixed else color_space[:_SDR]
+        return self.block(wall, (self.color_space, value))
+
+
+_SDR = 4
+"""The bytes of a colour space before its HDR part."""
 
 
 class Slice:
     """See the module. `sequence` is the full (unwrapped) number of its first packet, `position` its frame's in the log.
 
     `opens`: it begins a frame; `keyframe`: of a keyframe. `sent` is when it left (monotonic ns), `wall` that since 1970.
+    `color_space` goes with its last packet, empty for none.
     """
 
-    __slots__ = ("_built", "chunks", "keyframe", "octets", "opens", "position", "sent", "sequence", "ticks", "wall")
+    __slots__ = (
+        "_built",
+        "chunks",
+        "color_space",
+        "keyframe",
+        "octets",
+        "opens",
+        "position",
+        "sent",
+        "sequence",
+        "ticks",
+        "wall",
+    )
 
     def __init__(
         self, position: int, sequence: int, ticks: int, chunks: Sequence[RtpChunk], *, opens: bool, keyframe: bool
@@ -49,6 +74,7 @@ class Slice:
         self.octets = sum([len(chunk.payload) for chunk in chunks])
         self.opens = opens
         self.keyframe = keyframe
+        self.color_space = b""
         self.sent = self.wall = 0
         self._built: dict[Layout, SharedPackets] = {}
 
@@ -66,7 +92,12 @@ class Slice:
 
     def made(self, layout: Layout, sequence: int, ticks: int, wall: int) -> list[bytes]:
         """Its packets under other numbers, for one viewer."""
-        return packets(layout.ssrc, layout.payload_type, sequence, ticks, self.chunks, layout.block(wall))
+        ssrc, payload_type, chunks, block = layout.ssrc, layout.payload_type, self.chunks, layout.block(wall)
+        if not (self.color_space and layout.color_space):
+            return packets(ssrc, payload_type, sequence, ticks, chunks, block)
+        made = packets(ssrc, payload_type, sequence, ticks, chunks[:-1], block)
+        block = layout.coloured(wall, self.color_space)
+        return made + packets(ssrc, payload_type, sequence + len(made), ticks, chunks[-1:], block)
 
     def cool(self) -> None:
         """Nobody can ask for its packets again: forget them; a joiner may still have their contents."""

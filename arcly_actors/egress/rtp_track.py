@@ -9,8 +9,9 @@ from arcly_actors import limits
 from arcly_actors.egress.rtp_slice import Layout, Slice
 from arcly_actors.errors import PeerViolation
 from arcly_actors.media.codec import Kind
-from arcly_actors.media.frame import MediaFrame, Track
+from arcly_actors.media.frame import COLOR_SPACE, MediaFrame, Track
 from arcly_actors.media.timebase import from_ns
+from arcly_actors.protocols.rtp.extensions import color_space
 from arcly_actors.protocols.rtp.pacing import spread
 from arcly_actors.protocols.rtp.payload.formats import FORMATS
 from arcly_actors.protocols.rtp.payload.unit import Packetiser
@@ -36,6 +37,7 @@ class RtpTrack:
         self._origin = start >> 16
         self._packetiser: Packetiser | None = None
         self._dts: int | None = None
+        self._color_space = ""
         self._log: deque[Slice] = deque()
         self._warm: deque[Slice] = deque()
         self._warm_packets = 0
@@ -76,7 +78,14 @@ class RtpTrack:
         for part in spread(chunks, until_next) if self.kind is Kind.VIDEO else (chunks,):
             made.append(Slice(position, self.next, ticks, part, opens=not made, keyframe=keyframe))
             self.next += len(part)
+        made[-1].color_space = self._told(frame)
         return made
+
+    def _told(self, frame: MediaFrame) -> bytes:
+        """The colour space that goes with a frame: with every keyframe, and where it changes."""
+        before, self._color_space = self._color_space, frame.track.metadata.get(COLOR_SPACE, "")
+        told = self._color_space and self.kind is Kind.VIDEO and (frame.keyframe or self._color_space != before)
+        return color_space(self._color_space) if told else b""
 
     def leaves(self, one: Slice, now: int, wall: int) -> None:
         """A slice is sent now; in order of numbers."""
@@ -131,4 +140,5 @@ class RtpTrack:
 
 _first_number = attrgetter("sequence")
 _LARGEST = limits.RTP_BYTES - 156
-"""What of a packet is left to its payload: 12 bytes are its header, 144 are room for the longest mid and a send time."""
+"""What of a packet is left to its payload: 12 bytes are its header, 144 are room for the longest mid and a send time.
+Pictures are cut to `limits.RTP_PAYLOAD`, which leaves room for a colour space, too."""

@@ -24,6 +24,8 @@ from arcly_actors.transport.dtls_srtp import DtlsSrtpTransport
 
 _LEAST_NEEDED = 100_000
 """Bits per second below which a stream is not worth degrading."""
+_MOST_UNSENT = 0.1
+"""Of the packets since the last report: less is a moment's burst, and what it lost is repaired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class RtpViewer:
         self._running = False
         self._fir: int | None = None
         self._octets = (0, 0)
+        self._sent = (0, 0)
         self._loss = ReportedLoss()
         self._replay_after = 0
 
@@ -166,6 +169,7 @@ class RtpViewer:
     def report(self, wall: int, now: int) -> None:
         """Send a sender report of every line: what ties them together in time."""
         self._measure(now)
+        self._judge_socket(now)
         for line in self._lines.values():
             line.forget(now)
         moment = self.feed.moment(wall)
@@ -185,6 +189,16 @@ class RtpViewer:
         if at and now > at:
             self.bandwidth.needed = max(_LEAST_NEEDED, (octets - before) * 8 * NS_PER_S // (now - at))
         self._octets = (octets, now)
+
+    def _judge_socket(self, now: int) -> None:
+        """A socket that leaves more than `_MOST_UNSENT` of what it is given is a path that is too narrow."""
+        before, unsent_before = self._sent
+        given = sum(line.counts[0] for line in self._lines.values())
+        unsent = sum(line.unsent for line in self._lines.values())
+        self._sent = (given, unsent)
+        if unsent - unsent_before > (given - before) * _MOST_UNSENT:
+            self.bandwidth.blocked(now)
+            self._obey()
 
     def qos(self) -> SeatQos:
         """How it is doing, as far as we see."""

@@ -413,6 +413,9 @@ def carried(media: tuple[AgreedMedia, ...]) -> list[Carried]:
         elements: tuple[Element, ...] = ((mid, each.mid.encode()),) if mid and each.mid else ()
         send_time = each.extensions.get(extensions.ABS_SEND_TIME, 0)
         ssrc, form = each.outgoing.ssrc, each.format
-        layout = Layout(form.codec, ssrc, form.payload_type, elements, send_time)
+        color_space = each.extensions.get(extensions.COLOR_SPACE, 0)
+        layout = Layout(
+            form.codec, ssrc, form.payload_type, elements, send_time, color_space, bool(color_space) and each.mixed
+        )
         found.append(Carried(layout, Kind(each.kind), form.rtx if each.repairs else None))
     return found

@@ -125,7 +125,9 @@ class RtpReceiver:
     def _add(self, media: AgreedMedia, rid: str) -> None:
         assert media.format is not None
         repairs = "nack" in media.format.feedback
-        source = RtpSource(len(self._sources), media.mid, rid, media.format.codec, self._sync, repairs=repairs)
+        color_space = media.extensions.get(ExtensionUri.COLOR_SPACE, 0)
+        codec, number = media.format.codec, len(self._sources)
+        source = RtpSource(number, media.mid, rid, codec, self._sync, repairs=repairs, color_space=color_space)
         self._sources[Route(media.mid, rid)] = source
 
     def _repaired(self, source: RtpSource, packet: RtpPacket, now: int) -> Sequence[MediaFrame]:

@@ -1,10 +1,15 @@
 """One RTP stream that a peer sends us: reordered, repaired by NACK, put together to frames."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
 from arcly_actors import limits
 from arcly_actors.errors import Malformed
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.describe import describe, evolve, learn
-from arcly_actors.media.frame import MediaFrame, Track
+from arcly_actors.media.frame import COLOR_SPACE, MediaFrame, Track
+from arcly_actors.protocols.rtp.extensions import COLOR_SPACE_BYTES, Element
 from arcly_actors.protocols.rtp.jitter import JitterBuffer
 from arcly_actors.protocols.rtp.nack import NackGenerator
 from arcly_actors.protocols.rtp.packet import RtpPacket
@@ -16,9 +21,14 @@ from arcly_actors.protocols.rtp.sender_clock import AvSync
 
 
 class RtpSource:
-    """The packets of one m-line, or of one simulcast layer of it (`rid`). `number` is its track's id and its clock's."""
+    """The packets of one m-line, or of one simulcast layer of it (`rid`). `number` is its track's id and its clock's.
 
-    def __init__(self, number: int, mid: str, rid: str, codec: CodecId, sync: AvSync, *, repairs: bool) -> None:
+    `color_space` is the id of the header extension that tells it, 0 without.
+    """
+
+    def __init__(
+        self, number: int, mid: str, rid: str, codec: CodecId, sync: AvSync, *, repairs: bool, color_space: int = 0
+    ) -> None:
         self.mid = mid
         self.rid = rid
         self.kind = codec.kind
@@ -27,6 +37,7 @@ class RtpSource:
         self.unreadable = 0
         self.last_frame = 0
         self._sync = sync
+        self._color_space = color_space
         form = FORMATS[codec]
         self._rate = form.rate
         sync.add(number, form.rate)
@@ -68,7 +79,7 @@ class RtpSource:
                 if self._nack is not None:
                     self._nack.forget_before(ordered.packet.sequence)
             for unit in self._depacketiser.push(ordered.packet):
-                frame = self._frame(unit, ordered.arrival)
+                frame = self._frame(unit, ordered.packet.extensions, ordered.arrival)
                 if frame is not None:
                     frames.append(frame)
         self._note_loss(now)
@@ -124,7 +135,7 @@ class RtpSource:
         elif self._lost_at is None:
             self._lost_at = now
 
-    def _frame(self, unit: AccessUnit, arrival: int) -> MediaFrame | None:
+    def _frame(self, unit: AccessUnit, elements: Sequence[Element], arrival: int) -> MediaFrame | None:
         try:
             track = learn(self.track, unit.payload) if unit.keyframe else self.track
             if self._depacketiser.configuration:
@@ -132,11 +143,24 @@ class RtpSource:
         except Malformed:
             self.unreadable += 1
             return None
+        if self._color_space:
+            track = self._coloured(track, elements, keyframe=unit.keyframe)
         self.track = track
         at = self._sync.place(track.id, unit.timestamp, arrival)
         captured = self._sync.wall(track.id, unit.timestamp) or 0
         self.last_frame = arrival
         return MediaFrame(track, at, at, unit.payload, unit.keyframe, arrival=arrival, captured=captured)
+
+    def _coloured(self, track: Track, elements: Sequence[Element], *, keyframe: bool) -> Track:
+        """The track with the colour space that the last packet of a frame tells; the same object when it is unchanged.
+
+        It is told with every keyframe and where it changes: a keyframe without it has none.
+        """
+        told = next((value for number, value in elements if number == self._color_space), b"")
+        found = told.hex() if len(told) in COLOR_SPACE_BYTES else ""
+        if found == track.metadata.get(COLOR_SPACE, "") or not (found or keyframe):
+            return track
+        return replace(track, metadata=MappingProxyType({COLOR_SPACE: found} if found else {}))
 
 
 _SMOOTHING = 4

@@ -12,6 +12,10 @@ from types import MappingProxyType
 
 from arcly_actors.media.codec import CodecId, Kind
 
+COLOR_SPACE = "color-space"
+"""The key in a track's metadata of the colour space that WebRTC tells beside a codec: hex of its element
+(`protocols/rtp/extensions.py`)."""
+
 _NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 
@@ -26,7 +30,8 @@ class Track:
 
     `configuration` is avcC / hvcC / av1C / VPCodecConfigurationRecord / AudioSpecificConfig / OpusHead / FLAC
     STREAMINFO, empty where the codec has none. `version` counts the configurations that this track id has had. Dimensions
-    are pixels, `frame_rate` frames per second, `sample_rate` hertz; 0 where unknown.
+    are pixels, `frame_rate` frames per second, `sample_rate` hertz; 0 where unknown. `metadata` is what a
+    protocol tells beside that, `COLOR_SPACE` for one; it makes no other track of it.
     """
 
     id: int

@@ -41,13 +41,10 @@ async def watching(tab: Tab, server: Live) -> AsyncIterator[Tab]:
 
 
 async def assert_camera(viewer: Tab) -> None:
-    """What is shown is the fake camera's: on a green ground, without any red and blue in it.
-
-    How light that is depends on the codec: Chromium tells the colour space of VP9 and AV1 beside them in RTP.
-    """
+    """What is shown is the fake camera's: on a ground of (0, 135, 0), which needs the colour space that RTP tells."""
     for red, green, blue in await pixels(viewer, (0.1, 0.1), (0.9, 0.85)):
         assert red < 40
-        assert 60 < green < 160
+        assert abs(green - 135) <= 15, (red, green, blue)
         assert blue < 40
 
 

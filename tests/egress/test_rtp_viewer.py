@@ -159,6 +159,32 @@ def _short(ns: int) -> int:
     return max(0, ns * 65_536 // NS_PER_S)
 
 
+@in_virtual_time
+async def test_a_socket_that_takes_less_than_it_is_given_degrades(system: System) -> None:
+    fed = Fed(system)
+    viewer, other = FedViewer(fed), FedViewer(fed)
+    viewer.join()
+    other.join()
+
+    async def second(blocked: int) -> bool:
+        for index in range(25):
+            viewer.transport.blocked = index < blocked
+            await fed.play(1, gop=100)
+        viewer.viewer.report(system.clock.wall_ns(), system.clock.monotonic_ns())
+        other.viewer.report(system.clock.wall_ns(), system.clock.monotonic_ns())
+        return viewer.viewer.degraded
+
+    assert not await second(2), "a burst"
+    assert await second(3)
+    shown = len(viewer.packets())
+    assert await second(0)
+    assert await second(0)
+    assert len(viewer.packets()) == shown, "there was no keyframe"
+    assert not await second(0)
+    assert len(viewer.packets()) == shown + 25
+    assert not other.viewer.degraded
+
+
 def reports(viewer: FedViewer) -> list[rtcp.RtcpPacket]:
     """All RTCP that it was sent."""
     return [packet for sent in viewer.transport.rtcp for packet in rtcp.parse(sent.data)]

@@ -8,6 +8,7 @@ from arcly_actors import limits
 from arcly_actors.bus.events import KeyframeRequested, SubscriberDegraded, SubscriberJoined, SubscriberRecovered
 from arcly_actors.bus.policy import ApplicationPolicy, GopBound
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
+from arcly_actors.egress.rtp_line import RtpLine
 from arcly_actors.endpoints.webrtc_sessions import Session
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.media.codec import CodecId, Kind
@@ -381,3 +382,39 @@ async def test_a_defect_in_packetising_ends_its_viewers_and_not_the_next_ones(
     assert "packets" in viewer.transport.closed.reason
     assert next_one.names()[-3:] == sent[-3:]
     await door.close_stream()
+
+
+@pytest.mark.parametrize("defect", ["leaves", "portion"])
+def test_a_defect_in_what_leaves_later_ends_its_viewers_and_not_the_next_ones(
+    defect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @in_virtual_time
+    async def scenario(system: System) -> None:
+        door = Door(system)
+        source = await door.publish()
+        await play(source, 3)
+        viewer = await door.play()
+        (feed,) = door.feeds._feeds.values()
+
+        def defective(*_: object) -> object:
+            raise IndexError("a defect")
+
+        with monkeypatch.context() as patched:
+            await source.send(picture(source.clock * 40, key=True, size=300_000))
+            source.clock += 1
+            if defect == "leaves":
+                patched.setattr(feed.tracks[Kind.VIDEO], "leaves", defective)
+            else:
+                await pass_time(100 * NS_PER_MS)
+                await door.play()
+                patched.setattr(RtpLine, "portion", defective)
+            await pass_time(50 * NS_PER_MS)
+            assert isinstance(feed.failed, IndexError)
+        next_one = await door.play()
+        sent = await play(source, 120)
+        assert viewer.transport.closed is not None
+        assert "packets" in viewer.transport.closed.reason
+        assert next_one.names()[-3:] == sent[-3:]
+        await door.close_stream()
+
+    scenario()

@@ -17,7 +17,7 @@ from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.ingest.rtp_receiver import RtpReceiver
 from arcly_actors.media import nal
 from arcly_actors.media.codec import CodecId, Kind
-from arcly_actors.media.frame import MediaFrame
+from arcly_actors.media.frame import COLOR_SPACE, MediaFrame
 from arcly_actors.protocols.rtp import packet as rtp
 from arcly_actors.protocols.rtp import rtcp
 from arcly_actors.protocols.rtp.feedback import Fir, Nack, Pli
@@ -136,6 +136,23 @@ def _places(journey: Journey, sent: list[tuple[SentTrack, MediaFrame]]) -> list[
     first = all_sent.index(shown[0])
     step = NS_PER_S // 30
     return [first + round((frame.pts - video[0].pts) / step) for frame in video]
+
+
+def test_the_colour_space_of_keyframes_is_their_tracks_and_makes_no_other_track_of_it() -> None:
+    journey, video, audio = scene()
+    for told in (bytes.fromhex("05060601"), bytes(range(28)), b"\x01", b""):
+        video.color_space = told
+        before = len(journey.frames)
+        start = journey.now
+        journey.play([(track, frame.at(pts=frame.pts, dts=0)) for track, frame in both(video, audio, 1)])
+        journey.run(100)
+        assert journey.now > start
+        seen = [frame.track for frame in journey.frames[before:] if frame.track.kind is Kind.VIDEO]
+        assert len(seen) > 20
+        assert {track.metadata.get(COLOR_SPACE, "") for track in seen} == {told.hex() if len(told) > 1 else ""}
+        assert len({id(track) for track in seen}) == 1, "one value for all frames"
+    tracks = [frame.track for frame in journey.frames if frame.track.kind is Kind.VIDEO]
+    assert all(track == tracks[0] for track in tracks), "nothing is announced anew"
 
 
 def test_a_source_that_lost_its_references_asks_only_while_packets_come() -> None:

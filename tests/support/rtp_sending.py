@@ -66,10 +66,13 @@ class SentTrack:
         self._rtx_sequence = 7
         self._sent: dict[int, bytes] = {}
         self.packets = self.octets = 0
+        self.color_space = b""
 
     def packetise(self, frame: MediaFrame) -> list[bytes]:
-        """The packets of a frame."""
-        return [self._packet(chunk, frame.pts) for chunk in self._packetiser.packetise(frame)]
+        """The packets of a frame; the last one of a keyframe tells `color_space`."""
+        chunks = self._packetiser.packetise(frame)
+        last = len(chunks) - 1 if frame.keyframe and self.color_space else -1
+        return [self._packet(chunk, frame.pts, coloured=index == last) for index, chunk in enumerate(chunks)]
 
     def padding(self, at: int) -> bytes:
         """A packet of nothing but padding: a probe."""
@@ -89,7 +92,8 @@ class SentTrack:
         """What it says of itself at a moment of its clock."""
         return SenderReport(self.ssrc, to_ntp(WALL + at), self.time(at), self.packets, self.octets)
 
-    def _packet(self, chunk: RtpChunk, at: int) -> bytes:
+    def _packet(self, chunk: RtpChunk, at: int, *, coloured: bool = False) -> bytes:
+        color_space = ((self.media.extensions[extensions.COLOR_SPACE], self.color_space),) if coloured else ()
         packet = RtpPacket(
             self.format.payload_type,
             self.sequence,
@@ -97,7 +101,7 @@ class SentTrack:
             self.ssrc,
             chunk.payload,
             chunk.marker,
-            self._elements(repair=False),
+            self._elements(repair=False) + color_space,
         )
         wire = self._sent[self.sequence] = rtp.build(packet)
         self.sequence = self.sequence + 1 & 0xFFFF

@@ -31,7 +31,7 @@ from tests.support.virtual import pass_time
 
 KEY = StreamKey("live", "cam")
 VIDEO_TYPE, AUDIO_TYPE, RTX_TYPE = 102, 111, 103
-MID, SEND_TIME = 9, 2
+MID, SEND_TIME, COLOUR = 9, 2, 8
 TICKS_PER_MS = 90
 CONFIGURATION = bytes.fromhex("0142c01effe1000a6742c01ed900b0b0cb2001000468cb83cb20")
 PICTURES = Track(0, CodecId.H264, CONFIGURATION, width=640, height=360)
@@ -95,15 +95,25 @@ class WatchedTransport(ScriptedTransport):
 class FedViewer:
     """One viewer of a `Fed` stream."""
 
-    def __init__(self, fed: "Fed", *, rtx: bool = False, send_time: bool = False, sound: bool = True) -> None:
+    def __init__(
+        self,
+        fed: "Fed",
+        *,
+        rtx: bool = False,
+        send_time: bool = False,
+        sound: bool = True,
+        color_space: bool = False,
+        mixed: bool = False,
+    ) -> None:
         self.fed = fed
         self.transport = WatchedTransport(fed.system)
         self.transport.connect()
         elements: tuple[Element, ...] = ((MID, b"0"),)
         kinds = {Kind.VIDEO: VIDEO_TYPE, Kind.AUDIO: AUDIO_TYPE}
+        further = SEND_TIME if send_time else 0, COLOUR if color_space else 0, mixed
         carried = [
             Carried(
-                Layout(track.codec, fed.feed.tracks[kind].ssrc, number, elements, SEND_TIME if send_time else 0),
+                Layout(track.codec, fed.feed.tracks[kind].ssrc, number, elements, *further),
                 kind,
                 RTX_TYPE if rtx and kind is Kind.VIDEO else None,
             )

@@ -12,6 +12,8 @@ from arcly_actors.media.timebase import SECOND
 ONE_BYTE = 0xBEDE
 TWO_BYTE = 0x1000
 Element = tuple[int, bytes]
+COLOR_SPACE_BYTES = frozenset({4, 28})
+"""Primaries, transfer, matrix (ISO/IEC 23091-2), range and chroma siting, a byte each; with HDR, its metadata behind."""
 
 
 class ExtensionUri(StrEnum):
@@ -21,6 +23,7 @@ class ExtensionUri(StrEnum):
     RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
     REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
     ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+    COLOR_SPACE = "http://www.webrtc.org/experiments/rtp-hdrext/color-space"
     TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
 
@@ -105,6 +108,15 @@ def build(elements: Sequence[Element]) -> bytes:
         body = b"".join(bytes((number, len(value))) + value for number, value in elements)
     words = (len(body) + 3) // 4
     return profile.to_bytes(2) + words.to_bytes(2) + body.ljust(words * 4, b"\x00")
+
+
+def color_space(text: str) -> bytes:
+    """The colour space that `text` is the hex of; empty where it is none: applications may write metadata, too."""
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        return b""
+    return value if len(value) in COLOR_SPACE_BYTES else b""
 
 
 def abs_send_time(wall: int) -> bytes:

@@ -60,7 +60,7 @@ class AgreedMedia:
 
     `extensions` are the ids by URI. For a publisher `ssrcs` and `repairs` are what it announced (SSRC -> SSRC of its
     retransmissions), and `rids` its encodings; for a player they are those of `outgoing`. `promised` is False when the
-    player does not say that it decodes the stream's profile.
+    player does not say that it decodes the stream's profile. `mixed`: it takes header extensions of both forms.
     """
 
     mid: str
@@ -75,6 +75,7 @@ class AgreedMedia:
     stream_id: str = ""
     promised: bool = True
     rejected: bool = False
+    mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,8 @@ class Peer:
 class Media:
     """One section as it is offered (or answered). `repairs` maps an SSRC to that of its retransmissions (RFC 4588).
 
-    `rids` are the simulcast encodings that the peer would send, in its order (RFC 8853).
+    `rids` are the simulcast encodings that the peer would send, in its order (RFC 8853). `mixed`: it takes
+    header extensions of both forms (RFC 8285 §6).
     """
 
     kind: str
@@ -79,6 +80,7 @@ class Media:
     repairs: Mapping[int, int] = field(default_factory=nothing)
     rids: tuple[str, ...] = ()
     reduced_size: bool = False
+    mixed: bool = False
 
 
 _HASHES = MappingProxyType({"sha-256": 32, "sha-384": 48, "sha-512": 64})
@@ -166,7 +168,7 @@ def _read_section(section: Section, session: SessionDescription, group: tuple[st
     direction = _direction(section, session)
     if rejected or section.kind not in {"audio", "video"} or section.protocol not in _MEDIA_PROTOCOLS:
         return Media(section.kind, mid, direction, rejected, mid in group)
-    ids = extensions.offered(section, mixed=mixed or section.find("extmap-allow-mixed") is not None)
+    mixed = mixed or section.find("extmap-allow-mixed") is not None
     return Media(
         section.kind,
         mid,
@@ -174,11 +176,12 @@ def _read_section(section: Section, session: SessionDescription, group: tuple[st
         rejected,
         mid in group,
         read_formats(section),
-        ids,
+        extensions.offered(section, mixed=mixed),
         _ssrcs(section),
         _repairs(section),
         _rids(section),
         section.find("rtcp-rsize") is not None,
+        mixed,
     )
 
 

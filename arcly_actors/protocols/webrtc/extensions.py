@@ -10,8 +10,9 @@ MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
 REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+COLOR_SPACE = "http://www.webrtc.org/experiments/rtp-hdrext/color-space"
 TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-KNOWN = (MID, RID, REPAIRED_RID, ABS_SEND_TIME, TRANSPORT_CC)
+KNOWN = (MID, RID, REPAIRED_RID, ABS_SEND_TIME, COLOR_SPACE, TRANSPORT_CC)
 
 _HIGHEST = 255
 _ONE_BYTE_HIGHEST = 14

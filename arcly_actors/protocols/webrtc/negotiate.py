@@ -19,7 +19,7 @@ from arcly_actors.protocols.webrtc.description import Direction, Media, Setup, b
 from arcly_actors.protocols.webrtc.formats import PayloadFormat, names, offered_names
 from arcly_actors.protocols.webrtc.sdp import Section, SessionDescription, parse
 
-_SENT = frozenset({extensions.MID, extensions.ABS_SEND_TIME, extensions.TRANSPORT_CC})
+_SENT = frozenset({extensions.MID, extensions.ABS_SEND_TIME, extensions.COLOR_SPACE, extensions.TRANSPORT_CC})
 _SIMULCAST_NEEDS = frozenset({extensions.MID, extensions.RID})
 
 
@@ -132,6 +132,7 @@ def _give(section: Section, media: Media, waiting: list[Outgoing], wants: Play) 
         outgoing=outgoing,
         stream_id=wants.stream_id,
         promised=choice.promised,
+        mixed=media.mixed,
     )
 
 

@@ -6,7 +6,7 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 from arcly_actors.media.codec import CodecId
 from arcly_actors.protocols.webrtc.agreement import Negotiation, Play, Publish
 from arcly_actors.protocols.webrtc.description import Direction
-from arcly_actors.protocols.webrtc.extensions import ABS_SEND_TIME, MID, REPAIRED_RID, RID, TRANSPORT_CC
+from arcly_actors.protocols.webrtc.extensions import ABS_SEND_TIME, COLOR_SPACE, MID, REPAIRED_RID, RID, TRANSPORT_CC
 from arcly_actors.protocols.webrtc.negotiate import answer
 from arcly_actors.protocols.webrtc.offer import read_answer
 from arcly_actors.protocols.webrtc.sdp import parse
@@ -52,7 +52,7 @@ def test_chromium_publishes_its_first_codec_or_ours() -> None:
     assert video.format is not None
     assert (video.format.codec, video.format.payload_type, video.format.rtx) == (CodecId.VP8, 96, 97)
     assert video.format.feedback == ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli")
-    assert video.extensions == {ABS_SEND_TIME: 2, TRANSPORT_CC: 3, MID: 4, RID: 10, REPAIRED_RID: 11}
+    assert video.extensions == {ABS_SEND_TIME: 2, TRANSPORT_CC: 3, MID: 4, COLOR_SPACE: 8, RID: 10, REPAIRED_RID: 11}
     assert len(video.ssrcs) == 2
     assert video.repairs == {video.ssrcs[0]: video.ssrcs[1]}
     ours = answered("chromium-156-whip", Publish((CodecId.H264, CodecId.OPUS, CodecId.VP8), ours_first=True)).media[1]
