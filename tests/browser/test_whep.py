@@ -34,7 +34,7 @@ async def test_the_pattern_plays_over_whep_until_the_page_is_left(tab: Tab) -> N
         assert await tab.open(server.http("live/cam/")) == 200
         await tab.until(DECODED)
         shown = await figures(tab)
-        assert (shown["via"], shown["state"], shown["codecs"]) == ("webrtc", "playing", "h264")
+        assert (shown["via"], shown["state"], shown["codecs"]) == ("webrtc", "playing", "opus · h264")
         assert (shown["width"], shown["height"]) == (SHAPE.width, SHAPE.height)
         assert 0 < shown["startup"] < 2000
         assert shown["packetsLost"] == 0

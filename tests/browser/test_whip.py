@@ -83,7 +83,7 @@ async def test_whoever_watches_outlives_crashes_of_ours(tab: Tab) -> None:
         await tab.until(SENDS)
         async with watching(tab, server) as viewer:
             for number, actor in enumerate(("WhepSession", "WhipPublisher", "StreamActor", "GopCacheActor"), start=1):
-                server.crash(actor)
+                server.crash(actor, everyone=True)  # a rendition has a GOP cache, too
                 await server.event(ActorRestarted, number)
                 await until_goes_on(viewer)
             shown = await figures(viewer)

@@ -94,11 +94,14 @@ class Live(Noticing):
         """The running actors of these classes, or of all."""
         return [ref for ref in pykka.ActorRegistry.get_all() if not names or ref.actor_class.__name__ in names]
 
-    def crash(self, name: str, protocol: str = "") -> None:
-        """Inject a failure into the one actor of a class (serving a protocol): as if one of its tasks had raised."""
+    def crash(self, name: str, protocol: str = "", *, everyone: bool = False) -> None:
+        """Inject a failure into the one actor of a class (serving a protocol), or every one: as if a task had raised."""
         inboxes: list[Any] = [ref.actor_inbox for ref in self.actors(name)]
-        (inbox,) = (inbox for inbox in inboxes if not protocol or inbox.actor._viewing.protocol == protocol)
-        inbox.urgent(Crash(Injected(name)))
+        chosen = [inbox for inbox in inboxes if not protocol or inbox.actor._viewing.protocol == protocol]
+        assert chosen, name
+        assert everyone or len(chosen) == 1, chosen
+        for inbox in chosen:
+            inbox.urgent(Crash(Injected(name)))
 
     async def until_live(self, seats: int) -> None:
         """Return when the only stream has its publisher and so many viewers."""
