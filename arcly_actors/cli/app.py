@@ -12,7 +12,7 @@ from arcly_actors.version import VERSION
 
 app = typer.Typer(
     name="arcly",
-    help="Live-media streaming: RTMP in; RTMP, HTTP-FLV and HLS out.",
+    help="Live-media streaming: WebRTC, RTMP, cameras and files in; WebRTC, RTMP, HTTP-FLV and HLS out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,7 +32,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Live-media streaming: RTMP in; RTMP, HTTP-FLV and HLS out."""
+    """Live-media streaming: WebRTC, RTMP, cameras and files in; WebRTC, RTMP, HTTP-FLV and HLS out."""
 
 
 app.command("run")(run)

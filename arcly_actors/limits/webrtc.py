@@ -1,0 +1,103 @@
+"""Bounds of WebRTC sessions and their signalling. Sizes are bytes, times nanoseconds."""
+
+from arcly_actors.clock import NS_PER_S
+
+WEBRTC_SESSIONS = 10_000
+"""Sessions of one port, as many as connections elsewhere: at 91 kB each (DTLS 74, SRTP 17) this is 0.9 GB."""
+
+WEBRTC_HALF_OPEN = 1000
+"""Sessions that were answered and have not finished their handshake: a flash crowd; reaped after `DTLS_TIMEOUT`."""
+
+DTLS_TIMEOUT = 10 * NS_PER_S
+"""From the answer to the end of the DTLS handshake: ICE and three round trips; satellites need 4 s with one loss."""
+
+DTLS_MTU = 1200
+"""Bytes of a DTLS datagram: below what any path to a browser carries, tunnels included (RFC 8831 section 5)."""
+
+DTLS_FIRST_PAUSE = 1 * NS_PER_S
+"""Until a flight of ours is repeated for the first time (RFC 6347 section 4.2.4.1); doubles."""
+
+DTLS_LONGEST_PAUSE = 8 * NS_PER_S
+"""The longest of these: `DTLS_TIMEOUT` ends it soon after."""
+
+DTLS_MESSAGE = 16 * 1024
+"""One handshake message: a certificate of RSA 4096 has 1.5 kB."""
+
+DTLS_PIECES = 64
+"""Pieces of handshake messages kept until those before them are there: a flight of 16 kB in pieces of 256 bytes."""
+
+ICE_CONSENT = 30 * NS_PER_S
+"""Without an authenticated check for this long the peer is gone (RFC 7675 section 5.1); browsers send one in 2.5 s."""
+
+PEER_SILENCE = 10 * NS_PER_S
+"""Without any authentic datagram for this long a connected peer is gone: checks, media and reports come within 5 s each.
+A sender that was killed gives its publish slot back, and the next one need not wait for consent to end."""
+
+SESSION_ADDRESSES = 8
+"""Validated addresses of one session: a phone with IPv4 and IPv6 on two networks checks from four."""
+
+ADDRESS_HOLD = 5 * NS_PER_S
+"""An address that checked in this recently is not taken over by another session: two checks of a browser."""
+
+SESSION_SSRCS = 64
+"""Authenticated senders of one session: three simulcast layers with RTX, audio and reports are eight; each costs a
+replay window."""
+
+SSRC_IDLE_PACKETS = 4096
+"""A sender of one session that was not heard while so many packets of others came may be forgotten for a new one: in
+ordinary calls that is never, and whoever sends 64 at once keeps those."""
+
+RTP_BYTES = 1456
+"""The largest RTP packet that is sent: with tag, UDP and IPv4 it just fills an Ethernet frame."""
+
+SRTP_RECEIVE_WINDOW = 1024
+"""Packets that may come late (RFC 3711 section 3.3.2): 2 s of a 5 Mb/s layer, longer than any jitter buffer waits."""
+
+SRTP_SEND_WINDOW = 1024
+"""Packets that may be sent again without RTX: 1 s of a 9 Mb/s stream. libsrtp moves the whole window at each packet: with
+16,384 it took a quarter of the server's time."""
+
+GSO_SEGMENTS = 64
+"""Datagrams in one segmented send (UDP_MAX_SEGMENTS of older kernels)."""
+
+GSO_BYTES = 65_000
+"""Bytes in one: the kernel's bound is an IP packet's 65,535 with its headers."""
+
+SEND_BATCH = 16
+"""Messages in one sendmmsg: past that a system call costs nothing more, and the packets of 16 pictures fit a cache."""
+
+UDP_READS = 64
+"""Reads per wake-up of a socket, so that a flood leaves the loop time for its other work."""
+
+UDP_KERNEL_BUFFER = 4 * 1024 * 1024
+"""Bytes that the kernel may hold each way: 20 ms of 1.6 Gb/s; it gives less where net.core.rmem_max says so."""
+
+UDP_SWEEP = 1 * NS_PER_S
+"""How often sessions are looked at for what did not happen in time."""
+
+SDP_CHARACTERS = 64 * 1024
+"""One session description or fragment: Chromium's offer with every codec and a data channel has 7 kB."""
+
+SDP_LINES = 2000
+"""Lines of one: that same offer has 217; a conference of sixteen senders would have 1500."""
+
+SDP_SECTIONS = 32
+"""m-lines of one offer: publishers and players need two or three."""
+
+SDP_FORMATS = 128
+"""Payload types of one m-line: the number has seven bits."""
+
+ICE_CANDIDATES = 64
+"""Candidates kept of one description or fragment: a laptop with VPNs gathers about twenty."""
+
+SIMULCAST_LAYERS = 8
+"""Encodings of one track: browsers make three."""
+
+STUN_BYTES = 1500
+"""One STUN message: it must fit a datagram, RFC 8489 §6.1; a browser's check has about 120 bytes."""
+
+STUN_ATTRIBUTES = 32
+"""Attributes of one: a browser's check has eight."""
+
+ICE_PATHS = 8
+"""Validated paths remembered in one ICE session: a phone with two networks and two address families checks four."""
