@@ -170,7 +170,7 @@ class DtlsServer:
         except SSL.WantReadError:
             return
         except SSL.ZeroReturnError:
-            self.state = DtlsState.CLOSED
+            self.close()  # RFC 5246 §7.2.1: answered in kind
         except SSL.Error as error:
             self._fail(_said(error))
 
