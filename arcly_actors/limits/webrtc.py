@@ -23,8 +23,8 @@ DTLS_LONGEST_PAUSE = 8 * NS_PER_S
 DTLS_MESSAGE = 16 * 1024
 """One handshake message: a certificate of RSA 4096 has 1.5 kB."""
 
-DTLS_PIECES = 64
-"""Pieces of handshake messages kept until those before them are there: a flight of 16 kB in pieces of 256 bytes."""
+DTLS_AHEAD = 5
+"""Handshake messages of a peer put together at a time: a server's flight has five. `DTLS_MESSAGE` bytes each."""
 
 ICE_CONSENT = 30 * NS_PER_S
 """Without an authenticated check for this long the peer is gone (RFC 7675 section 5.1); browsers send one in 2.5 s."""

@@ -148,7 +148,11 @@ class DtlsServer:
         except SSL.Error as error:
             self._fail(f"the handshake failed: {_said(error)}")
             return
-        certificate = self._connection.get_peer_certificate(as_cryptography=True)
+        try:
+            certificate = self._connection.get_peer_certificate(as_cryptography=True)
+        except (ValueError, x509.InvalidVersion):  # what OpenSSL takes and `cryptography` does not
+            self._fail("the certificate cannot be read")
+            return
         if certificate is None or not matches(certificate, self._fingerprints):
             self._fail("the certificate is not the one whose fingerprint was signalled")
             return
@@ -170,7 +174,7 @@ class DtlsServer:
         except SSL.WantReadError:
             return
         except SSL.ZeroReturnError:
-            self.state = DtlsState.CLOSED
+            self.close()  # RFC 5246 §7.2.1: answered in kind
         except SSL.Error as error:
             self._fail(_said(error))
 

@@ -3,27 +3,24 @@
 FFmpeg's WHIP muxer does, and with GnuTLS its certificate is on P-224, which OpenSSL from version 4 on refuses in a
 handshake, whatever it is told. So this handshake is made here, of `cryptography`'s primitives: ECDHE, certificates on
 both sides, AES-128-GCM with SHA-256, extended master secret (RFC 7627) required, no renegotiation, no resumption.
+What of the server's messages is believed is in `dtls_trust`, what they look like in `dtls_wire`.
 
     our hello ──▶ HELLO ──▶ CERTIFICATE ──▶ KEY ──▶ DONE ──▶ our second flight ──▶ FINISHED ──▶ connected
 """
 
 import hashlib
 import hmac
-from collections.abc import Callable
 from enum import Enum, IntEnum, auto
 from types import MappingProxyType
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from arcly_actors import limits
 from arcly_actors.errors import Malformed
+from arcly_actors.transport import dtls_trust as trust
 from arcly_actors.transport import dtls_wire as wire
-from arcly_actors.transport.dtls import DtlsState, Identity, matches
-from arcly_actors.transport.dtls_wire import Direction, Message, Reader, Reassembly, Record, vector
+from arcly_actors.transport.dtls import DtlsState, Identity
+from arcly_actors.transport.dtls_wire import Direction, Message, Reassembly, Record, vector
 from arcly_actors.transport.srtp import PROFILES, Profile, key_length
 
 
@@ -42,19 +39,8 @@ class _Kind(IntEnum):
     FINISHED = 20
 
 
-_SUITES = b"\xc0\x2b\xc0\x2f"  # ECDHE-ECDSA and ECDHE-RSA with AES-128-GCM and SHA-256
-_X25519 = 29
-_CURVES: MappingProxyType[int, ec.EllipticCurve] = MappingProxyType(
-    {23: ec.SECP256R1(), 24: ec.SECP384R1(), 25: ec.SECP521R1(), 21: ec.SECP224R1()}
-)
-_HASHES: MappingProxyType[int, hashes.HashAlgorithm] = MappingProxyType(
-    {4: hashes.SHA256(), 5: hashes.SHA384(), 6: hashes.SHA512()}
-)
-_RSA, _ECDSA = 1, 3
-_GROUPS, _POINTS, _SIGNATURES, _SRTP, _EXTENDED_SECRET, _RENEGOTIATION = 10, 11, 13, 14, 23, 0xFF01
-_SRTP_NUMBERS = MappingProxyType({"SRTP_AEAD_AES_128_GCM": 7, "SRTP_AEAD_AES_256_GCM": 8, "SRTP_AES128_CM_SHA1_80": 1})
 _WARNING, _FATAL, _CLOSE_NOTIFY, _HANDSHAKE_FAILURE = 1, 2, 0, 40
-_EPOCH = 1 << 48
+_EPOCH = 1 << 48  # of the first protected record: records of both epochs are counted from 0
 
 
 class Await(Enum):
@@ -99,7 +85,7 @@ class DtlsClient:
         self._fingerprints = fingerprints
         self._awaits = Await.HELLO
         self._random = AESGCM.generate_key(256)  # 32 bytes of the library's generator
-        self._server_random = b""
+        self._chosen: trust.Chosen
         self._transcript = b""
         self._incoming = Reassembly()
         self._number = 0
@@ -108,8 +94,8 @@ class DtlsClient:
         self._out: list[bytes] = []
         self._pause = 0
         self._requested = False
-        self._server_key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey
-        self._share: Callable[[], tuple[bytes, bytes]]
+        self._server_key: trust.ServerKey
+        self._share = self._secret = b""
         self._master = b""
         self._ours: Direction
         self._theirs: Direction | None = None
@@ -126,13 +112,9 @@ class DtlsClient:
         for record in wire.records(datagram):
             if self.state not in {DtlsState.HANDSHAKING, DtlsState.CONNECTED}:
                 return
-            opened: Record | None = record
-            if record.number >= _EPOCH:
-                opened = self._theirs.open(record) if self._theirs is not None else None
-            elif self.state is DtlsState.CONNECTED:
-                opened = None  # nothing without protection counts any more
+            opened = self._opened(record)
             if opened is not None:
-                self._take_in(opened, protected=record.number >= _EPOCH)
+                self._take_in(opened, protected=record.epoch == 1)
 
     def wake(self) -> None:
         """The time that `wake_in` gave is over: the flight or its answer is lost, so repeat it."""
@@ -150,6 +132,7 @@ class DtlsClient:
             self._alert(_WARNING, _CLOSE_NOTIFY)
         if self.state is not DtlsState.FAILED:
             self.state = DtlsState.CLOSED
+        self._forget()
 
     def take(self) -> list[bytes]:
         """The datagrams to send now: as many records as fit share one."""
@@ -164,6 +147,15 @@ class DtlsClient:
 
     # --- what comes in ---
 
+    def _opened(self, record: Record) -> Record | None:
+        """A record that counts: before our hello none, plain ones while shaking hands, then only authentic ones.
+
+        Replayed ones are not looked for (RFC 6347 §4.1.2.6: optional): a Finished counts once, a goodbye too.
+        """
+        if record.epoch == 0:
+            return record if self.state is DtlsState.HANDSHAKING and self._flight else None
+        return self._theirs.open(record) if record.epoch == 1 and self._theirs is not None else None
+
     def _take_in(self, record: Record, *, protected: bool) -> None:
         try:
             if record.kind == wire.ALERT:
@@ -174,12 +166,12 @@ class DtlsClient:
             self._fail(f"the handshake failed: {error}")
 
     def _messages(self, body: bytes, *, protected: bool) -> None:
-        if self.state is not DtlsState.HANDSHAKING:
-            return  # a last flight that was repeated
+        # What was repeated is left out; and once there are keys, whatever does not use them. That is why a Finished needs
+        # no ChangeCipherSpec before it: the epoch says the same, and is authenticated.
+        if self.state is not DtlsState.HANDSHAKING or protected is not (self._awaits is Await.FINISHED):
+            return
         self._incoming.add(body)
         while (message := self._incoming.next()) is not None:
-            if (message.kind == _Kind.FINISHED) is not protected:
-                raise Malformed("Finished without protection, or something else with it")
             self._heard(message)
 
     def _heard(self, message: Message) -> None:
@@ -189,95 +181,39 @@ class DtlsClient:
         before, self._awaits = self._transcript, following
         self._transcript += message.whole
         match message.kind:
-            case _Kind.SERVER_HELLO:
-                self._server_hello(message.body)
             case _Kind.VERIFY_REQUEST:
-                self._verify_request(message.body)
+                self._transcript = b""  # neither this nor the first hello counts (RFC 6347 §4.2.1)
+                self._hello(trust.cookie(message.body))
+            case _Kind.SERVER_HELLO:
+                self._chosen = trust.chosen(message.body)
             case _Kind.CERTIFICATE:
-                self._certificate(message.body)
+                self._server_key = trust.server_key(message.body, self._fingerprints, self._chosen.key)
             case _Kind.SERVER_KEY:
-                self._key(message.body)
+                signed = trust.server_share(message.body, self._random + self._chosen.random, self._server_key)
+                self._share, self._secret = trust.exchange(*signed)
             case _Kind.CERTIFICATE_REQUEST:
+                trust.check_request(message.body)
                 self._requested = True
             case _Kind.SERVER_DONE:
-                self._done()
+                self._done(message.body)
             case _:
                 self._finished(message.body, before)
 
-    def _verify_request(self, body: bytes) -> None:
-        """The hello again, with the cookie; neither this nor the first hello counts (RFC 6347 §4.2.1)."""
-        reader = Reader(body)
-        reader.take(2)
-        self._transcript = b""
-        self._hello(reader.vector(1))
-
-    def _server_hello(self, body: bytes) -> None:
-        reader = Reader(body)
-        version, self._server_random = reader.take(2), reader.take(32)
-        reader.vector(1)
-        suite, compression = reader.take(2), reader.take(1)
-        if version != wire.DTLS_1_2 or suite not in {_SUITES[:2], _SUITES[2:]} or compression != b"\0":
-            raise Malformed("the server chose what was not offered")
-        extensions: dict[int, bytes] = {}
-        rest = Reader(reader.vector(2) if reader.left else b"")
-        while rest.left:
-            number = rest.number(2)
-            extensions[number] = rest.vector(2)
-        if _EXTENDED_SECRET not in extensions:
-            raise Malformed("the server has no extended master secret")
-        chosen = int.from_bytes(extensions.get(_SRTP, b"")[2:4], "big")
-        profile = next((each for each in PROFILES if _SRTP_NUMBERS[each.name] == chosen), None)
-        if profile is None:
-            raise Malformed("no SRTP profile in common")
-        self.profile = profile
-
-    def _certificate(self, body: bytes) -> None:
-        chain = Reader(Reader(body).vector(3))
-        try:
-            certificate = x509.load_der_x509_certificate(chain.vector(3))
-            fits = matches(certificate, self._fingerprints)
-            key = certificate.public_key()
-        except (ValueError, UnsupportedAlgorithm) as error:
-            raise Malformed("the certificate cannot be read") from error
-        if not fits:
-            raise Malformed("the certificate is not the one whose fingerprint was signalled")
-        if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
-            raise Malformed("the certificate has a key of another kind")
-        self._server_key = key
-
-    def _key(self, body: bytes) -> None:
-        """ServerKeyExchange (RFC 8422 §5.4): the server's share, signed."""
-        reader = Reader(body)
-        curve_type, group, point = reader.number(1), reader.number(2), reader.vector(1)
-        signed = self._random + self._server_random + body[: reader.position]
-        algorithm, kind, signature = reader.number(1), reader.number(1), reader.vector(2)
-        digest, key = _HASHES.get(algorithm), self._server_key
-        if curve_type != 3 or digest is None:
-            raise Malformed("a key exchange that was not offered")
-        try:
-            if isinstance(key, ec.EllipticCurvePublicKey) and kind == _ECDSA:
-                key.verify(signature, signed, ec.ECDSA(digest))
-            elif isinstance(key, rsa.RSAPublicKey) and kind == _RSA:
-                key.verify(signature, signed, padding.PKCS1v15(), digest)
-            else:
-                raise Malformed("a signature of another kind than the certificate's key")
-        except InvalidSignature as error:
-            raise Malformed("the server does not have its certificate's key") from error
-        self._share = lambda: _shared(group, point)
-
-    def _done(self) -> None:
+    def _done(self, body: bytes) -> None:
         """Our second flight; from here on both sides have keys."""
-        ours, secret = self._share()
+        if body:
+            raise Malformed("a ServerHelloDone with contents")
+        self._incoming.forget()
         flight: list[Message | None] = []
         if self._requested:
             flight.append(self._said(_Kind.CERTIFICATE, vector(3, vector(3, self._identity.der))))
-        flight.append(self._said(_Kind.CLIENT_KEY, vector(1, ours)))
+        flight.append(self._said(_Kind.CLIENT_KEY, vector(1, self._share)))
         seed = hashlib.sha256(self._transcript).digest()
-        self._master = wire.expand(secret, b"extended master secret", seed, 48)
+        self._master = wire.expand(self._secret, b"extended master secret", seed, 48)
         if self._requested:
             signature = self._identity.sign(self._transcript)
-            flight.append(self._said(_Kind.CERTIFICATE_VERIFY, bytes((4, _ECDSA)) + vector(2, signature)))
-        block = wire.expand(self._master, b"key expansion", self._server_random + self._random, 40)
+            flight.append(self._said(_Kind.CERTIFICATE_VERIFY, trust.OUR_SIGNATURE + vector(2, signature)))
+        block = wire.expand(self._master, b"key expansion", self._chosen.random + self._random, 40)
         self._ours, self._theirs = Direction(block[:16], block[32:36]), Direction(block[16:32], block[36:40])
         flight += [None, self._said(_Kind.FINISHED, self._proof(b"client finished", self._transcript))]
         self._fly(flight)
@@ -285,37 +221,27 @@ class DtlsClient:
     def _finished(self, body: bytes, before: bytes) -> None:
         if not hmac.compare_digest(body, self._proof(b"server finished", before)):
             raise Malformed("the two sides saw different handshakes")
-        seed = self._random + self._server_random
+        seed = self._random + self._chosen.random
+        self.profile = self._chosen.profile
         self.material = wire.expand(self._master, b"EXTRACTOR-dtls_srtp", seed, key_length(self.profile))
-        self._flight, self._transcript = [], b""
         self.state = DtlsState.CONNECTED
+        self._forget()
 
     def _alerted(self, body: bytes, *, protected: bool) -> None:
         if len(body) != 2 or (body[0] != _FATAL and body[1] != _CLOSE_NOTIFY):
             return
         if protected and body[1] == _CLOSE_NOTIFY:
+            self._alert(_WARNING, _CLOSE_NOTIFY)  # RFC 5246 §7.2.1: answered in kind
             self.state = DtlsState.CLOSED
+            self._forget()
         elif body[0] == _FATAL:
             self.state, self.failure = DtlsState.FAILED, f"the peer gave up (alert {body[1]})"
+            self._forget()
 
     # --- what goes out ---
 
     def _hello(self, cookie: bytes) -> None:
-        groups = b"".join(number.to_bytes(2, "big") for number in (_X25519, *_CURVES))
-        signatures = b"".join(bytes((digest, kind)) for kind in (_ECDSA, _RSA) for digest in _HASHES)
-        profiles = b"".join(_SRTP_NUMBERS[profile.name].to_bytes(2, "big") for profile in PROFILES)
-        extensions = (
-            (_GROUPS, vector(2, groups)),
-            (_POINTS, b"\x01\x00"),
-            (_SIGNATURES, vector(2, signatures)),
-            (_SRTP, vector(2, profiles) + b"\0"),
-            (_EXTENDED_SECRET, b""),
-            (_RENEGOTIATION, b"\0"),
-        )
-        written = b"".join(kind.to_bytes(2, "big") + vector(2, body) for kind, body in extensions)
-        head = wire.DTLS_1_2 + self._random + b"\0" + vector(1, cookie)
-        body = head + vector(2, _SUITES) + b"\x01\x00" + vector(2, written)
-        self._fly([self._said(_Kind.CLIENT_HELLO, body)])
+        self._fly([self._said(_Kind.CLIENT_HELLO, trust.hello(self._random, cookie))])
 
     def _said(self, kind: int, body: bytes) -> Message:
         """A message of ours, counted and noted."""
@@ -353,19 +279,10 @@ class DtlsClient:
     def _fail(self, reason: str) -> None:
         self._alert(_FATAL, _HANDSHAKE_FAILURE)
         self.state, self.failure = DtlsState.FAILED, reason
+        self._forget()
 
-
-def _shared(group: int, point: bytes) -> tuple[bytes, bytes]:
-    """Our share of the key exchange, and the secret that both have."""
-    try:
-        if group == _X25519:
-            mine = x25519.X25519PrivateKey.generate()
-            return mine.public_key().public_bytes_raw(), mine.exchange(x25519.X25519PublicKey.from_public_bytes(point))
-        if group not in _CURVES:
-            raise Malformed(f"a group that was not offered: {group}")
-        theirs = ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[group], point)
-    except ValueError as error:
-        raise Malformed("the server's share is no point of its curve") from error
-    own = ec.generate_private_key(_CURVES[group])
-    form = serialization.PublicFormat.UncompressedPoint
-    return own.public_key().public_bytes(serialization.Encoding.X962, form), own.exchange(ec.ECDH(), theirs)
+    def _forget(self) -> None:
+        """The handshake is over: what it was made of goes, secrets above all."""
+        self._share = self._secret = self._master = self._transcript = b""
+        self._flight = []
+        self._incoming.forget()

@@ -45,6 +45,11 @@ class Reader:
         """Bytes behind a length of `size` bytes (RFC 5246 §4.3)."""
         return self.take(self.number(size))
 
+    def end(self) -> None:
+        """`Malformed` unless everything was taken."""
+        if self.left:
+            raise Malformed("a DTLS message is longer than its contents")
+
     @property
     def position(self) -> int:
         """Bytes taken."""
@@ -67,6 +72,11 @@ class Record(NamedTuple):
     kind: int
     number: int
     body: bytes
+
+    @property
+    def epoch(self) -> int:
+        """0 before the change of ciphers, 1 after it; a peer may write anything."""
+        return self.number >> 48
 
 
 def records(datagram: bytes) -> Iterator[Record]:
@@ -140,13 +150,31 @@ def fragments(message: Message, most: int) -> list[bytes]:
     ]  # fmt: skip
 
 
+class _Parts:
+    """A message of which some is here, in pieces that may overlap (RFC 6347 §4.2.3)."""
+
+    __slots__ = ("_missing", "body", "kind")
+
+    def __init__(self, kind: int, size: int) -> None:
+        self.kind = kind
+        self.body = bytearray(size)
+        self._missing = (1 << size) - 1  # a bit for each byte
+
+    @property
+    def whole(self) -> bool:
+        return not self._missing
+
+    def put(self, offset: int, piece: bytes) -> None:
+        self.body[offset : offset + len(piece)] = piece
+        self._missing &= ~(((1 << len(piece)) - 1) << offset)
+
+
 class Reassembly:
-    """Puts a peer's messages together again, in order; what is ahead waits, within `limits.DTLS_PIECES`."""
+    """Puts a peer's messages together again, in order; what is ahead waits, within `limits.DTLS_AHEAD`."""
 
     def __init__(self) -> None:
         self.expected = 0
-        # Message number and offset -> type, size of the whole, piece.
-        self._pieces: dict[tuple[int, int], tuple[int, int, bytes]] = {}
+        self._waiting: dict[int, _Parts] = {}
 
     def add(self, body: bytes) -> None:
         """The body of a handshake record: one or more pieces. `Malformed` beyond the bounds."""
@@ -156,28 +184,28 @@ class Reassembly:
             piece = reader.vector(3)
             if size > limits.DTLS_MESSAGE or offset + len(piece) > size:
                 raise Malformed(f"a handshake message of {size} bytes")
-            if number >= self.expected and len(self._pieces) < limits.DTLS_PIECES:
-                self._pieces.setdefault((number, offset), (kind, size, piece))
+            if not self.expected <= number < self.expected + limits.DTLS_AHEAD:
+                continue
+            parts = self._waiting.get(number)
+            if parts is None:
+                parts = self._waiting[number] = _Parts(kind, size)
+            if (parts.kind, len(parts.body)) != (kind, size):
+                raise Malformed("pieces of a handshake message do not fit together")
+            if piece:
+                parts.put(offset, piece)
 
     def next(self) -> Message | None:
         """The next message in order, None while it is not whole."""
-        first = self._pieces.get((self.expected, 0))
-        if first is None:
+        parts = self._waiting.get(self.expected)
+        if parts is None or not parts.whole:
             return None
-        kind, size, body = first
-        while len(body) < size:
-            following = self._pieces.get((self.expected, len(body)))
-            if following is None or not following[2]:
-                return None
-            if following[:2] != first[:2]:
-                raise Malformed("pieces of a handshake message do not fit together")
-            body += following[2]
-        if len(body) > size:
-            raise Malformed("pieces of a handshake message do not fit together")
-        message = Message(kind, self.expected, body)
+        del self._waiting[self.expected]
         self.expected += 1
-        self._pieces = {key: piece for key, piece in self._pieces.items() if key[0] >= self.expected}
-        return message
+        return Message(parts.kind, self.expected - 1, bytes(parts.body))
+
+    def forget(self) -> None:
+        """What waits is not wanted any more."""
+        self._waiting.clear()
 
 
 def expand(secret: bytes, label: bytes, seed: bytes, size: int) -> bytes:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S, VirtualClock
@@ -56,6 +56,24 @@ def test_both_ends_have_the_same_keys_and_say_goodbye(passive: bool) -> None:
         peer.receive(datagram)
     assert made.state is DtlsState.CLOSED
     assert peer.closed
+
+
+@pytest.mark.parametrize("passive", [False, True])
+def test_a_goodbye_is_answered(passive: bool) -> None:
+    peer = Peer(passive=passive)
+    made = joined(peer)
+    shake_hands(made, peer)
+    goodbyes: list[bytes] = []
+    peer.out = goodbyes.append
+    peer._ssl.shutdown()
+    peer.flush()
+    made.receive(goodbyes[-1])
+    assert made.state is DtlsState.CLOSED
+    answers = made.take()
+    assert [datagram[0] for datagram in answers] == [21]
+    peer._ssl.bio_write(answers[0])
+    with pytest.raises(SSL.ZeroReturnError):
+        peer._ssl.recv(1)
 
 
 def test_a_flight_is_repeated_on_time() -> None:
@@ -122,6 +140,22 @@ def test_only_the_signalled_certificate_is_accepted(passive: bool) -> None:
         with suppress(SSL.Error):  # the peer hears of our refusal
             shake_hands(made, other)
         assert made.state is (DtlsState.CONNECTED if fine else DtlsState.FAILED)
+
+
+@pytest.mark.parametrize("passive", [False, True])
+def test_a_certificate_that_only_openssl_can_read_ends_it(passive: bool) -> None:
+    """X.509 version 2: `cryptography` has an exception of its own for it, which is no ValueError."""
+    peer = Peer(passive=passive)
+    made = joined(peer)
+    seen = crypto.dump_certificate(crypto.FILETYPE_ASN1, crypto.X509.from_cryptography(peer.certificate._cert))
+    second = seen.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01", 1)
+    # There is no other way to hand over what `cryptography` cannot read.
+    with pytest.warns(DeprecationWarning, match="X509"):
+        peer._ssl.use_certificate(crypto.load_certificate(crypto.FILETYPE_ASN1, second))
+    with suppress(SSL.Error):
+        shake_hands(made, peer)
+    assert made.state is DtlsState.FAILED
+    assert "cannot be read" in made.failure
 
 
 def test_the_certificate_is_one_for_the_port_and_valid_now() -> None:

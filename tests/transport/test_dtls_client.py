@@ -125,7 +125,6 @@ def test_an_alert_of_the_server_ends_the_handshake() -> None:
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(st.binary(max_size=3000), st.integers(1, 1200), st.randoms(use_true_random=False))
 def test_messages_are_put_together_again(body: bytes, most: int, dice: object) -> None:
-    most = max(most, len(body) // limits.DTLS_PIECES + 1)
     pieces = wire.fragments(Message(11, 0, body), most)
     dice.shuffle(pieces)  # type: ignore[attr-defined]  # a Random
     reassembly = Reassembly()
@@ -134,14 +133,35 @@ def test_messages_are_put_together_again(body: bytes, most: int, dice: object) -
         reassembly.add(piece)
     assert reassembly.next() == Message(11, 0, body)
     assert reassembly.next() is None
-    assert reassembly._pieces == {}
+    assert reassembly._waiting == {}
+
+
+def test_pieces_may_overlap() -> None:
+    """A sender may cut a message anew when it repeats it (RFC 6347 section 4.2.3)."""
+    message = Message(11, 0, bytes(range(250)) * 4)
+    first, second = wire.fragments(message, 400), wire.fragments(message, 300)
+    reassembly = Reassembly()
+    for piece in (first[0], second[3], second[1]):
+        reassembly.add(piece)
+        assert reassembly.next() is None
+    reassembly.add(second[2])
+    assert reassembly.next() == message
+
+
+def test_pieces_that_do_not_fit_together() -> None:
+    reassembly = Reassembly()
+    reassembly.add(wire.fragments(Message(11, 0, bytes(100)), 50)[0])
+    with pytest.raises(Malformed):
+        reassembly.add(wire.fragments(Message(11, 0, bytes(101)), 50)[1])
 
 
 def test_what_waits_is_bounded() -> None:
     reassembly = Reassembly()
-    for number in range(1, 3 * limits.DTLS_PIECES):
+    for number in range(1, 3 * limits.DTLS_AHEAD):
         reassembly.add(Message(11, number, b"x").whole)
-    assert len(reassembly._pieces) == limits.DTLS_PIECES
+    assert list(reassembly._waiting) == list(range(1, limits.DTLS_AHEAD))
+    reassembly.add(Message(11, 0, b"x").whole)  # what is far ahead does not keep the next one out
+    assert reassembly.next() == Message(11, 0, b"x")
     with pytest.raises(Malformed):
         reassembly.add(Message(11, 1, bytes(limits.DTLS_MESSAGE + 1)).whole)
 
