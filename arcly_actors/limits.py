@@ -471,10 +471,8 @@ UDP_PLAY_BURST = 64 * 1024
 """Bytes sent to a UDP viewer at once: what the default socket buffer of a Linux player takes (212 kB with overhead)."""
 
 UDP_PLAY_RATE = 5 * 1024 * 1024
-"""Bytes a second at which a joiner is sent the cached GOP after that: 200 ms for a megabyte."""
-
-UDP_PLAY_BACKLOG = 4 * 1024 * 1024
-"""Bytes that wait for it: one write of a viewer that catches up (`MAX_WRITE`)."""
+"""Bytes a second at which a joiner is sent the cached GOP after that: 200 ms for a megabyte. What waits for it is one
+write of a viewer that catches up (`MAX_WRITE`) at most."""
 
 UDP_TRAIN = 32
 """Packets in one train to a UDP viewer: 38 kB, below the burst."""

@@ -14,7 +14,7 @@ from arcly_actors.errors import ConfigurationError, Refusal
 from arcly_actors.runtime.receiver import Kill
 from arcly_actors.topology import Address, Endpoints, Http, Rtmp, Topology
 from tests.bus.frames import VIDEO, pictures, video
-from tests.support.loopback import ANY, LOOPBACK
+from tests.support.loopback import ANY, ANY_RTSP, LOOPBACK
 
 SOON = 20
 
@@ -155,7 +155,9 @@ def test_a_call_from_the_engines_own_thread_is_refused(engine: arcly.ThreadedEng
 
 def test_an_address_that_is_taken_is_raised_on_entering(engine: arcly.ThreadedEngine) -> None:
     (taken,) = engine.addresses["rtmp"]
-    other = Topology(endpoints=Endpoints(rtmp=Rtmp(listen=Address(taken.host, taken.port)), http=Http(listen=ANY)))
+    other = Topology(
+        endpoints=Endpoints(rtmp=Rtmp(listen=Address(taken.host, taken.port)), rtsp=ANY_RTSP, http=Http(listen=ANY))
+    )
     with pytest.raises(arcly.AddressUnavailable, match=str(taken)), arcly.Engine.run_in_thread(other):
         pass
 

@@ -19,6 +19,7 @@ from arcly_actors.bus.report import StreamReport
 from arcly_actors.bus.stream import End
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Refusal, Refused
+from arcly_actors.media.frame import Track
 from arcly_actors.runtime import System
 from arcly_actors.runtime.policy import RestartPolicy
 
@@ -92,6 +93,23 @@ class Bus:
                 await started.wait()
         finally:
             seat.dispose()
+
+    async def tracks(self, key: StreamKey) -> tuple[Track, ...]:
+        """The tracks of a stream, as soon as its publisher has told them; no tracks when it has not in time.
+
+        For protocols that describe a stream before they take a seat. Raises `Refused` when there is no such stream.
+        """
+        if self._directory is None:
+            raise Refused(Refusal.SHUTTING_DOWN, "the engine is not running")
+        await self._directory.ask(Locate(key, create=False), block=False)
+        deadline = self.system.clock.monotonic_ns() + limits.RTSP_DESCRIBE_PATIENCE
+        while True:
+            entry = self._entries.get(key)
+            if entry is None or entry.over:
+                raise Refused(Refusal.NOT_FOUND, f"nobody publishes {key}")
+            if entry.channel.tracks or self.system.clock.monotonic_ns() >= deadline:
+                return entry.channel.tracks
+            await asyncio.sleep(limits.REATTACH_DELAY / NS_PER_S)
 
     def fanout(self, channel: Channel, name: str, make: Callable[[], Encoder]) -> Fanout:
         """The fan-out of one output format of a stream, shared by all who ask; release it with `Fanout.release`."""

@@ -10,6 +10,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 import pykka
@@ -22,6 +23,7 @@ from arcly_actors.bus.messages import Ref
 from arcly_actors.endpoints.complaint_log import ComplaintLog
 from arcly_actors.endpoints.http import HttpDoor, start_http
 from arcly_actors.endpoints.rtmp import RtmpDoor, start_rtmp
+from arcly_actors.endpoints.rtsp import RtspDoor, start_rtsp
 from arcly_actors.errors import ArclyError
 from arcly_actors.protocols.rtmp.limits import RtmpLimits
 from arcly_actors.runtime import (
@@ -40,6 +42,7 @@ from arcly_actors.runtime import (
     exit_error,
 )
 from arcly_actors.topology.model import Supervision, Topology
+from arcly_actors.topology.rtsp import rtsp_doors
 from arcly_actors.topology.values import Address
 from arcly_actors.transport import addresses
 from arcly_actors.transport.budget import Budget
@@ -149,6 +152,7 @@ class _Builder:
             tls = server_context(endpoints.rtmps.tls.certificate, endpoints.rtmps.tls.key)
             secure = RtmpDoor("rtmps", (_address(endpoints.rtmps.listen),), rtmp_limits, tls)
             doors.append(("rtmps", lambda: self._start_rtmp(secure)))
+        doors += [(rtsp.name, partial(self._start_rtsp, rtsp)) for rtsp in rtsp_doors(self._topology)]
         if endpoints.http.enabled:
             web = self._http_door()
             doors.append(("http", lambda: self._start_http(web)))
@@ -166,6 +170,18 @@ class _Builder:
             complaints=self._complaints,
             on_event=self._on_event,
             on_listener=lambda ref: self._listeners.__setitem__(door.name, ref),
+        )
+
+    def _start_rtsp(self, door: RtspDoor) -> Ref:
+        return start_rtsp(
+            self._system,
+            self._bus,
+            door,
+            budget=self._budget,
+            restarts=self._restarts,
+            complaints=self._complaints,
+            on_event=self._on_event,
+            on_listener=self._listeners.__setitem__,
         )
 
     def _http_door(self) -> HttpDoor:

@@ -44,6 +44,10 @@ class Live(Noticing):
         """An RTMP(S) address."""
         return f"{endpoint}://127.0.0.1:{self.port(endpoint)}/{path}"
 
+    def rtsp(self, path: str = "live/cam", endpoint: str = "rtsp", user: str = "") -> str:
+        """An RTSP(S) address; `user` is ``name:password``."""
+        return f"{endpoint}://{f'{user}@' if user else ''}127.0.0.1:{self.port(endpoint)}/{path}"
+
     def http(self, path: str) -> str:
         """An HTTP address."""
         return f"http://127.0.0.1:{self.port('http')}/{path}"
@@ -76,7 +80,7 @@ class Live(Noticing):
 
     async def settled(self, within: float = 20.0) -> None:
         """Return when no connection has an actor any more."""
-        await until(lambda: not self.actors("RtmpSession", "FlvSession", "Connection"), within)
+        await until(lambda: not self.actors("RtmpSession", "RtspSession", "FlvSession", "Connection"), within)
 
     async def until_pictures(self, count: int) -> None:
         """Return when the only stream has had so many pictures; they are counted by its own feed from its log."""
@@ -129,7 +133,11 @@ class _Log(logging.Handler):
         self._server.notice()
 
 
-ANYWHERE: Mapping[str, Any] = {"rtmp": {"listen": "127.0.0.1:0"}, "http": {"listen": "127.0.0.1:0"}}
+ANYWHERE: Mapping[str, Any] = {
+    "rtmp": {"listen": "127.0.0.1:0"},
+    "rtsp": {"listen": "127.0.0.1:0", "udp_ports": {"rtp": 0, "rtcp": 0}},
+    "http": {"listen": "127.0.0.1:0"},
+}
 
 
 @contextlib.asynccontextmanager
@@ -138,15 +146,18 @@ async def live(
     tls: tuple[Path, Path] | None = None,
     applications: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
+    rtsp: Mapping[str, Any] | None = None,
     **application: Any,
 ) -> AsyncIterator[Live]:
-    """A server with the application ``live`` (`application` are its settings), and RTMPS when there is a certificate.
+    """A server with the application ``live`` (`application` are its settings), and RTMPS and RTSPS with a certificate.
 
     When it has ended, no actor is left.
     """
-    endpoints = dict(ANYWHERE)
+    endpoints = {name: dict(section) for name, section in ANYWHERE.items()}
+    endpoints["rtsp"] |= rtsp or {}
     if tls is not None:
-        endpoints["rtmps"] = {"listen": "127.0.0.1:0", "tls": {"certificate": str(tls[0]), "key": str(tls[1])}}
+        for name in ("rtmps", "rtsps"):
+            endpoints[name] = {"listen": "127.0.0.1:0", "tls": {"certificate": str(tls[0]), "key": str(tls[1])}}
     topology = Topology.model_validate(
         {
             "applications": applications or {"live": application},

@@ -1,7 +1,13 @@
 """A topology whose ports the system chooses, for tests that run a whole engine."""
 
-from arcly_actors.topology import Address, Endpoints, Http, Rtmp, Topology
+from arcly_actors.topology import Address, Endpoints, Http, Rtmp, Rtsp, Topology, UdpPorts
 
 ANY = Address("127.0.0.1", 0)
-LOOPBACK = Topology(endpoints=Endpoints(rtmp=Rtmp(listen=ANY), http=Http(listen=ANY)))
-TOPOLOGY_FILE = 'version: 1\nendpoints: {rtmp: {listen: "127.0.0.1:0"}, http: {listen: "127.0.0.1:0"}}\n'
+ANY_RTSP = Rtsp(listen=ANY, udp_ports=UdpPorts(rtp=0, rtcp=0))
+LOOPBACK = Topology(endpoints=Endpoints(rtmp=Rtmp(listen=ANY), rtsp=ANY_RTSP, http=Http(listen=ANY)))
+TOPOLOGY_FILE = """version: 1
+endpoints:
+  rtmp: {listen: "127.0.0.1:0"}
+  rtsp: {listen: "127.0.0.1:0", udp_ports: {rtp: 0, rtcp: 0}}
+  http: {listen: "127.0.0.1:0"}
+"""

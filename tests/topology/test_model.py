@@ -15,6 +15,8 @@ from arcly_actors.topology import (
     Http,
     Rtmp,
     Rtmps,
+    Rtsp,
+    RtspUser,
     Subscriber,
     Supervision,
     Tls,
@@ -25,7 +27,11 @@ from arcly_actors.topology import (
 
 
 def test_a_default_topology_listens_on_this_machine_only() -> None:
-    assert Topology().endpoints.listeners() == {"rtmp": Address("127.0.0.1", 1935), "http": Address("127.0.0.1", 8080)}
+    assert Topology().endpoints.listeners() == {
+        "rtmp": Address("127.0.0.1", 1935),
+        "rtsp": Address("127.0.0.1", 8554),
+        "http": Address("127.0.0.1", 8080),
+    }
 
 
 def test_without_a_file_live_is_the_only_application_and_has_the_policy_of_the_bus() -> None:
@@ -53,12 +59,18 @@ def test_the_python_form_is_the_file() -> None:
         endpoints=Endpoints(
             rtmp=Rtmp(enabled=False),
             rtmps=Rtmps(listen=Address("::", 1936), tls=Tls(certificate=Path("c.pem"), key=Path("k.pem"))),
+            rtsp=Rtsp(udp_ports=None, users=(RtspUser(name="cam", password="secret", may=("publish",)),)),
             http=Http(cors=("*", "https://player.example:8443")),
         ),
         supervision=Supervision(strategy="rest_for_one", backoff=Backoff(first=duration("1s"), jitter=0)),
     )
     assert Topology.parse(made.to_yaml()) == made
-    assert made.endpoints.listeners() == {"rtmps": Address("::", 1936), "http": Address("127.0.0.1", 8080)}
+    assert "secret" not in repr(made)
+    assert made.endpoints.listeners() == {
+        "rtmps": Address("::", 1936),
+        "rtsp": Address("127.0.0.1", 8554),
+        "http": Address("127.0.0.1", 8080),
+    }
 
 
 def test_text_with_units_is_understood_in_python_too() -> None:
@@ -94,5 +106,6 @@ def test_values_that_cannot_work_are_refused_in_python_too(value: dict[str, obje
 
 
 def test_a_disabled_endpoint_leaves_its_address_to_others() -> None:
-    endpoints = Endpoints(rtmp=Rtmp(enabled=False, listen=Address("127.0.0.1", 8080)))
+    rtsp = Rtsp(enabled=False)
+    endpoints = Endpoints(rtmp=Rtmp(enabled=False, listen=Address("127.0.0.1", 8080)), rtsp=rtsp)
     assert endpoints.listeners() == {"http": Address("127.0.0.1", 8080)}
