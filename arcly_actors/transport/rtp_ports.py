@@ -50,10 +50,11 @@ class _Train:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the packets of one channel go."""
+    """Where the packets of one channel go; `pair` are the ports that they leave from, if not those of the outlet."""
 
     path: Path
     rtcp: bool
+    pair: "PortPair | None" = None
 
 
 class PortPair:
@@ -94,7 +95,7 @@ class PortPair:
             self.dropped.update(one.dropped)
 
     def register(self, host: str, ports: tuple[int, int], number: int, take: Take) -> Callable[[], None]:
-        """Have packets of this host's RTP and RTCP port go to `take`; the result ends that."""
+        """Have packets of this host's RTP and RTCP port (0: any port) go to `take`; the result ends that."""
         keys = [(host, port, bool(index)) for index, port in enumerate(ports)]
         route = _Route(number, take)
         self._routes.update(dict.fromkeys(keys, route))
@@ -109,7 +110,8 @@ class PortPair:
     def route(self, source: tuple[Any, ...], *, rtcp: bool) -> _Route | None:
         """Whose packets come from there."""
         address = Address.of_peer(source)
-        return self._routes.get((address.host, address.port, rtcp))
+        exact = self._routes.get((address.host, address.port, rtcp))
+        return exact if exact is not None else self._routes.get((address.host, 0, rtcp))
 
     def path(self, host: str, port: int, local: str) -> Path | None:
         """The way to a peer, from our address `local`; None while the sockets are closed."""
@@ -311,7 +313,7 @@ class UdpOutlet:
     def _send(self, train: _Train) -> None:
         destination = self._destinations.get(train.channel)
         if destination is not None:
-            self._pair.send_train(train, destination)
+            (destination.pair or self._pair).send_train(train, destination)
 
     def _wake(self) -> None:
         callbacks, self._callbacks = self._callbacks, []

@@ -187,10 +187,14 @@ class RtspEngine(ABC, Generic[EventT]):
 
     def _on_frame(self, frame: Interleaved) -> None:
         where = self._channels.get(frame.channel)
-        if where is None or self.state not in {State.PLAYING, State.RECORDING}:
+        if where is None or not self._takes_frames():
             self.drops["unknown-channel" if where is None else "not-started"] += 1
         else:
             self._packets.append(Packet(*where, frame.data))
+
+    def _takes_frames(self) -> bool:
+        """Whether packets within the connection mean anything now."""
+        return self.state in {State.PLAYING, State.RECORDING}
 
     def _flush_packets(self) -> None:
         if self._packets:
