@@ -139,6 +139,7 @@ class RtspClient(RtspEngine[ClientEvent]):
                 self._wanted = sorted(command.transports.items())
                 self._setups, self._channels = [], {}
                 self._set_up_next()
+                self._resume()
             case Stop():
                 if self._session:
                     self._write(self._bytes(self._request("TEARDOWN", self._aggregate(), (), b"")))
@@ -285,7 +286,7 @@ class RtspClient(RtspEngine[ClientEvent]):
         self._base = response.fields.get("Content-Base") or response.fields.get("Content-Location") or self._uri
         if "://" not in self._base:
             self._base = self._uri
-        self._set_deadline(None)  # how long the owner thinks is not the server's fault
+        self._await_decision()
         self._emit(Described(self._description))
 
     def _on_announced(self, response: Response) -> None:
@@ -293,7 +294,7 @@ class RtspClient(RtspEngine[ClientEvent]):
             self._refused("ANNOUNCE", response)
             return
         self._learn_session(response)
-        self._set_deadline(None)
+        self._await_decision()
         self._emit(Described(self._description))
 
     def _on_set_up(self, response: Response) -> None:
@@ -305,8 +306,7 @@ class RtspClient(RtspEngine[ClientEvent]):
         told = response.fields.get("Transport")
         found = transports.parse(told)[0] if told else wanted
         if found.lower is not wanted.lower:
-            self._setups = []
-            self._emit(TransportRefused(f"the server chose {found.lower} by itself"))
+            self._refuse_transport(f"the server chose {found.lower} by itself")
             return
         # What it leaves out is as we asked for it.
         chosen = replace(found, channels=found.channels or wanted.channels, client_ports=wanted.client_ports)
@@ -326,9 +326,13 @@ class RtspClient(RtspEngine[ClientEvent]):
         if final or (wanted.lower is Lower.TCP and response.status != status.UNSUPPORTED_TRANSPORT):
             self._refused("SETUP", response)
             return
-        self._setups, self._session = [], ""
-        self._set_deadline(None)
-        self._emit(TransportRefused(f"SETUP was answered {response.status} {response.reason}".rstrip()))
+        self._refuse_transport(f"SETUP was answered {response.status} {response.reason}".rstrip())
+
+    def _refuse_transport(self, detail: str) -> None:
+        if self._announce is None:
+            self._session = ""
+        self._await_decision()
+        self._emit(TransportRefused(detail))
 
     def _on_started(self, response: Response) -> None:
         if response.status // 100 != 2:

@@ -158,12 +158,25 @@ class MessageReader:
             return None
         start, fields = self._head
         if "sdp" in fields.get("Content-Type").lower():
-            while (line := _SDP_LINE.match(self._buffer, end)) and line.end() - self._at <= self._limits.max_body:
-                self.skipped["behind-content-length"] += line.end() - end
-                end = line.end()
+            end = self._beyond(end)
         body = bytes(self._buffer[self._at : end])
         self._at, self._head = end, None
         return _message(start, fields, body)
+
+    def _beyond(self, end: int) -> int:
+        """Where a description really ends, as far as it is there: with its last line."""
+        stop = end
+        cut = stop > self._at and not self._buffer.endswith(b"\n", self._at, stop)
+        broken = self._buffer.find(b"\n", stop) if cut else -1
+        if broken >= 0 and self._buffer[stop] != DOLLAR:  # its length cuts through a line, unless a message follows
+            rest = bytes(self._buffer[stop:broken]).decode("utf-8", "replace").rstrip("\r ")
+            stop = stop if _is_start(rest) else broken + 1
+        while line := _SDP_LINE.match(self._buffer, stop):
+            stop = line.end()
+        if stop - self._at > self._limits.max_body:
+            return end
+        self.skipped["behind-content-length"] += stop - end
+        return stop
 
 
 def _is_start(line: str) -> bool:
