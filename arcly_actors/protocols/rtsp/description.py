@@ -103,6 +103,8 @@ def carried(tracks: Iterable[Track]) -> list[Track]:
 
 def clock_rate(track: Track) -> int:
     """The ticks per second of a track's RTP clock."""
+    if track.codec in {CodecId.PCMU, CodecId.PCMA}:  # 8 kHz by the table, and by other devices what they sample with
+        return track.sample_rate or 8000
     return FORMATS[track.codec].rate or track.sample_rate or 48000
 
 
