@@ -109,6 +109,10 @@ class Served:
         """The interleaved frames among what was sent."""
         return [message for message in read_all(bytes(self.sent)) if isinstance(message, Interleaved)]
 
+    def over(self) -> bool:
+        """Whether the engine has hung up."""
+        return self.hangup is not None
+
     def told(self) -> list[str]:
         """The names of the events so far."""
         return [type(event).__name__ for event in self.events]

@@ -18,6 +18,7 @@ from arcly_actors.protocols.rtsp.events import (
     RecordStarted,
     Refuse,
     SendPackets,
+    ServerCommand,
 )
 from arcly_actors.protocols.rtsp.message import Interleaved, Request, write_interleaved
 from arcly_actors.protocols.rtsp.server import ServerRules
@@ -207,8 +208,8 @@ def test_requests_that_do_not_wait_for_answers() -> None:
 
 
 def test_an_announce_may_be_refused_and_made_again() -> None:
-    answers = iter([Refuse(Refusal.BUSY, "taken"), Accept()])
-    served = Served(session=lambda _: next(answers))
+    answers: list[ServerCommand] = [Accept(), Refuse(Refusal.BUSY, "taken")]
+    served = Served(session=lambda _: answers.pop())
     assert served.ask("ANNOUNCE", body=SDP).status == 409
     assert served.ask("ANNOUNCE", body=SDP).status == 200
     assert served.ask("ANNOUNCE", body=SDP).status == 455
