@@ -94,9 +94,8 @@ class RtpTracks:
 
     def _hear(self, lane: "_Lane", data: bytes, now: int) -> None:
         for one in rtcp.parse(data):
-            if isinstance(one, SenderReport) and lane.statistics is not None and one.ssrc == lane.statistics.ssrc:
-                self._sync.heard(lane.medium.index, one)
-                lane.statistics.heard(one, now)
+            if isinstance(one, SenderReport):
+                lane.hear(one, now)
 
     def _tell(self, frames: list[MediaFrame], now: int) -> Learnt:
         """The frames, behind the tracks if these are new or have changed."""
@@ -130,6 +129,7 @@ class _Lane:
         self._jitter = JitterBuffer() if reorder else None
         self._depacketiser = _depacketiser(medium)
         self._heard = 0
+        self._early_report: tuple[SenderReport, int] | None = None
         self._dropped: Counter[str] = Counter()
         sync.add(medium.index, medium.rate)
 
@@ -164,6 +164,14 @@ class _Lane:
         self._jitter.push(received, now)
         return self.settle(now)
 
+    def hear(self, report: SenderReport, now: int) -> None:
+        """A sender report; one that comes before the first packet, as most do, waits to be of the same SSRC."""
+        if self.statistics is None:
+            self._early_report = (report, now)
+        elif report.ssrc == self.statistics.ssrc:
+            self._sync.heard(self.medium.index, report)
+            self.statistics.heard(report, now)
+
     def settle(self, now: int) -> list[MediaFrame]:
         """The frames of packets whose turn it is."""
         if self._jitter is None:
@@ -179,6 +187,8 @@ class _Lane:
         """Whether this SSRC is the sender's: the first one, or another when that has been silent."""
         if self.statistics is None:
             self.statistics = ReceptionStatistics(ssrc, self.medium.rate)
+            if self._early_report is not None:
+                self.hear(*self._early_report)
         elif self.statistics.ssrc != ssrc:
             if now < self._heard + limits.RTSP_SSRC_SILENCE:
                 return False
