@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
+from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.encoded import Encoder
 from arcly_actors.bus.fanout import Fanout
 from arcly_actors.bus.key import StreamKey
@@ -45,9 +46,10 @@ class Viewing:
 
 @dataclass(frozen=True, slots=True)
 class Seated:
-    """To the owner: there is a seat. Answer with `Begin` when the viewer has been told."""
+    """To the owner: there is a seat at `channel`. Answer with `Begin` when the viewer has been told."""
 
     subscriber: Ref
+    channel: Channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ class ByteSubscriber(LoopActor):
             self._resumed = False
             self.begin(Begin(self._place.outlet))
         elif first:
-            notify(self._owner, Seated(self.actor_ref))
+            notify(self._owner, Seated(self.actor_ref, message.subscription.channel))
 
     @receives(_Refused)
     def refused(self, message: _Refused) -> None:

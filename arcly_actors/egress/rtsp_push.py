@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
+from arcly_actors.bus.fanout import Fanout
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
 from arcly_actors.bus.place import Outlet
@@ -76,6 +77,7 @@ class RtspPush(LoopActor):
         self._pairs: dict[int, PortPair] = {}
         self._view: View | None = None
         self._outlet: Outlet | None = None
+        self._held: Fanout | None = None
 
     def on_start(self) -> None:
         """Wait for the stream, then dial."""
@@ -94,6 +96,9 @@ class RtspPush(LoopActor):
     def _give_up(self) -> None:
         if self._view is not None:
             self._view.stop()
+        held, self._held = self._held, None
+        if held is not None:
+            held.release()
         connection, self._connection = self._connection, None
         if connection is not None:
             self.unwatch(connection)
@@ -226,8 +231,10 @@ class RtspPush(LoopActor):
 
     @receives(Seated)
     def seated(self, seated: Seated) -> None:
-        """Begin."""
-        if self._outlet is not None:
+        """Begin; the format is held, so that a restarted subscriber finds the same packets with their numbers."""
+        if self._outlet is not None and self._view is not None:
+            viewing = self._view.viewing
+            self._held = self._bus.fanout(seated.channel, viewing.format, viewing.make_encoder)
             notify(seated.subscriber, Begin(self._outlet))
 
     @receives(NotSeated)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from arcly_actors.bus.bus import Bus
+from arcly_actors.bus.fanout import Fanout
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
 from arcly_actors.bus.place import Outlet
@@ -64,16 +65,23 @@ class _Described:
 
 @dataclass(slots=True)
 class _Play:
-    """What the peer watches, and its UDP outlet if it has one."""
+    """What the peer watches, and its UDP outlet if it has one.
+
+    `held` is the fan-out of its format: a subscriber that is restarted finds the same packets there, with their numbers.
+    """
 
     view: View
     outlet: Outlet
     udp: UdpOutlet | None
     routes: list[Callable[[], None]] = field(default_factory=list)
+    held: Fanout | None = None
 
     def stop(self) -> None:
         """Send nothing more."""
         self.view.stop()
+        held, self.held = self.held, None
+        if held is not None:
+            held.release()
         if self.udp is not None:
             self.udp.drop()
         for forget in self.routes:
@@ -359,9 +367,12 @@ class RtspSession(LoopActor):
     @receives(Seated)
     def seated(self, seated: Seated) -> None:
         """There is a seat: tell the peer, then let the packets flow. Both go the same way, so they stay in order."""
-        if self._play is not None and self._play.view.is_of(seated.subscriber):
+        play = self._play
+        if play is not None and play.view.is_of(seated.subscriber):
+            viewing = play.view.viewing
+            play.held = self._bus.fanout(seated.channel, viewing.format, viewing.make_encoder)
             self._command(Accept())
-            notify(seated.subscriber, Begin(self._play.outlet))
+            notify(seated.subscriber, Begin(play.outlet))
 
     @receives(NotSeated)
     def not_seated(self, answer: NotSeated) -> None:
