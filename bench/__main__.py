@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 
+from bench import rtsp
 from bench.rtmp import FLUSH_MS, cases, run
 
 _SERVER = [sys.executable, "-m", "arcly_actors", "run", "{topology}"]
@@ -11,6 +12,8 @@ _SERVER = [sys.executable, "-m", "arcly_actors", "run", "{topology}"]
 
 def main() -> int:
     """Run what the arguments say; 1 when a viewer lost something."""
+    if sys.argv[1:2] == ["rtsp"]:
+        return rtsp.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     rtmp = parser.add_subparsers(required=True).add_parser("rtmp", help="RTMP in, RTMP out, N viewers")
     rtmp.add_argument(

@@ -23,7 +23,7 @@ def topology(port: int, viewers: int, flush_ms: float | None) -> str:
     return (
         "version: 1\n"
         f"applications:\n  {APPLICATION}: {{{application}}}\n"
-        f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{port}"}}\n  http: {{enabled: false}}\n'
+        f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{port}"}}\n  http: {{enabled: false}}\n  rtsp: {{enabled: false}}\n'
         f"limits: {{max_connections: {viewers + 100}}}\n"
     )
 
@@ -31,13 +31,13 @@ def topology(port: int, viewers: int, flush_ms: float | None) -> str:
 @contextmanager
 def running_server(viewers: int, flush_ms: float | None, bench: "Bench") -> Iterator[tuple[Child, int]]:
     """The server in a process of its own, listening on the port given with it."""
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
         path.write_text(topology(port, viewers, flush_ms))
         command = _filled(bench.server_command, path, port)
         with Child(command, bench.server_cores, log=bench.log) as server:
-            _wait_listening(server, port, bench.log)
+            wait_listening(server, port, bench.log)
             yield server, port
 
 
@@ -45,13 +45,15 @@ def _filled(command: Sequence[str], path: Path, port: int) -> list[str]:
     return [part.replace("{topology}", str(path)).replace("{port}", str(port)) for part in command]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port that nobody has just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_listening(server: Child, port: int, log: Path) -> None:
+def wait_listening(server: Child, port: int, log: Path) -> None:
+    """Return when the server takes connections there; RuntimeError with the end of its log when it does not."""
     deadline = time.monotonic() + _START_SECONDS
     while server.alive and time.monotonic() < deadline:
         try:

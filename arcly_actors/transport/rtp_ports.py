@@ -250,7 +250,13 @@ class UdpOutlet:
         """Send, or queue behind what waits."""
         if self.closed:
             return
-        for train in self._pair.trains(data):
+        trains = self._pair.trains(data)
+        if self._timer is None and len(data) <= self._refilled():  # the usual case
+            self._allowance -= len(data)
+            for train in trains:
+                self._send(train)
+            return
+        for train in trains:
             self._waiting.append(train)
             self.pending += len(train.data)
         if self._timer is None:
@@ -296,10 +302,7 @@ class UdpOutlet:
 
     def _go_on(self) -> None:
         self._timer = None
-        now = self._now()
-        gained = (now - self._filled_at) * limits.UDP_PLAY_RATE // NS_PER_S
-        self._allowance = min(limits.UDP_PLAY_BURST, self._allowance + gained)
-        self._filled_at = now
+        self._refilled()
         while self._waiting and self._allowance > 0:
             train = self._waiting.popleft()
             self._send(train)
@@ -309,6 +312,13 @@ class UdpOutlet:
             self._timer = self._loop.call_later(_SLICE, self._go_on)
         elif self._callbacks:
             self._wake()
+
+    def _refilled(self) -> int:
+        now = self._now()
+        gained = (now - self._filled_at) * limits.UDP_PLAY_RATE // NS_PER_S
+        self._allowance = min(limits.UDP_PLAY_BURST, self._allowance + gained)
+        self._filled_at = now
+        return self._allowance
 
     def _send(self, train: _Train) -> None:
         destination = self._destinations.get(train.channel)

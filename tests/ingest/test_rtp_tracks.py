@@ -17,7 +17,7 @@ from arcly_actors.protocols.rtp import packet, rtcp
 from arcly_actors.protocols.rtp.reporting import ReceiverReport
 from arcly_actors.protocols.rtsp.description import Description, Medium, parse, write
 from arcly_actors.protocols.rtsp.events import Packet
-from arcly_actors.protocols.rtsp.message import Interleaved
+from arcly_actors.protocols.rtsp.message import Interleaved, Request
 from tests.support.rtsp import RECORDINGS, read_all
 from tests.support.streams import Clip, clip
 
@@ -201,7 +201,7 @@ def test_what_is_no_media_is_counted() -> None:
 def test_what_real_publishers_sent(name: str) -> None:
     data = (RECORDINGS / f"{name}.bin").read_bytes()
     messages = read_all(data)
-    body = next(message.body for message in messages if getattr(message, "method", "") == "ANNOUNCE")
+    (body,) = [one.body for one in messages if isinstance(one, Request) and one.method == "ANNOUNCE"]
     packets = [
         Packet(one.channel // 2, bool(one.channel % 2), one.data) for one in messages if isinstance(one, Interleaved)
     ]

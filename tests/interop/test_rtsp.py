@@ -22,7 +22,7 @@ BOTH = ("tcp", "udp")
 TRANSPORTS = [(way, back) for way in BOTH for back in BOTH]
 
 
-def check(probed: Probed, *codecs: str, pictures: int = 20) -> None:
+def check_played(probed: Probed, *codecs: str, pictures: int = 20) -> None:
     """Exactly these streams, decoded without complaint, from a keyframe on, in order."""
     assert probed.codecs == sorted(codecs)
     assert [line for line in probed.errors.splitlines() if "still experimental" not in line] == []
@@ -41,7 +41,7 @@ async def plays(url: str, transport: str = "tcp", seconds: float = 1.0) -> Probe
 @pytest.mark.parametrize(("way", "back"), TRANSPORTS)
 async def test_ffmpeg_publishes_and_plays(clip_file: ClipFile, way: str, back: str) -> None:
     async with live() as server, ffmpeg_records(server, clip_file(), server.rtsp(), transport=way):
-        check(await plays(server.rtsp(), back), "h264", "aac")
+        check_played(await plays(server.rtsp(), back), "h264", "aac")
         (report,) = server.engine.streams()
         assert report.dropped_frames == 0
         assert report.protocol == "rtsp"
@@ -60,7 +60,7 @@ async def test_codecs(clip_file: ClipFile, video: CodecId | None, audio: CodecId
     async with live() as server, ffmpeg_records(server, clip_file(video, audio), server.rtsp(), "-strict", "-2"):
         tcp, udp = await asyncio.gather(plays(server.rtsp()), plays(server.rtsp(), "udp"))
         for probed in (tcp, udp):
-            check(probed, *names)
+            check_played(probed, *names)
 
 
 async def test_av1_by_ffmpegs_newer_library(clip_file: ClipFile) -> None:
@@ -76,15 +76,15 @@ async def test_av1_by_ffmpegs_newer_library(clip_file: ClipFile) -> None:
 async def test_sound_of_telephones(clip_file: ClipFile, codec: str, name: str) -> None:
     rate = ("-ac", "1", "-ar", "16000" if codec == "g722" else "8000", "-c:a", codec)
     async with live() as server, ffmpeg_records(server, clip_file(None), server.rtsp(), *rate):
-        check(await plays(server.rtsp()), name)
+        check_played(await plays(server.rtsp()), name)
 
 
 async def test_pictures_that_are_shown_in_another_order(clip_file: ClipFile) -> None:
     clip = clip_file(b_frames=2)
     async with live() as server, ffmpeg_records(server, clip, server.rtsp()):
         rtsp, rtmp = await asyncio.gather(plays(server.rtsp()), ffprobe(server.rtmp(), 1.0))
-        check(rtsp, "h264", "aac")
-        check(rtmp, "h264", "aac")
+        check_played(rtsp, "h264", "aac")
+        check_played(rtmp, "h264", "aac")
         what = ("-select_streams", "v", "-read_intervals", "%+1", "-of", "csv=p=0", "-show_entries", "packet=pts,dts")
         output, _ = await run("ffprobe", "-v", "error", *what, server.rtmp())
         times = [tuple(map(int, line.split(",")[:2])) for line in output.split()]
@@ -104,7 +104,7 @@ async def test_from_rtmp_to_rtsp_and_back(clip_file: ClipFile) -> None:
         for probed in await asyncio.gather(
             plays(server.rtsp()), ffprobe(server.rtmp("live/other")), av_play(server.rtsp())
         ):
-            check(probed, "h264", "aac")
+            check_played(probed, "h264", "aac")
 
 
 async def test_sound_and_picture_stay_together(clip_file: ClipFile) -> None:
@@ -124,7 +124,7 @@ async def test_rtsps(clip_file: ClipFile, certificate: tuple[Path, Path]) -> Non
         url = server.rtsp(endpoint="rtsps")
         async with ffmpeg_records(server, clip_file(), url):
             for probed in await asyncio.gather(plays(url), plays(server.rtsp())):
-                check(probed, "h264", "aac")
+                check_played(probed, "h264", "aac")
 
 
 USERS = {"users": [{"name": "cam", "password": "s3cret", "may": ["publish"]}, {"name": "eye", "password": "gl4ss"}]}
@@ -133,7 +133,7 @@ USERS = {"users": [{"name": "cam", "password": "s3cret", "may": ["publish"]}, {"
 async def test_users(clip_file: ClipFile, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     async with live(rtsp=USERS) as server, ffmpeg_records(server, clip_file(), server.rtsp(user="cam:s3cret")):
-        check(await plays(server.rtsp(user="eye:gl4ss")), "h264", "aac")
+        check_played(await plays(server.rtsp(user="eye:gl4ss")), "h264", "aac")
         for wrong in ("", "eye:s3cret", "cam:s3cret"):
             async with running(require_tool("ffprobe"), "-v", "error", server.rtsp(user=wrong)) as player:
                 assert await player.status() != 0
@@ -192,7 +192,7 @@ async def test_gstreamer_plays_and_publishes(clip_file: ClipFile, transport: str
         sink = ("rtspclientsink", f"location={server.rtsp()}", f"protocols={transport}")
         async with running(launch, "-q", *picture, *coder, *sink) as publisher:
             await server.until(lambda: accepted(server))
-            check(await plays(server.rtsp(), transport), "h264")
+            check_played(await plays(server.rtsp(), transport), "h264")
             source = ("rtspsrc", f"location={server.rtsp()}", f"protocols={transport}", "!", "rtph264depay")
             async with running(launch, "-q", *source, "!", "fakesink", "num-buffers=40") as player:
                 assert await player.status() == 0, player.errors

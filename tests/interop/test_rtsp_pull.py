@@ -15,7 +15,7 @@ from arcly_actors.protocols.rtsp.address import RtspUrl
 from arcly_actors.runtime import exit_error
 from arcly_actors.transport.rtp_ports import UdpOutlet
 from tests.interop.conftest import ClipFile
-from tests.interop.test_rtsp import check, has_heard, plays
+from tests.interop.test_rtsp import check_played, has_heard, plays
 from tests.support.live import Live, live
 from tests.support.publishers import ffmpeg_records
 from tests.support.tools import require_tool, running
@@ -51,7 +51,7 @@ async def test_a_camera_is_pulled(clip_file: ClipFile, by: By) -> None:
     async with live(rtsp=USERS) as server, ffmpeg_records(server, clip_file(), server.rtsp(user=BOB)):
         async with started(RtspPull, server, "live/yard", PullFrom(RtspUrl.parse(server.rtsp(user=BOB)), by)):
             await server.event(PublishStarted, 2)
-            check(await plays(server.rtsp("live/yard", user=BOB)), "h264", "aac")
+            check_played(await plays(server.rtsp("live/yard", user=BOB)), "h264", "aac")
             assert seats(server, "live/cam") == ["rtsp" if by is By.TCP else "rtsp-udp"]
             assert all("s3cret" not in str(event) for event in server.seen)
         await server.event(PublishHeld)
@@ -63,7 +63,7 @@ async def test_udp_that_is_refused_falls_back_to_tcp(clip_file: ClipFile) -> Non
         url = RtspUrl.parse(server.rtsp())
         async with started(RtspPull, server, "live/yard", PullFrom(url)):
             await server.event(PublishStarted, 2)
-            check(await plays(server.rtsp("live/yard")), "h264", "aac")
+            check_played(await plays(server.rtsp("live/yard")), "h264", "aac")
             assert seats(server, "live/cam") == ["rtsp"]
         async with started(RtspPull, server, "live/udp", PullFrom(url, By.UDP)) as pull:
             await until(lambda: not pull.is_alive())
@@ -81,7 +81,7 @@ async def test_udp_that_does_not_come_through_falls_back_to_tcp(
         async with started(RtspPull, server, "live/yard", what):
             await until(lambda: seats(server, "live/cam") == ["rtsp-udp"])
             await until(lambda: seats(server, "live/cam") == ["rtsp"])
-            check(await plays(server.rtsp("live/yard")), "h264", "aac")
+            check_played(await plays(server.rtsp("live/yard")), "h264", "aac")
 
 
 async def test_failures_are_told_without_the_password(clip_file: ClipFile) -> None:
@@ -120,10 +120,10 @@ async def test_a_stream_is_pushed(clip_file: ClipFile, udp: bool) -> None:
         async with started(RtspPush, server, "live/cam", PushTo(RtspUrl.parse(copy), udp=udp)) as push:
             async with ffmpeg_records(server, clip_file(), server.rtsp(user=BOB)):
                 await server.event(PublishStarted, 2)
-                check(await plays(copy), "h264", "aac")
+                check_played(await plays(copy), "h264", "aac")
                 server.crash("ByteSubscriber", "rtsp-push")
                 await server.event(ActorRestarted)
-                check(await plays(copy), "h264", "aac")
+                check_played(await plays(copy), "h264", "aac")
                 assert server.engine.streams()[1].dropped_frames == 0
             server.engine.end_stream("live/cam")
             await until(lambda: not push.is_alive())
@@ -163,5 +163,5 @@ async def test_an_endpoint_that_crashes_comes_back_on_its_ports(clip_file: ClipF
         ports = server.engine.addresses["rtsp-udp"]
         server.crash("RtpPorts")
         assert "udp" in (await server.event(ActorRestarted)).actor
-        check(await plays(server.rtsp(), "udp"), "h264", "aac")
+        check_played(await plays(server.rtsp(), "udp"), "h264", "aac")
         assert server.engine.addresses["rtsp-udp"] == ports

@@ -124,7 +124,7 @@ def test_a_cut_body_is_what_there_is() -> None:
     assert not reader.waits_for_body
 
 
-def survives(data: bytes, *, lenient: bool) -> None:
+def check_survives(data: bytes, *, lenient: bool) -> None:
     """Ends in messages, in nothing yet, or in one typed error; byte by byte no differently."""
     outcomes = []
     for pieces in ([data], [bytes((byte,)) for byte in data]):
@@ -138,13 +138,13 @@ def survives(data: bytes, *, lenient: bool) -> None:
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("lenient", [False, True])
 def test_the_corpus(path: Path, lenient: bool) -> None:
-    survives(path.read_bytes(), lenient=lenient)
+    check_survives(path.read_bytes(), lenient=lenient)
 
 
 @given(st.binary(max_size=300), st.booleans())
 @settings(max_examples=200, derandomize=True, deadline=None)
 def test_noise(data: bytes, lenient: bool) -> None:
-    survives(data, lenient=lenient)
+    check_survives(data, lenient=lenient)
 
 
 PIECES = [
@@ -156,4 +156,4 @@ PIECES = [
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map(b"".join), st.booleans())
 @settings(max_examples=300, derandomize=True, deadline=None)
 def test_noise_that_looks_like_messages(data: bytes, lenient: bool) -> None:
-    survives(data, lenient=lenient)
+    check_survives(data, lenient=lenient)

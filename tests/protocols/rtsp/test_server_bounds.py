@@ -109,7 +109,7 @@ def test_as_many_tracks_as_are_carried_and_no_more() -> None:
     assert Served().ask("ANNOUNCE", body="v=0\r\n" + "m=audio 0 RTP/AVP 0\r\n" * 17).status == 400
 
 
-def ends_well(served: Served) -> None:
+def check_ends_well(served: Served) -> None:
     """Whatever came, the peer is either still welcome or was hung up with one typed error."""
     assert served.hangup is None or isinstance(served.hangup.error, PeerViolation | type(None))
     assert len(served.events) < 1000
@@ -119,9 +119,9 @@ def ends_well(served: Served) -> None:
 def test_the_corpus(path: Path) -> None:
     for served in (Served(), playing(), recording()):
         served.receive(path.read_bytes())
-        ends_well(served)
+        check_ends_well(served)
         served.wait_until(served.now + 10 * NS_PER_S)
-        ends_well(served)
+        check_ends_well(served)
 
 
 @given(st.binary(max_size=200))
@@ -129,7 +129,7 @@ def test_the_corpus(path: Path) -> None:
 def test_noise(data: bytes) -> None:
     for served in (Served(), recording()):
         served.receive(data)
-        ends_well(served)
+        check_ends_well(served)
 
 
 RECORDED = (RECORDINGS / "ffmpeg-5.1-publish.bin").read_bytes()[:4000]
@@ -143,7 +143,7 @@ def test_a_recording_with_damaged_bytes(damage: list[tuple[int, int]]) -> None:
         data[at] = value
     served = Served()
     served.receive(bytes(data))
-    ends_well(served)
+    check_ends_well(served)
 
 
 METHODS = st.sampled_from(
