@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from arcly_actors.bus.policy import ApplicationPolicy, Conflict, Join
+from arcly_actors.protocols.rtsp.access import Action
 from arcly_actors.topology import (
     Address,
     Application,
@@ -21,9 +22,11 @@ from arcly_actors.topology import (
     Supervision,
     Tls,
     Topology,
+    TopologyError,
     duration,
     size,
 )
+from arcly_actors.topology.rtsp import rtsp_doors
 
 
 def test_a_default_topology_listens_on_this_machine_only() -> None:
@@ -109,3 +112,36 @@ def test_a_disabled_endpoint_leaves_its_address_to_others() -> None:
     rtsp = Rtsp(enabled=False)
     endpoints = Endpoints(rtmp=Rtmp(enabled=False, listen=Address("127.0.0.1", 8080)), rtsp=rtsp)
     assert endpoints.listeners() == {"http": Address("127.0.0.1", 8080)}
+
+
+@pytest.mark.parametrize(
+    ("section", "where"),
+    [
+        ("udp_ports: {rtp: 8001, rtcp: 8002}", "endpoints.rtsp.udp_ports.rtp: 8001 is odd"),
+        ("udp_ports: {rtp: 8000, rtcp: 8005}", "endpoints.rtsp.udp_ports.rtcp: 8005 is not the port after 8000"),
+        ("users: [{name: 'a:b', password: x}]", "endpoints.rtsp.users"),
+        ("users: [{name: a, password: ''}]", "endpoints.rtsp.users"),
+        ("users: [{name: a, password: x, may: [sing]}]", "endpoints.rtsp.users"),
+        ("session_timeout: 1s", "endpoints.rtsp.session_timeout"),
+    ],
+)
+def test_rtsp_sections_that_cannot_work(section: str, where: str) -> None:
+    with pytest.raises(TopologyError) as caught:
+        Topology.parse(f"version: 1\nendpoints: {{rtsp: {{{section}}}}}\n")
+    assert where in str(caught.value)
+
+
+def test_rtsp_doors_are_what_the_topology_says() -> None:
+    made = Topology.parse(
+        "version: 1\nendpoints:\n  rtsp:\n    anyone: [play]\n"
+        "    users: [{name: cam, password: x, may: [publish], applications: [live]}]\n"
+    )
+    (door,) = rtsp_doors(made)
+    assert door.udp is not None
+    assert [address.port for address in door.udp] == [8000, 8001]
+    assert door.rules.access.allows("cam", Action.PUBLISH, "live/a")
+    assert door.rules.access.is_open(Action.PLAY)
+    assert not door.rules.basic
+    assert rtsp_doors(Topology.parse("version: 1\nendpoints: {rtsp: {enabled: false}}")) == []
+    (door,) = rtsp_doors(Topology.parse("version: 1\nendpoints: {rtsp: {udp_ports: null}}"))
+    assert door.udp is None
