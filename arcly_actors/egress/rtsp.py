@@ -1,8 +1,8 @@
 """RTSP play: frames as interleaved frames (RFC 2326 §10.12), made once for all viewers with the same channels.
 
-What a viewer over UDP is sent is the very same, which its outlet takes out of the framing (`transport.rtp_ports`). SSRCs,
-sequence numbers and times are the stream's own and shared by all. A joiner is first sent a sender report for each track,
-all of the instant at which it starts: players align sound and picture by it from their first packet on, so PLAY is
+What a viewer over UDP is sent is the very same, which its outlet takes out of the framing (`transport.udp_outlet`).
+SSRCs, sequence numbers and times are the stream's own and shared by all. A joiner is first sent a sender report for each
+track, all of the instant at which it starts: players align sound and picture by it from their first packet on, so PLAY is
 answered without RTP-Info, whose numbers are known only when the viewer has its place.
 """
 

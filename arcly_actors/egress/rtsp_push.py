@@ -38,7 +38,8 @@ from arcly_actors.runtime.notify import notify
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.connection import Attach, Command, Connection, ConnectionClosed
 from arcly_actors.transport.dial import client_context, dial
-from arcly_actors.transport.rtp_ports import Destination, PortPair, UdpOutlet
+from arcly_actors.transport.rtp_ports import Destination, PortPair
+from arcly_actors.transport.udp_outlet import UdpOutlet
 from arcly_actors.transport.wire import Wire
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.messages import Ref
 from arcly_actors.endpoints.complaint_log import ComplaintLog
-from arcly_actors.endpoints.rtsp_session import RtspHouse, RtspSession
+from arcly_actors.endpoints.rtsp_house import RtspHouse
+from arcly_actors.endpoints.rtsp_session import RtspSession
 from arcly_actors.protocols.rtsp.server import RtspServer, ServerRules
 from arcly_actors.runtime import ChildSpec, Restart, StartChild, SupervisionEvent, Supervisor, System
 from arcly_actors.runtime.policy import RestartPolicy

@@ -3,21 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from arcly_actors.bus.bus import Bus
-from arcly_actors.bus.fanout import Fanout
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
-from arcly_actors.bus.place import Outlet
-from arcly_actors.egress.byte_subscriber import Begin, NotSeated, Seated, ViewEnded, Viewing
-from arcly_actors.egress.rtsp import Line, RtspEncoder, format_name
-from arcly_actors.egress.view import View
-from arcly_actors.endpoints.complaint_log import ComplaintLog
-from arcly_actors.errors import PeerViolation, Refusal, Refused
+from arcly_actors.egress.byte_subscriber import NotSeated, Seated, ViewEnded
+from arcly_actors.endpoints.rtsp_house import RtspHouse, handed_to
+from arcly_actors.endpoints.rtsp_view import RtspView
+from arcly_actors.errors import Refusal, Refused
 from arcly_actors.ingest.publisher import KeyframeNeeded, PublishAccepted, Publishing, PublishLost
 from arcly_actors.ingest.rtsp import ReportsDue, RtspPublisher
 from arcly_actors.media.frame import Track
-from arcly_actors.protocols.rtp import rtcp
-from arcly_actors.protocols.rtp.reporting import ReceiverReport, SenderReport
 from arcly_actors.protocols.rtsp.description import Description, write
 from arcly_actors.protocols.rtsp.events import (
     Accept,
@@ -25,7 +19,6 @@ from arcly_actors.protocols.rtsp.events import (
     AnswerDescribe,
     DescribeRequested,
     End,
-    Packet,
     PacketsReceived,
     Paused,
     PlayRequested,
@@ -35,24 +28,13 @@ from arcly_actors.protocols.rtsp.events import (
     ServerCommand,
     SignOfLife,
     Stopped,
-    TrackSetUp,
 )
 from arcly_actors.protocols.rtsp.transport import Lower
 from arcly_actors.runtime import Exited, LoopActor, System, receives
 from arcly_actors.runtime.notify import notify
 from arcly_actors.transport.connection import Attach, Close, Command, ConnectionClosed
-from arcly_actors.transport.rtp_ports import Datagram, Destination, PortPair, UdpOutlet
+from arcly_actors.transport.rtp_ports import Destination
 from arcly_actors.transport.wire import Wire
-
-
-@dataclass(frozen=True, slots=True)
-class RtspHouse:
-    """What all sessions of an endpoint share: the UDP ports (None without UDP), and the seed of SSRCs."""
-
-    bus: Bus
-    complaints: ComplaintLog
-    ports: PortPair | None
-    seed: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +43,6 @@ class _Described:
 
     key: StreamKey
     tracks: tuple[Track, ...] | Refused
-
-
-@dataclass(slots=True)
-class _Play:
-    """What the peer watches, and its UDP outlet if it has one.
-
-    `held` is the fan-out of its format: a subscriber that is restarted finds the same packets there, with their numbers.
-    """
-
-    view: View
-    outlet: Outlet
-    udp: UdpOutlet | None
-    routes: list[Callable[[], None]] = field(default_factory=list)
-    held: Fanout | None = None
-
-    def stop(self) -> None:
-        """Send nothing more."""
-        self.view.stop()
-        held, self.held = self.held, None
-        if held is not None:
-            held.release()
-        if self.udp is not None:
-            self.udp.drop()
-        for forget in self.routes:
-            forget()
 
 
 @dataclass(slots=True)
@@ -124,7 +81,7 @@ class RtspSession(LoopActor):
         self._key: StreamKey | None = None
         self._description: Description | None = None
         self._publication: _Publication | None = None
-        self._play: _Play | None = None
+        self._view: RtspView | None = None
 
     def on_start(self) -> None:
         """Take the connection's events."""
@@ -140,10 +97,10 @@ class RtspSession(LoopActor):
         self._end_both()
 
     def _end_both(self) -> None:
-        play, self._play = self._play, None
+        view, self._view = self._view, None
         publication, self._publication = self._publication, None
-        if play is not None:
-            play.stop()
+        if view is not None:
+            view.stop()
         if publication is not None:
             publication.stop()
 
@@ -172,8 +129,8 @@ class RtspSession(LoopActor):
             publication.stop()
             if event.error is not None:
                 self._command(End(Refusal.FAILED, "internal error"))
-        elif self._play is not None and self._play.view.is_of(event.ref) and event.error is not None:
-            restarted = self._play.view.restart(event.error)
+        elif self._view is not None and self._view.subscriber.is_of(event.ref) and event.error is not None:
+            restarted = self._view.subscriber.restart(event.error)
             if restarted is not None:
                 self.watch(restarted)
             else:
@@ -187,37 +144,19 @@ class RtspSession(LoopActor):
     @receives(Paused)
     def paused(self, _: Paused) -> None:
         """A player wants nothing for now: it begins anew at the live picture. A publisher keeps its slot."""
-        play, self._play = self._play, None
-        if play is not None:
-            play.stop()
+        view, self._view = self._view, None
+        if view is not None:
+            view.stop()
 
     @receives(PacketsReceived)
     def packets_received(self, received: PacketsReceived) -> None:
         """A publisher's media, or a player's reports."""
         if self._publication is not None:
             notify(self._publication.publisher, received)
-        elif self._play is not None:
-            self._hear(self._play, received.packets)
-
-    def _hear(self, play: _Play, packets: tuple[Packet, ...]) -> None:
-        losses = [loss for packet in packets if packet.rtcp for loss in _losses(packet.data)]
-        if losses:
-            play.view.report_loss(max(losses))
-        if play.udp is not None:
-            self._command(SignOfLife())
-
-    def _take(self, receiver: Ref) -> Callable[[list[Datagram]], None]:
-        """What hands datagrams to this actor or to the publisher."""
-
-        def take(datagrams: list[Datagram]) -> None:
-            notify(receiver, PacketsReceived(tuple(Packet(*datagram) for datagram in datagrams)))
-
-        return take
-
-    def _destination(self, port: int, *, rtcp: bool) -> Destination | None:
-        ports = self._house.ports
-        path = ports.path(self._wire.peer.host, port, self._wire.local.host) if ports is not None else None
-        return Destination(path, rtcp) if path is not None else None
+        elif self._view is not None:
+            self._view.hear(received.packets)
+            if self._view.over_udp:
+                self._command(SignOfLife())
 
     # -- publishing ---------------------------------------------------------------------------------------------------
 
@@ -262,9 +201,9 @@ class RtspSession(LoopActor):
         for setup in event.setups:
             client = setup.transport.client_ports
             if setup.transport.lower is Lower.UDP and client is not None and ports is not None:
-                take = self._take(publication.publisher)
+                take = handed_to(publication.publisher)
                 publication.routes.append(ports.register(self._wire.peer.host, client, setup.medium, take))
-                back = self._destination(client[1], rtcp=True)
+                back = self._house.destination(self._wire, client[1], rtcp=True)
                 if back is not None:
                     publication.reports_to[setup.medium] = back
         notify(publication.publisher, event)
@@ -319,7 +258,7 @@ class RtspSession(LoopActor):
             codecs = ", ".join(str(track.codec) for track in found.tracks) or "nothing yet"
             self._command(Refuse(Refusal.UNSUPPORTED, f"{found.key} has {codecs}, of which RTP carries nothing"))
             return
-        if self._play is None:
+        if self._view is None:
             self._key, self._description = found.key, description
         self._command(AnswerDescribe(body, description))
 
@@ -330,90 +269,37 @@ class RtspSession(LoopActor):
         if key is None or description is None:
             self._command(Refuse(Refusal.FAILED, "the stream was not described"))
             return
-        over_udp = event.setups[0].transport.lower is Lower.UDP
-        lines = [_line(description, setup, over_udp=over_udp) for setup in event.setups]
-        seed = self._house.seed + str(key).encode()
-        system = self.system
-
-        def make_encoder() -> RtspEncoder:
-            sequence = int.from_bytes(system.entropy.random_bytes(2)) & 0x7FFF
-            return RtspEncoder(lines, seed, sequence, system.clock)
-
-        protocol = "rtsp-udp" if over_udp else "rtsp"
-        viewing = Viewing(key, protocol, self._peer, format_name(lines), make_encoder)
-        view = View(system, self._bus, self.actor_ref, viewing)
-        self._play = _Play(view, self._wire.outlet, None)
-        if over_udp:
-            self._set_up_udp(self._play, event, lines)
-        self.watch(view.start())
-
-    def _set_up_udp(self, play: _Play, event: PlayRequested, lines: list[Line]) -> None:
-        ports = self._house.ports
-        destinations: dict[int, Destination] = {}
-        for setup, line in zip(event.setups, lines, strict=True):
-            client = setup.transport.client_ports
-            if client is None or ports is None:
-                continue
-            for channel, port, is_rtcp in zip(line.channels, client, (False, True), strict=True):
-                destination = self._destination(port, rtcp=is_rtcp)
-                if destination is not None:
-                    destinations[channel] = destination
-            take = self._take(self.actor_ref)
-            play.routes.append(ports.register(self._wire.peer.host, client, setup.medium, take))
-        if ports is not None:
-            play.udp = UdpOutlet(ports, self.system, destinations)
-            play.outlet = play.udp
+        house, wire = self._house, self._wire
+        self._view = RtspView(self.system, house, self.actor_ref, wire, key, description, event.setups)
+        self.watch(self._view.subscriber.start())
 
     @receives(Seated)
     def seated(self, seated: Seated) -> None:
         """There is a seat: tell the peer, then let the packets flow. Both go the same way, so they stay in order."""
-        play = self._play
-        if play is not None and play.view.is_of(seated.subscriber):
-            viewing = play.view.viewing
-            play.held = self._bus.fanout(seated.channel, viewing.format, viewing.make_encoder)
+        view = self._view
+        if view is not None and view.subscriber.is_of(seated.subscriber):
             self._command(Accept())
-            notify(seated.subscriber, Begin(play.outlet))
+            view.begin(seated)
 
     @receives(NotSeated)
     def not_seated(self, answer: NotSeated) -> None:
         """The stream is gone since it was described."""
-        play = self._play
-        if play is not None and play.view.is_of(answer.subscriber):
-            self._play = None
-            play.stop()
+        view = self._view
+        if view is not None and view.subscriber.is_of(answer.subscriber):
+            self._view = None
+            view.stop()
             self._command(Refuse(answer.refusal, answer.detail))
 
     @receives(ViewEnded)
     def view_ended(self, ended: ViewEnded) -> None:
         """The stream is over, or this viewer was too slow for it."""
-        play = self._play
-        if play is not None and play.view.is_of(ended.subscriber):
-            play.outlet.write(ended.ending)
-            if play.udp is not None:
-                play.udp.end()
+        view = self._view
+        if view is not None and view.subscriber.is_of(ended.subscriber):
+            view.finish(ended)
             self._end_play(ended.refusal, ended.detail)
 
     def _end_play(self, refusal: Refusal | None, detail: str) -> None:
-        play, self._play = self._play, None
-        if play is not None:
-            play.stop()
+        view, self._view = self._view, None
+        if view is not None:
+            view.stop()
         self._command(End(refusal, detail))
-
-
-def _line(description: Description, setup: TrackSetUp, *, over_udp: bool) -> Line:
-    """The medium and its channels; over UDP the usual ones of a connection, so that one format serves all."""
-    medium = description.media[setup.medium]
-    channels = setup.transport.channels
-    if over_udp or channels is None:
-        channels = (2 * medium.index, 2 * medium.index + 1)
-    return Line(medium, channels)
-
-
-def _losses(data: bytes) -> list[float]:
-    """The shares of packets lost that a compound reports; none when it cannot be read."""
-    try:
-        found = rtcp.parse(data)
-    except PeerViolation:
-        return []
-    reports = [one for one in found if isinstance(one, ReceiverReport | SenderReport)]
-    return [block.fraction_lost / 256 for report in reports for block in report.blocks]

@@ -1,32 +1,28 @@
 """A pair of UDP ports for RTP and RTCP (RFC 3550 §11), shared by all sessions of an endpoint.
 
-Packets come to the session that registered their very source address: others are counted and ignored. They leave through
-a `UdpOutlet`, which takes what the fan-out writes to it (interleaved frames, RFC 2326 §10.12) out of its framing. That is
-done once for all viewers of the same bytes; a train of equal packets then costs one system call for each of them.
+Packets come to the session that registered their very source address: others are counted and ignored. They leave in
+trains (`rtp_trains`), which are cut once for all viewers of the same bytes.
 """
 
 import asyncio
-import socket
 import struct
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from arcly_actors import limits
-from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import AddressUnavailable
 from arcly_actors.runtime import LoopActor, System, receives
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.listener import WhereBound
-from arcly_actors.transport.udp_socket import UDP_SEGMENT, Ancillary, Path, UdpSocket
+from arcly_actors.transport.rtp_trains import Train, cut
+from arcly_actors.transport.udp_socket import Path, UdpSocket
 
 Datagram = tuple[int, bool, bytes]
 """The number that a route was registered with, whether it came to the RTCP port, and the packet."""
 
 Take = Callable[[list[Datagram]], None]
-_SLICE = 0.005
 _TRIES = 32
 _CACHED = 4
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
@@ -36,16 +32,6 @@ _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bou
 class _Route:
     number: int
     take: Take
-
-
-@dataclass(frozen=True, slots=True)
-class _Train:
-    """Packets of one channel that leave in one call."""
-
-    channel: int
-    data: memoryview
-    bounds: tuple[tuple[int, int], ...]
-    ancillary: Ancillary
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +51,7 @@ class PortPair:
         self._wanted = (rtp, rtcp or Address(rtp.host, rtp.port + 1 if rtp.port else 0))
         self._sockets: tuple[UdpSocket, UdpSocket] | None = None
         self._routes: dict[tuple[str, int, bool], _Route] = {}
-        self._trains: dict[int, tuple[bytes, list[_Train]]] = {}
+        self._trains: dict[int, tuple[bytes, list[Train]]] = {}
         self.dropped: Counter[str] = Counter()
 
     @property
@@ -130,7 +116,7 @@ class PortPair:
         else:
             self._sockets[destination.rtcp].send(data, destination.path)
 
-    def send_train(self, train: _Train, destination: Destination) -> None:
+    def send_train(self, train: Train, destination: Destination) -> None:
         """Packets of one channel."""
         if self._sockets is None:
             self.dropped["closed"] += len(train.bounds)
@@ -139,12 +125,12 @@ class PortPair:
         else:
             self._sockets[destination.rtcp].send_segments(train.data, train.ancillary, train.bounds, destination.path)
 
-    def trains(self, data: bytes) -> list[_Train]:
+    def trains(self, data: bytes) -> list[Train]:
         """Interleaved frames as trains; made once for the same bytes, which many viewers are written in turn."""
         known = self._trains.get(id(data))
         if known is not None and known[0] is data:
             return known[1]
-        made = _cut(data)
+        made = cut(data)
         if len(self._trains) >= _CACHED:
             del self._trains[next(iter(self._trains))]
         self._trains[id(data)] = (data, made)
@@ -222,146 +208,6 @@ class RtpPorts(LoopActor):
     def where_bound(self, _: WhereBound) -> tuple[Address, ...]:
         """The RTP and the RTCP port."""
         return self._pair.bound
-
-
-class UdpOutlet:
-    """Where a UDP viewer's bytes go: whole interleaved frames, to the destination of their channel.
-
-    What is more than `limits.UDP_PLAY_BURST` at once waits and leaves at `limits.UDP_PLAY_RATE`, for a player's socket
-    buffer would lose it; `pending` tells the fan-out so.
-    """
-
-    direct = -1
-
-    def __init__(self, pair: PortPair, system: System, destinations: Mapping[int, Destination]) -> None:
-        self._pair = pair
-        self._loop = system.loop
-        self._now = system.clock.monotonic_ns
-        self._destinations = destinations
-        self._waiting: deque[_Train] = deque()
-        self._allowance = limits.UDP_PLAY_BURST
-        self._filled_at = self._now()
-        self._timer: asyncio.TimerHandle | None = None
-        self._callbacks: list[Callable[[], None]] = []
-        self.pending = 0
-        self.closed = False
-
-    def write(self, data: bytes) -> None:
-        """Send, or queue behind what waits."""
-        if self.closed:
-            return
-        trains = self._pair.trains(data)
-        if self._timer is None and len(data) <= self._refilled():  # the usual case
-            self._allowance -= len(data)
-            for train in trains:
-                self._send(train)
-            return
-        for train in trains:
-            self._waiting.append(train)
-            self.pending += len(train.data)
-        if self._timer is None:
-            self._go_on()
-
-    def spill(self, data: bytes, taken: int) -> None:
-        """Nothing is written to it directly."""
-
-    def fail(self, error: OSError) -> None:
-        """Likewise."""
-        del error
-
-    def when_writable(self, callback: Callable[[], None]) -> None:
-        """See `Outlet.when_writable`."""
-        if self.pending:
-            self._callbacks.append(callback)
-        else:
-            self._loop.call_soon(callback)
-
-    def end(self) -> None:
-        """Send what waits, and take no more."""
-        while self._waiting:
-            self._send(self._waiting.popleft())
-        self.pending = 0
-        self._close()
-
-    def drop(self) -> None:
-        """Forget what waits, and take no more."""
-        self._waiting.clear()
-        self.pending = 0
-        self._close()
-
-    def fileno(self) -> int:
-        """It has none of its own."""
-        return -1
-
-    def _close(self) -> None:
-        self.closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._wake()
-
-    def _go_on(self) -> None:
-        self._timer = None
-        self._refilled()
-        while self._waiting and self._allowance > 0:
-            train = self._waiting.popleft()
-            self._send(train)
-            self._allowance -= len(train.data)
-            self.pending -= len(train.data)
-        if self._waiting:
-            self._timer = self._loop.call_later(_SLICE, self._go_on)
-        elif self._callbacks:
-            self._wake()
-
-    def _refilled(self) -> int:
-        now = self._now()
-        gained = (now - self._filled_at) * limits.UDP_PLAY_RATE // NS_PER_S
-        self._allowance = min(limits.UDP_PLAY_BURST, self._allowance + gained)
-        self._filled_at = now
-        return self._allowance
-
-    def _send(self, train: _Train) -> None:
-        destination = self._destinations.get(train.channel)
-        if destination is not None:
-            (destination.pair or self._pair).send_train(train, destination)
-
-    def _wake(self) -> None:
-        callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            self._loop.call_soon(callback)
-
-
-def _cut(data: bytes) -> list[_Train]:
-    """The frames of each channel in order, those of one size together (the last of a train may be smaller)."""
-    by_channel: dict[int, list[bytes]] = {}
-    at, end = 0, len(data)
-    while at + 4 <= end:
-        stop = at + 4 + (data[at + 2] << 8 | data[at + 3])
-        by_channel.setdefault(data[at + 1], []).append(data[at + 4 : stop])
-        at = stop
-    trains: list[_Train] = []
-    # Odd channels are reports, which tell when the packets behind them are to be played.
-    for channel in sorted(by_channel, key=lambda number: (number + 1) % 2):
-        group: list[bytes] = []
-        for packet in by_channel[channel]:
-            if group and (
-                len(packet) > len(group[0]) or len(group[-1]) < len(group[0]) or len(group) == limits.UDP_TRAIN
-            ):
-                trains.append(_train(channel, group))
-                group = []
-            group.append(packet)
-        trains.append(_train(channel, group))
-    return trains
-
-
-def _train(channel: int, packets: list[bytes]) -> _Train:
-    bounds: list[tuple[int, int]] = []
-    at = 0
-    for packet in packets:
-        bounds.append((at, at + len(packet)))
-        at += len(packet)
-    size = struct.pack("=H", len(packets[0]))
-    return _Train(channel, memoryview(b"".join(packets)), tuple(bounds), ((socket.IPPROTO_UDP, UDP_SEGMENT, size),))
 
 
 def _from(local: str, bound: str) -> bytes:

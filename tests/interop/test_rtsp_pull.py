@@ -13,7 +13,7 @@ from arcly_actors.egress.rtsp_push import PushTo, RtspPush
 from arcly_actors.ingest.rtsp_pull import By, PullFrom, RtspPull
 from arcly_actors.protocols.rtsp.address import RtspUrl
 from arcly_actors.runtime import exit_error
-from arcly_actors.transport.rtp_ports import UdpOutlet
+from arcly_actors.transport.udp_outlet import UdpOutlet
 from tests.interop.conftest import ClipFile
 from tests.interop.test_rtsp import check_played, has_heard, plays
 from tests.support.live import Live, live

@@ -11,7 +11,8 @@ from arcly_actors.errors import AddressUnavailable
 from arcly_actors.runtime import System
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.listener import WhereBound
-from arcly_actors.transport.rtp_ports import Datagram, Destination, PortPair, RtpPorts, UdpOutlet
+from arcly_actors.transport.rtp_ports import Datagram, Destination, PortPair, RtpPorts
+from arcly_actors.transport.udp_outlet import UdpOutlet
 from tests.support.waiting import until
 
 HERE = "127.0.0.1"

@@ -10,9 +10,9 @@ from arcly_actors.protocols.outputs import WakeAt
 from arcly_actors.protocols.rtsp import status
 from arcly_actors.protocols.rtsp import transport as transports
 from arcly_actors.protocols.rtsp.access import Access, Action
-from arcly_actors.protocols.rtsp.address import Location, control_within, locate, track_number
+from arcly_actors.protocols.rtsp.address import Location, locate, track_number
 from arcly_actors.protocols.rtsp.auth import Gatekeeper
-from arcly_actors.protocols.rtsp.description import Description, parse
+from arcly_actors.protocols.rtsp.description import parse
 from arcly_actors.protocols.rtsp.engine import RtspEngine
 from arcly_actors.protocols.rtsp.events import (
     Accept,
@@ -29,12 +29,12 @@ from arcly_actors.protocols.rtsp.events import (
     ServerEvent,
     SignOfLife,
     Stopped,
-    TrackSetUp,
 )
 from arcly_actors.protocols.rtsp.limits import RtspLimits
 from arcly_actors.protocols.rtsp.message import VERSION, Fields, Request, Response, write_response
+from arcly_actors.protocols.rtsp.served import ServedStream
 from arcly_actors.protocols.rtsp.states import SESSION, Move, State
-from arcly_actors.protocols.rtsp.transport import Lower, Pair, Transport
+from arcly_actors.protocols.rtsp.transport import Lower, Pair
 from arcly_actors.version import VERSION as OWN_VERSION
 
 _SERVER = ("Server", f"arcly_actors/{OWN_VERSION}")
@@ -51,16 +51,6 @@ class ServerRules:
     basic: bool = False
 
 
-@dataclass(slots=True)
-class _Stream:
-    """What the session is about: its address, what is in it, and whether the peer brings it or wants it."""
-
-    location: Location
-    description: Description
-    record: bool
-    setups: dict[int, Transport] = field(default_factory=dict)
-
-
 class RtspServer(RtspEngine[ServerEvent]):
     """A sans-IO RTSP server connection. `seed` is entropy for the session id and the nonce: 32 random bytes."""
 
@@ -70,7 +60,7 @@ class RtspServer(RtspEngine[ServerEvent]):
         self._session_id = hashlib.sha256(b"session" + seed).hexdigest()[:16]
         access = self._rules.access
         self._gate = Gatekeeper(access.passwords, seed, basic=self._rules.basic)
-        self._stream: _Stream | None = None
+        self._stream: ServedStream | None = None
         self._pending: tuple[Request, Location] | None = None
         self._user = ""
         self._unauthorised = 0
@@ -100,7 +90,7 @@ class RtspServer(RtspEngine[ServerEvent]):
     def _described(self, answer: AnswerDescribe) -> None:
         request, location = self._decision("DESCRIBE", "SETUP")
         if self.state is State.INIT and (self._stream is None or not self._stream.record):
-            self._stream = _Stream(location, answer.description, record=False)
+            self._stream = ServedStream(location, answer.description, record=False)
         if request.method == "SETUP":
             self._dispatch(RtspServer._set_up, request)
         else:
@@ -283,7 +273,7 @@ class RtspServer(RtspEngine[ServerEvent]):
             named = ", ".join(medium.name or medium.kind for medium in description.media)
             self._refuse(request, status.UNSUPPORTED_MEDIA, f"nothing of {named} can be carried")
             return
-        self._stream = _Stream(location, description, record=True)
+        self._stream = ServedStream(location, description, record=True)
         agent = request.fields.get("User-Agent")[:128]
         event = AnnounceRequested(location.path, location.parameters, description, agent, self._user)
         self._ask(request, location, event)
@@ -298,11 +288,11 @@ class RtspServer(RtspEngine[ServerEvent]):
             found = track_number(location.target)
             self._ask_to_describe(request, locate(found[0]) if found else location)
             return
-        medium = self._medium(stream, location)
+        medium = stream.medium_at(location.target)
         if medium is None:
             self._refuse(request, status.NOT_FOUND, "no such track")
             return
-        chosen = self._choose(stream, medium, transports.parse(request.fields.get("Transport")))
+        chosen = stream.choose(medium, transports.parse(request.fields.get("Transport")), self._rules.udp_ports)
         if chosen is None:
             self._refuse(request, status.UNSUPPORTED_TRANSPORT, "")
             return
@@ -310,45 +300,6 @@ class RtspServer(RtspEngine[ServerEvent]):
         self._claim_channels(medium, chosen)
         self._move(Move.SET_UP)
         self._answer(request, status.OK, [("Transport", str(chosen))])
-
-    def _medium(self, stream: _Stream, location: Location) -> int | None:
-        """Which medium a SETUP is about: by its control attribute, by a number at the end, or the next in order."""
-        control = control_within(location.target, stream.location.target)
-        media = stream.description.media
-        for medium in media:
-            ours = medium.control.partition("://")[2].partition("/")[2] if "://" in medium.control else medium.control
-            if ours and (control == ours.strip("/") or location.target.strip("/") == ours.strip("/")):
-                return medium.index
-        if control is None and not stream.record:
-            return None
-        number = track_number(location.target) if control else None
-        if number is not None:
-            return number[1] if number[1] < len(media) else None
-        free = [medium.index for medium in media if medium.index not in stream.setups]
-        return free[0] if free else None
-
-    def _choose(self, stream: _Stream, medium: int, offers: tuple[Transport, ...]) -> Transport | None:
-        """The first transport that is ours, too; all tracks of a session go the same way."""
-        others = {chosen.lower for index, chosen in stream.setups.items() if index != medium}
-        for offer in offers:
-            if not offer.usable or (others and offer.lower not in others):
-                continue
-            if offer.lower is Lower.TCP:
-                channels = self._free_channels(medium, offer.channels)
-                return Transport(Lower.TCP, channels=channels, record=stream.record)
-            if self._rules.udp_ports is not None and offer.client_ports is not None:
-                ports = self._rules.udp_ports
-                return Transport(
-                    Lower.UDP, client_ports=offer.client_ports, server_ports=ports, ssrc=None, record=stream.record
-                )
-        return None
-
-    def _free_channels(self, medium: int, wanted: Pair | None) -> Pair:
-        taken = {channel for channel, where in self._channels.items() if where[0] != medium}
-        if wanted is not None and wanted[0] != wanted[1] and not taken.intersection(wanted):
-            return wanted
-        first = next(first for first in range(0, 256, 2) if not taken.intersection((first, first + 1)))
-        return first, first + 1
 
     def _play(self, request: Request, location: Location) -> None:
         stream = self._stream
@@ -358,7 +309,7 @@ class RtspServer(RtspEngine[ServerEvent]):
             self._answer(request, status.OK, [("Range", "npt=now-")])  # a live stream is where it is
         else:
             where = stream.location
-            self._ask(request, location, PlayRequested(where.path, where.parameters, self._setups(stream)))
+            self._ask(request, location, PlayRequested(where.path, where.parameters, stream.track_setups()))
 
     def _record(self, request: Request, _location: Location) -> None:
         stream = self._stream
@@ -368,7 +319,7 @@ class RtspServer(RtspEngine[ServerEvent]):
         self._move(Move.RECORD)
         self._watch()
         self._answer(request, status.OK)
-        self._emit(RecordStarted(self._setups(stream)))
+        self._emit(RecordStarted(stream.track_setups()))
 
     def _pause(self, request: Request, _location: Location) -> None:
         if Move.PAUSE not in SESSION[self.state]:
@@ -385,10 +336,6 @@ class RtspServer(RtspEngine[ServerEvent]):
         self._move(Move.TEAR_DOWN)
         self._watch()
         self._answer(request, status.OK)
-
-    @staticmethod
-    def _setups(stream: _Stream) -> tuple[TrackSetUp, ...]:
-        return tuple(TrackSetUp(medium, transport) for medium, transport in sorted(stream.setups.items()))
 
     # -- answers
 
