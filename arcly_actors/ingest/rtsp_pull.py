@@ -18,6 +18,9 @@ from arcly_actors.bus.messages import Ref
 from arcly_actors.errors import ArclyError
 from arcly_actors.ingest.publisher import KeyframeNeeded, PublishAccepted, Publishing, PublishLost
 from arcly_actors.ingest.rtsp import ReportsDue, RtspPublisher
+from arcly_actors.protocols.rtp import packet, rtcp
+from arcly_actors.protocols.rtp.packet import RtpPacket
+from arcly_actors.protocols.rtp.reporting import ReceiverReport
 from arcly_actors.protocols.rtsp.address import RtspUrl
 from arcly_actors.protocols.rtsp.client import (
     Described,
@@ -39,6 +42,9 @@ from arcly_actors.transport.connection import Attach, Command, Connection, Conne
 from arcly_actors.transport.dial import client_context, dial
 from arcly_actors.transport.rtp_ports import Datagram, Destination, PortPair
 from arcly_actors.transport.wire import Wire
+
+_OPENINGS = (packet.build(RtpPacket(0, 0, 0, 0, b"")), rtcp.build(ReceiverReport(0)))
+"""Sent to the source's ports first, so that a router before us lets its packets in."""
 
 
 class By(StrEnum):
@@ -240,9 +246,12 @@ class RtspPull(LoopActor):
             ports = setup.transport.server_ports or (0, 0)
             host = attempt.wire.peer.host
             pair.register(setup.transport.source or host, ports, setup.medium, self._take(attempt.number))
-            path = pair.path(host, ports[1], attempt.wire.local.host) if ports[1] else None
-            if path is not None:
-                attempt.reports_to[setup.medium] = Destination(path, rtcp=True)
+            for port, opening, is_rtcp in zip(ports, _OPENINGS, (False, True), strict=True):
+                path = pair.path(host, port, attempt.wire.local.host) if port else None
+                if path is not None:
+                    pair.send(opening, Destination(path, is_rtcp))
+                    if is_rtcp:
+                        attempt.reports_to[setup.medium] = Destination(path, is_rtcp)
 
     def _take(self, number: int) -> Callable[[list[Datagram]], None]:
         def take(datagrams: list[Datagram]) -> None:
@@ -294,10 +303,10 @@ class RtspPull(LoopActor):
         """Tell the source how it is received."""
         if not self._attempt.reports_to:
             self._command(SendPackets(due.packets))
-        for packet in due.packets:
-            destination = self._attempt.reports_to.get(packet.medium)
+        for report in due.packets:
+            destination = self._attempt.reports_to.get(report.medium)
             if destination is not None:
-                self._attempt.pairs[packet.medium].send(packet.data, destination)
+                self._attempt.pairs[report.medium].send(report.data, destination)
 
     @receives(KeyframeNeeded)
     def noted(self, _: KeyframeNeeded) -> None:
