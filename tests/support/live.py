@@ -97,9 +97,14 @@ class Live(Noticing):
         """The running actors of these classes, or of all."""
         return [ref for ref in pykka.ActorRegistry.get_all() if not names or ref.actor_class.__name__ in names]
 
-    def crash(self, name: str, protocol: str = "") -> None:
-        """Inject a failure into the one actor of a class (serving a protocol): as if one of its tasks had raised."""
-        inboxes: list[Any] = [ref.actor_inbox for ref in self.actors(name)]
+    def crash(self, name: str, protocol: str = "", *, endpoint: str = "") -> None:
+        """Inject a failure into the one actor of a class (serving a protocol): as if one of its tasks had raised.
+
+        Of listeners there are several: `endpoint` says which.
+        """
+        others = {ref.actor_urn for key, ref in self.engine._running.listeners.items() if key != endpoint}
+        refs = [ref for ref in self.actors(name) if not endpoint or ref.actor_urn not in others]
+        inboxes: list[Any] = [ref.actor_inbox for ref in refs]
         (inbox,) = (inbox for inbox in inboxes if not protocol or inbox.actor._viewing.protocol == protocol)
         inbox.urgent(Crash(Injected(name)))
 
