@@ -464,6 +464,10 @@ over sends none of the old one."""
 RTSP_DESCRIBE_PATIENCE = 5 * NS_PER_S
 """How long a DESCRIBE waits for the tracks of a publisher that has just begun; its client waits for ten and more."""
 
+RTSP_FAREWELL = 1 * NS_PER_S
+"""How long the connection of a UDP player outlives the BYE, which comes by another way and may be lost: a player that
+hears of the connection's end first takes it for a failure."""
+
 RTSP_REORDER = 32
 """Pictures that may be out of order between decoding and showing: H.264 and H.265 allow sixteen, fields count twice."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from arcly_actors import limits
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
 from arcly_actors.egress.byte_subscriber import NotSeated, Seated, ViewEnded
@@ -43,6 +44,14 @@ class _Described:
 
     key: StreamKey
     tracks: tuple[Track, ...] | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Farewell:
+    """The BYE to a UDP player was sent a while ago."""
+
+    view: RtspView
+    ended: ViewEnded
 
 
 @dataclass(slots=True)
@@ -296,7 +305,17 @@ class RtspSession(LoopActor):
         view = self._view
         if view is not None and view.subscriber.is_of(ended.subscriber):
             view.finish(ended)
-            self._end_play(ended.refusal, ended.detail)
+            if view.over_udp and ended.refusal is None:
+                self.after(limits.RTSP_FAREWELL, _Farewell(view, ended))
+            else:
+                self._end_play(ended.refusal, ended.detail)
+
+    @receives(_Farewell)
+    def farewell(self, farewell: _Farewell) -> None:
+        """The player has had its time to leave by itself."""
+        if self._view is farewell.view:
+            farewell.view.finish(farewell.ended)
+            self._end_play(None, farewell.ended.detail)
 
     def _end_play(self, refusal: Refusal | None, detail: str) -> None:
         view, self._view = self._view, None

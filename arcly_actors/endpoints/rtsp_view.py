@@ -85,10 +85,8 @@ class RtspView:
             self.subscriber.report_loss(max(losses))
 
     def finish(self, ended: ViewEnded) -> None:
-        """Send the last word, behind everything else."""
+        """Send the last word, behind everything else; over UDP it may be sent again."""
         self._outlet.write(ended.ending)
-        if isinstance(self._outlet, UdpOutlet):
-            self._outlet.end()
 
     def stop(self) -> None:
         """Send nothing more."""
