@@ -243,4 +243,4 @@ class Directory(LoopActor):
             if one.create and not those_who_create:
                 entry.waiting.append(one)
             else:
-                one.future.set_exception((Refused, refused, None))
+                one.future.fail(refused)

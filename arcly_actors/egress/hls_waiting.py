@@ -53,4 +53,4 @@ class Waiting:
 
 
 def _refuse(future: "LoopFuture[Resource]", refused: Refused) -> None:
-    future.set_exception((Refused, Refused(refused.refusal, refused.detail), None))
+    future.fail(Refused(refused.refusal, refused.detail))

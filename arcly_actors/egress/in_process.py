@@ -102,7 +102,7 @@ class FrameSubscriber(LoopActor):
         elif self._first.settled:
             self._reader.finish()
         else:
-            self._first.set_exception((Refused, outcome, None))
+            self._first.fail(outcome)
 
     @receives(SeatLagged)
     def lagged(self, lagged: SeatLagged) -> None:

@@ -102,7 +102,7 @@ class Player:
         if self.linked is not None:
             self.linked[0].close(reason)
         if not self.answered.settled:
-            self.answered.set_exception((Refused, Refused(Refusal.FAILED, reason), None))
+            self.answered.fail(Refused(Refusal.FAILED, reason))
         self.over()
 
 
@@ -214,7 +214,7 @@ class WhepSession(LoopActor):
     def declined(self, declined: _Declined) -> None:
         """No seat, or no answer."""
         if not self._player.answered.settled:
-            self._player.answered.set_exception((type(declined.error), declined.error, None))
+            self._player.answered.fail(declined.error)
         self.stop_self(str(declined.error))
 
     @receives(_NoTracks)
@@ -309,7 +309,7 @@ class WhepSession(LoopActor):
     @receives(TransportClosed)
     def closed(self, closed: TransportClosed) -> None:
         """The viewer is gone."""
-        if self._player.linked is not None:  # else it was closed since the offer cannot be answered, and why comes next
+        if self._player.linked is not None:  # else the offer cannot be answered, and why comes next
             self.stop_self(closed.detail)
 
     @receives(_Report)

@@ -98,7 +98,7 @@ class FlvSession(LoopActor):
     def not_seated(self, answer: NotSeated) -> None:
         """Let the route say no."""
         if not self._seated.settled:
-            self._seated.set_exception((Refused, Refused(answer.refusal, answer.detail), None))
+            self._seated.fail(Refused(answer.refusal, answer.detail))
         self.stop_self(answer.detail)
 
     @receives(_Serve)

@@ -73,7 +73,7 @@ class _Owner(LoopActor):
         """Whoever still waits for its slot waits in vain."""
         if not self._granted.settled:
             refused = Refused(Refusal.FAILED, f"the publisher failed: {exited.error or exited.reason}")
-            self._granted.set_exception((Refused, refused, None))
+            self._granted.fail(refused)
 
     @receives(_Outcome)
     def outcome(self, _: _Outcome) -> LoopFuture[None]:
@@ -89,7 +89,7 @@ class _Owner(LoopActor):
     def lost(self, lost: PublishLost) -> None:
         """Refused, or lost later."""
         if not self._granted.settled:
-            self._granted.set_exception((Refused, Refused(lost.refusal, lost.detail), None))
+            self._granted.fail(Refused(lost.refusal, lost.detail))
 
     @receives(KeyframeNeeded)
     def keyframe_needed(self, needed: KeyframeNeeded) -> None:

@@ -56,7 +56,7 @@ class Contribution:
         if self.linked is not None:
             self.linked[0].close(reason)
         if not self.answered.settled:
-            self.answered.set_exception((Refused, Refused(Refusal.FAILED, reason), None))
+            self.answered.fail(Refused(Refusal.FAILED, reason))
         self.over()
 
 
@@ -180,7 +180,7 @@ class WhipPublisher(Publisher):
 
     def _decline(self, error: ArclyError) -> None:
         if not self._contribution.answered.settled:
-            self._contribution.answered.set_exception((type(error), error, None))
+            self._contribution.answered.fail(error)
         self.stop_self(str(error))
 
     @receives(_Linked)
@@ -246,9 +246,7 @@ class WhipPublisher(Publisher):
     @receives(TransportClosed)
     def closed(self, closed: TransportClosed) -> None:
         """The sender is gone; the stream is held."""
-        if (
-            self._contribution.linked is not None
-        ):  # else it was closed since the offer cannot be answered, and why comes next
+        if self._contribution.linked is not None:  # else the offer cannot be answered, and why comes next
             self.stop_self(closed.detail)
 
     @receives(_Tick)

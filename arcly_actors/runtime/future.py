@@ -79,6 +79,10 @@ class LoopFuture(pykka.Future[T]):
             error = kind() if kind is not None else RuntimeError("no exception is being handled")
         self._settle(None, error.with_traceback(trace))
 
+    def fail(self, error: BaseException) -> None:
+        """Settle with an error that nobody has raised yet; from any thread. Raises queue.Full when settled before."""
+        self.set_exception((type(error), error, None))
+
     def set_get_hook(self, func: Callable[[float | None], T]) -> None:
         """See `pykka.Future.set_get_hook`."""
         with _LOCK:
