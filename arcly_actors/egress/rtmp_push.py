@@ -9,7 +9,7 @@ from arcly_actors.egress.flv import CARRIED, EITHER
 from arcly_actors.egress.push import PushEnded, PushFailed, PushRequest, PushStarted
 from arcly_actors.egress.push_subscriber import OtherTracks, PushSubscriber
 from arcly_actors.egress.rtmp import format_name, make_encoder, publish_opening
-from arcly_actors.errors import ArclyError, Refused
+from arcly_actors.errors import Refused
 from arcly_actors.protocols.rtmp.address import PORTS, client_address
 from arcly_actors.protocols.rtmp.client import (
     Connect,
@@ -158,8 +158,7 @@ class RtmpPush(LoopActor):
     @receives(ConnectionClosed)
     def closed(self, closed: ConnectionClosed) -> None:
         """Over."""
-        error = closed.error
-        self._fail(str(error) if isinstance(error, ArclyError | OSError) and str(error) else closed.reason)
+        self._fail(closed.detail)
 
     def _command(self, command: Connect | Publish | Stop) -> None:
         if self._connection is not None:

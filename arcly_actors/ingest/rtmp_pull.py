@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from arcly_actors.bus.messages import Ref
-from arcly_actors.errors import ArclyError, PeerViolation, Refused
+from arcly_actors.errors import PeerViolation, Refused
 from arcly_actors.ingest.flv_tracks import FlvTracks, TracksLearnt
 from arcly_actors.ingest.publisher import KeyframeNeeded
 from arcly_actors.ingest.pull import PullFailed, PullFrames, PullRequest, PullTracks
@@ -115,7 +115,7 @@ class RtmpPull(LoopActor):
     @receives(ConnectionClosed)
     def closed(self, closed: ConnectionClosed) -> None:
         """Over."""
-        self._fail(_reason(closed))
+        self._fail(closed.detail)
 
     def on_stop(self) -> None:
         """Leave in an orderly way; a connection whose owner stops closes by itself."""
@@ -128,8 +128,3 @@ class RtmpPull(LoopActor):
     def _fail(self, detail: str) -> None:
         notify(self._owner, PullFailed(self._request.url.hidden_from(detail)))
         self.stop_self(detail)
-
-
-def _reason(closed: ConnectionClosed) -> str:
-    error = closed.error
-    return str(error) if isinstance(error, ArclyError | OSError) and str(error) else closed.reason

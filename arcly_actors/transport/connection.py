@@ -13,6 +13,7 @@ from typing import Any
 import pykka
 
 from arcly_actors import limits
+from arcly_actors.errors import ArclyError
 from arcly_actors.protocols.outputs import Emit, Engine, Hangup, Transmit, WakeAt
 from arcly_actors.runtime import Exited, LoopActor, System, Timer, receives
 from arcly_actors.transport.wire import Wire
@@ -45,6 +46,12 @@ class ConnectionClosed:
 
     reason: str
     error: BaseException | None = None
+
+    @property
+    def detail(self) -> str:
+        """Why, for a person: in the words of an error that has any and is not a defect of ours, else the reason."""
+        error = self.error
+        return str(error) if isinstance(error, ArclyError | OSError) and str(error) else self.reason
 
 
 @dataclass(frozen=True, slots=True)
