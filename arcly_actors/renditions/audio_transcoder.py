@@ -27,6 +27,7 @@ from arcly_actors.media import flac
 from arcly_actors.media.codec import CodecId
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.media.timebase import MICROSECOND, to_ns
+from arcly_actors.renditions import contexts
 
 _TOLERANCE_NS = 50 * NS_PER_MS
 """How far the samples may be from their timestamps: two frames of AAC, more than any jitter and less than one notices."""
@@ -179,9 +180,7 @@ def _decoder(track: Track) -> AudioCodecContext:
     name = _DECODERS.get(track.codec)
     if name is None:
         raise ConfigurationError(f"{track.codec} cannot be transcoded")
-    decoder = av.CodecContext.create(name, "r")
-    if not isinstance(decoder, AudioCodecContext):
-        raise TypeError(f"{name} is not an audio decoder in this build of FFmpeg")
+    decoder = contexts.made(AudioCodecContext, name, "r")
     adapt = _EXTRADATA.get(track.codec, bytes)
     if track.configuration:
         decoder.extradata = adapt(track.configuration)
@@ -192,9 +191,7 @@ def _decoder(track: Track) -> AudioCodecContext:
 
 
 def _opened(name: str, target: Track, sample_format: str, bit_rate: int, options: dict[str, str]) -> AudioCodecContext:
-    encoder = av.CodecContext.create(name, "w")
-    if not isinstance(encoder, AudioCodecContext):
-        raise TypeError(f"{name} is not an audio encoder in this build of FFmpeg")
+    encoder = contexts.made(AudioCodecContext, name, "w")
     encoder.sample_rate, encoder.layout, encoder.format = target.sample_rate, _LAYOUTS[target.channels], sample_format
     encoder.bit_rate, encoder.options = bit_rate, dict(options)
     encoder.time_base = Fraction(1, target.sample_rate)

@@ -19,6 +19,7 @@ from arcly_actors.media.codec import CodecId
 from arcly_actors.media.describe import describe
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.media.timebase import MICROSECOND
+from arcly_actors.renditions import contexts
 
 _TICKS = Fraction(1, 1_000_000)
 _PENDING = 64
@@ -140,9 +141,7 @@ class VideoTranscoder:
 
 
 def _decoder(track: Track) -> VideoCodecContext:
-    decoder = av.CodecContext.create("h264", "r")
-    if not isinstance(decoder, VideoCodecContext):
-        raise TypeError("h264 is not a video decoder in this build of FFmpeg")
+    decoder = contexts.made(VideoCodecContext, "h264", "r")
     if track.configuration:
         decoder.extradata = track.configuration
     decoder.thread_count = 1  # threads of FFmpeg's decoder hold back a picture each
@@ -150,9 +149,7 @@ def _decoder(track: Track) -> VideoCodecContext:
 
 
 def _encoder(shape: PictureShape) -> VideoCodecContext:
-    encoder = av.CodecContext.create("libx264", "w")
-    if not isinstance(encoder, VideoCodecContext):
-        raise TypeError("libx264 is not a video encoder in this build of FFmpeg")
+    encoder = contexts.made(VideoCodecContext, "libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = shape.width, shape.height, "yuv420p"
     encoder.time_base, encoder.framerate = _TICKS, Fraction(shape.frame_rate).limit_denominator(1001)
     encoder.bit_rate, encoder.gop_size = shape.bit_rate, limits.TRANSCODE_GOP
