@@ -169,23 +169,6 @@ class BFramesRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceConnected:
-    """A source is live. In `url`, here and in the events below, what could be a secret is masked."""
-
-    key: StreamKey
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class SourceStalled:
-    """A source sent nothing, or nothing that can be decoded; it is dialled anew."""
-
-    key: StreamKey
-    url: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class TranscodeStarted:
     """A track of a stream is being transcoded for a rendition, from this codec to that."""
 
@@ -227,6 +210,23 @@ class TranscodeFailed:
     track: int
     error: str
     resting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConnected:
+    """A source is live. In `url`, here and in the events below, what could be a secret is masked."""
+
+    key: StreamKey
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStalled:
+    """A source sent nothing, or nothing that can be decoded; it is dialled anew."""
+
+    key: StreamKey
+    url: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
