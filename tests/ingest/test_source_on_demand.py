@@ -5,20 +5,22 @@ import asyncio
 import pytest
 
 from arcly_actors import limits
-from arcly_actors.bus.events import (
-    PublishStarted,
-    SourceFailed,
-    SourceIdled,
-)
+from arcly_actors.bus.events import PublishStarted, SourceFailed, SourceIdled
 from arcly_actors.bus.messages import Subscribe
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.runtime import System
-from tests.bus.stage import KEY
-from tests.support.remotes import Site
+from tests.bus.stage import KEY, Viewer
+from tests.support.remotes import Pull, Site
 from tests.support.virtual import Probe, in_virtual_time, pass_time
 
-SHOWN = "rtsp://***@camera.example/stream?***"
+
+async def watched(site: Site) -> tuple[Viewer, Pull]:
+    """A viewer who waited for the source, and the pull that it dialled for that."""
+    viewing = asyncio.ensure_future(site.stage.view())
+    pull = await site.pull(1)
+    await pull.connect()
+    return await viewing, pull
 
 
 @in_virtual_time
@@ -41,10 +43,7 @@ async def test_a_source_on_demand_dials_at_the_first_viewer_who_waits(system: Sy
 async def test_it_hangs_up_when_nobody_watches_and_comes_back_for_the_next(system: System) -> None:
     site = Site(system)
     await site.source(on_demand=True)
-    viewing = asyncio.ensure_future(site.stage.view())
-    pull = await site.pull(1)
-    await pull.connect()
-    viewer = await viewing
+    viewer, pull = await watched(site)
     await pull.play(5)
     viewer.view.stop()
     await pull.play(round(limits.SOURCE_IDLE / NS_PER_S * 25) - 5)
@@ -65,10 +64,8 @@ async def test_it_hangs_up_when_nobody_watches_and_comes_back_for_the_next(syste
 async def test_a_viewer_who_comes_back_in_time_keeps_it_going(system: System) -> None:
     site = Site(system)
     await site.source(on_demand=True)
-    viewing = asyncio.ensure_future(site.stage.view())
-    pull = await site.pull(1)
-    await pull.connect()
-    (await viewing).view.stop()
+    viewer, pull = await watched(site)
+    viewer.view.stop()
     await pull.play(100)
     await site.stage.view()
     await pull.play(500)
@@ -79,10 +76,7 @@ async def test_a_viewer_who_comes_back_in_time_keeps_it_going(system: System) ->
 async def test_on_demand_viewers_stay_while_it_is_dialled_anew(system: System) -> None:
     site = Site(system)
     await site.source(on_demand=True)
-    viewing = asyncio.ensure_future(site.stage.view())
-    pull = await site.pull(1)
-    await pull.connect()
-    viewer = await viewing
+    viewer, pull = await watched(site)
     await pull.fail()
     for number in range(2, 8):
         await pass_time(limits.RECONNECT_CAP)

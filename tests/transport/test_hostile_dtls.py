@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcly_actors.clock import NS_PER_S
+from arcly_actors.endpoints.webrtc import LiteIce
 from arcly_actors.runtime import System, run_virtual
 from arcly_actors.transport.dtls_srtp import RtpArrived, TransportClosed, TransportConnected
-from tests.support.lite_ice import LiteIce
 from tests.support.virtual import Probe, in_virtual_time, pass_time
 from tests.support.webrtc_peer import Peer
 from tests.transport.test_webrtc_session import PACKET, Net

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from arcly_actors.endpoints.webrtc import LiteIce
 from arcly_actors.protocols.webrtc import negotiate
 from arcly_actors.protocols.webrtc.agreement import LocalParameters, Negotiation, Publish
 from arcly_actors.protocols.webrtc.candidate import host_candidates
@@ -30,7 +31,6 @@ from arcly_actors.transport.dtls_srtp import (
 )
 from arcly_actors.transport.webrtc_port import OpenSession, WebRtcPort
 from tests.support.certificates import write_certificate
-from tests.support.lite_ice import LiteIce
 from tests.support.virtual import Probe, ask
 
 pytestmark = pytest.mark.interop
