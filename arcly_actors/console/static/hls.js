@@ -6,6 +6,7 @@
 
 import { readInit, startOf } from "./mp4.js";
 import { parsePlaylist } from "./playlist.js";
+import { Stateful } from "./stateful.js";
 
 const JOIN_SEGMENTS = 3; // RFC 8216, 6.3.3: begin no nearer to the live edge than that
 const FIRST_BACKOFF_MS = 500;
@@ -18,7 +19,7 @@ const NATIVE = "application/vnd.apple.mpegurl";
 
 class Unplayable extends Error {}
 
-export class HlsPlayer extends EventTarget {
+export class HlsPlayer extends Stateful {
   #video;
   #address;
   #abort = null;
@@ -37,9 +38,6 @@ export class HlsPlayer extends EventTarget {
   #target = 2;
   #ticker = 0;
   #counts = { stalls: 0, segments: 0, discontinuities: 0, bytes: 0, seconds: 0, retries: 0 };
-
-  state = "idle";
-  detail = "";
 
   constructor(video, address) {
     super();
@@ -76,10 +74,10 @@ export class HlsPlayer extends EventTarget {
     const { signal } = this.#abort;
     this.#began = performance.now();
     this.#startup = null;
-    this.#set("connecting");
+    this._set("connecting");
     this.#video.addEventListener("waiting", () => this.#starved(), { signal });
     this.#video.addEventListener("playing", () => this.#shows(), { signal });
-    this.#video.addEventListener("ended", () => this.#over && this.#set("ended"), { signal });
+    this.#video.addEventListener("ended", () => this.#over && this._set("ended"), { signal });
     this.#ticker = setInterval(() => this.#follow(), 250);
     this.#run(signal);
   }
@@ -90,25 +88,18 @@ export class HlsPlayer extends EventTarget {
     this.#over = false;
     this.#media = null;
     this.#detach();
-    this.#set("idle");
-  }
-
-  #set(state, detail = "") {
-    if (state === this.state && detail === this.detail) return;
-    this.state = state;
-    this.detail = detail;
-    this.dispatchEvent(new Event("state"));
+    this._set("idle");
   }
 
   #shows() {
     this.#startup ??= performance.now() - this.#began;
-    this.#set("playing");
+    this._set("playing");
   }
 
   #starved() {
     if (this.state !== "playing" || this.#video.seeking) return;
     this.#counts.stalls++;
-    this.#set("waiting", "no new media yet");
+    this._set("waiting", "no new media yet");
   }
 
   async #run(signal) {
@@ -125,7 +116,7 @@ export class HlsPlayer extends EventTarget {
         backoff = FIRST_BACKOFF_MS;
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof Unplayable) return this.#set("unplayable", error.message);
+        if (error instanceof Unplayable) return this._set("unplayable", error.message);
         this.#failed(error);
         pause = backoff;
         backoff = Math.min(backoff * 2, MAX_BACKOFF_MS);
@@ -138,7 +129,7 @@ export class HlsPlayer extends EventTarget {
     this.#counts.retries++;
     this.#media = null; // the master playlist may name another by now
     if (this.#video.error) this.#detach(); // and join anew
-    if (this.#ahead() < 0.1) this.#set("waiting", error.message);
+    if (this.#ahead() < 0.1) this._set("waiting", error.message);
   }
 
   // One reading of the playlist and of all that is new in it: [playlist, newest segment or undefined].
@@ -272,7 +263,7 @@ export class HlsPlayer extends EventTarget {
     if (buffered.length) this.#video.currentTime = buffered.start(0);
     this.#video.play().catch(() => {
       this.#video.muted = true; // browsers let silent video begin by itself
-      this.#video.play().catch(() => this.#set("waiting", "press play"));
+      this.#video.play().catch(() => this._set("waiting", "press play"));
     });
   }
 
@@ -280,14 +271,14 @@ export class HlsPlayer extends EventTarget {
     if (!this.#video.canPlayType(NATIVE)) throw new Unplayable(`this browser cannot play the stream: ${reason}`);
     if (this.#video.src !== this.#address) this.#video.src = this.#address;
     this.#mime = NATIVE;
-    this.#video.play().catch(() => this.#set("waiting", "press play"));
+    this.#video.play().catch(() => this._set("waiting", "press play"));
     return null;
   }
 
   #finish() {
     this.#over = true;
     if (this.#source?.readyState === "open") this.#source.endOfStream();
-    if (!this.#buffer || this.#ahead() < 0.05) this.#set("ended");
+    if (!this.#buffer || this.#ahead() < 0.05) this._set("ended");
   }
 
   #end() {

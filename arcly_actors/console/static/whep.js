@@ -6,6 +6,7 @@
 
 import { Unreachable, connected, ended } from "./connection.js";
 import { Declined, Session } from "./session.js";
+import { Stateful } from "./stateful.js";
 import { Rate, received } from "./stats.js";
 import { Backoff, pause } from "./waiting.js";
 
@@ -17,7 +18,7 @@ const ABSENT = new Set([405, 501]); // nothing takes a POST there
 
 class Unavailable extends Error {}
 
-export class WhepPlayer extends EventTarget {
+export class WhepPlayer extends Stateful {
   #video;
   #address;
   #abort = null;
@@ -31,9 +32,6 @@ export class WhepPlayer extends EventTarget {
   #derived = { bitrate: 0, latency: null };
   #startup = null;
   #shown = false;
-
-  state = "idle";
-  detail = "";
 
   constructor(video, address) {
     super();
@@ -73,7 +71,7 @@ export class WhepPlayer extends EventTarget {
     this.#abort = new AbortController();
     const { signal } = this.#abort;
     this.#shown = false;
-    this.#set("connecting");
+    this._set("connecting");
     this.#video.addEventListener("playing", () => this.#playing(), { signal });
     this.#run(signal);
   }
@@ -83,7 +81,7 @@ export class WhepPlayer extends EventTarget {
     this.#session?.end();
     this.#session = null;
     this.#video.srcObject = null;
-    this.#set("idle");
+    this._set("idle");
   }
 
   // The stream is live, says somebody who knows: do not wait any longer.
@@ -91,26 +89,19 @@ export class WhepPlayer extends EventTarget {
     this.#backoff.hurry();
   }
 
-  #set(state, detail = "") {
-    if (state === this.state && detail === this.detail) return;
-    this.state = state;
-    this.detail = detail;
-    this.dispatchEvent(new Event("state"));
-  }
-
   async #run(signal) {
-    if (!window.RTCPeerConnection) return this.#set("unavailable", "this browser has no WebRTC");
+    if (!window.RTCPeerConnection) return this._set("unavailable", "this browser has no WebRTC");
     while (!signal.aborted) {
       let after;
       try {
         await this.#watch(signal);
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof Unavailable || error instanceof Unreachable) return this.#set("unavailable", error.message);
+        if (error instanceof Unavailable || error instanceof Unreachable) return this._set("unavailable", error.message);
         this.#counts.retries++;
         after = error.retryAfter;
         const over = this.#shown && error.status === 409;
-        this.#set(over ? "ended" : "waiting", error.message);
+        this._set(over ? "ended" : "waiting", error.message);
       }
       if (!signal.aborted) await this.#backoff.wait(signal, (after ?? 0) * 1000);
     }
@@ -161,14 +152,14 @@ export class WhepPlayer extends EventTarget {
 
   #muted() {
     this.#video.muted = true; // browsers let silent video begin by itself
-    this.#video.play().catch((error) => error.name === "NotAllowedError" && this.#set("waiting", "press play"));
+    this.#video.play().catch((error) => error.name === "NotAllowedError" && this._set("waiting", "press play"));
   }
 
   #playing() {
     if (!this.#session) return;
     this.#shown = true;
     this.#backoff.reset();
-    this.#set("playing");
+    this._set("playing");
   }
 
   // Look at the connection until it is over: figures, and whether anything comes.
@@ -185,7 +176,7 @@ export class WhepPlayer extends EventTarget {
       if (shows && this.state === "waiting" && !this.#video.paused) this.#playing();
       if (!["connecting", "playing"].includes(this.state) || performance.now() - this.#heard < SILENCE_MS) continue;
       if (this.state === "playing") this.#counts.stalls++;
-      this.#set("waiting", "nothing comes at the moment");
+      this._set("waiting", "nothing comes at the moment");
     }
   }
 

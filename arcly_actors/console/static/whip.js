@@ -6,6 +6,7 @@
 import { Closed, connected, ended } from "./connection.js";
 import { encodings, preferred } from "./encoding.js";
 import { Declined, Session } from "./session.js";
+import { Stateful } from "./stateful.js";
 import { Rate, sent } from "./stats.js";
 import { Backoff, pause } from "./waiting.js";
 
@@ -30,7 +31,7 @@ function plain(error) {
   return WORDS[error.status] ?? `The server says: ${error.message}.`;
 }
 
-export class WhipPublisher extends EventTarget {
+export class WhipPublisher extends Stateful {
   #key;
   #address;
   #abort = null;
@@ -38,9 +39,6 @@ export class WhipPublisher extends EventTarget {
   #now = sent(new Map());
   #bitrate = 0;
   #counts = { sessions: 0, retries: 0 };
-
-  state = "idle";
-  detail = "";
 
   // `key` names the stream as the server's list does; `address` is its WHIP endpoint.
   constructor(key, address) {
@@ -70,22 +68,15 @@ export class WhipPublisher extends EventTarget {
     this.#abort?.abort();
     this.#session?.end();
     this.#session = null;
-    this.#set("idle");
-  }
-
-  #set(state, detail = "") {
-    if (state === this.state && detail === this.detail) return;
-    this.state = state;
-    this.detail = detail;
-    this.dispatchEvent(new Event("state"));
+    this._set("idle");
   }
 
   async #run(stream, settings, signal) {
-    if (!window.RTCPeerConnection) return this.#set("failed", "This browser has no WebRTC.");
+    if (!window.RTCPeerConnection) return this._set("failed", "This browser has no WebRTC.");
     const backoff = new Backoff(FIRST_BACKOFF_MS, MAX_BACKOFF_MS);
     let published = false;
     while (!signal.aborted) {
-      this.#set("connecting", this.detail);
+      this._set("connecting", this.detail);
       try {
         await this.#publish(stream, settings, signal, () => {
           published = true;
@@ -95,7 +86,7 @@ export class WhipPublisher extends EventTarget {
         if (signal.aborted) return;
         if (await this.#final(error, published, signal)) return;
         this.#counts.retries++;
-        this.#set("waiting", `${plain(error)} Trying again…`);
+        this._set("waiting", `${plain(error)} Trying again…`);
         await backoff.wait(signal, (error.retryAfter ?? 0) * 1000);
       }
     }
@@ -106,7 +97,7 @@ export class WhipPublisher extends EventTarget {
     const busy = error instanceof Declined && error.status === 409 && published; // by what is left of our own session
     const refused = error instanceof Declined && error.status < 500 && !busy;
     const taken = error instanceof Closed && (await this.#taken(signal));
-    if (refused || taken) this.#set("failed", taken ? "Somebody else publishes this stream now." : plain(error));
+    if (refused || taken) this._set("failed", taken ? "Somebody else publishes this stream now." : plain(error));
     return refused || taken || signal.aborted;
   }
 
@@ -132,7 +123,7 @@ export class WhipPublisher extends EventTarget {
       await connected(connection, own);
       this.#counts.sessions++;
       began();
-      this.#set("publishing");
+      this._set("publishing");
       this.#sample(connection, own);
       await ended(session, own);
     } finally {
