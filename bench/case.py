@@ -5,7 +5,7 @@ Server, publisher and load client are three processes; the server has one core t
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -82,10 +82,18 @@ def measure_server(case: Case, bench: Bench) -> Measurement:
     """Run the case against the server."""
     port = free_port()
     text = topology(port, case.viewers, case.flush_ms)
-    with running_server(text, port, bench) as server, start_publisher(bench, port) as publisher:
+    with running_server(text, port, bench) as server:
+        return with_publisher(bench, port, lambda: _watch(case, bench, server, port))
+
+
+def with_publisher(bench: Bench, port: int, measure: Callable[[], Measurement]) -> Measurement:
+    """Measure while a publisher sends to `port` over RTMP, and how late its own frames were."""
+    module: list[str | Path] = [sys.executable, "-m", "bench.publisher"]
+    command = [*module, bench.clip, "127.0.0.1", str(port), APPLICATION, NAME]
+    with Child(command, bench.other_cores) as publisher:
         publisher.wait_event("publishing", 15)
         time.sleep(GOP_SECONDS * 1.5)  # a whole GOP in the cache before anybody joins
-        measurement = _watch(case, bench, server, port)
+        measurement = measure()
         publisher.terminate()
         measurement.publisher_late_p95_ms = publisher.wait_event("stopped", 5)["late_p95_ms"]
     return measurement
@@ -100,12 +108,6 @@ def measure_floor(case: Case, flush_ms: float, bench: Bench) -> Measurement | No
         port = floor.wait_event("listening", 5)["port"]
         time.sleep(GOP_SECONDS * 0.5)
         return _watch(case, bench, floor, port)
-
-
-def start_publisher(bench: Bench, port: int) -> Child:
-    """Its process; it says "publishing" when it does."""
-    module = [sys.executable, "-m", "bench.publisher"]
-    return Child([*module, bench.clip, "127.0.0.1", str(port), APPLICATION, NAME], bench.other_cores)
 
 
 def _watch(case: Case, bench: Bench, server: Child, port: int) -> Measurement:

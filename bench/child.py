@@ -13,6 +13,11 @@ from typing import Any, Self
 Cores = frozenset[int]
 
 
+def say(**line: object) -> None:
+    """In the child: what happens, as its parent's `Child` reads it."""
+    print(json.dumps(line), flush=True)
+
+
 @contextmanager
 def on_cores(cores: Cores) -> Iterator[None]:
     """Run the block on these cores; children started in it stay there."""

@@ -5,7 +5,6 @@ one with how late it was.
 """
 
 import gc
-import json
 import signal
 import sys
 import time
@@ -13,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from types import FrameType
 
+from bench.child import say
 from bench.clip import SECONDS, load
 from bench.histogram import Histogram
 from bench.wire import prepare, publish
@@ -36,7 +36,7 @@ def main(clip: str, host: str, port: str, application: str, name: str) -> None:
     gc.freeze()
     late = Histogram()
     start, index = time.monotonic_ns(), 0
-    _say(event="publishing")
+    say(event="publishing")
     try:
         for loop in count():
             for frame in frames:
@@ -48,11 +48,7 @@ def main(clip: str, host: str, port: str, application: str, name: str) -> None:
                 connection.sendall(frame.ready(at_ms, index, now))
                 index += frame.stamped
     except Stopped:
-        _say(event="stopped", frames=index, late_p95_ms=late.quantile_ms(0.95), late_max_ms=late.quantile_ms(1))
-
-
-def _say(**line: object) -> None:
-    print(json.dumps(line), flush=True)
+        say(event="stopped", frames=index, late_p95_ms=late.quantile_ms(0.95), late_max_ms=late.quantile_ms(1))
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -1,10 +1,10 @@
 """The RTMP benchmark's table, and whether its targets are met."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.case import Case, Measurement
-from bench.tables import Verdict, at_most, markdown, milliseconds
+from bench.tables import Column, Verdict, at_most, columns, milliseconds
 
 CPU_TARGETS = {350: 0.10, 100: 0.13, 40: 0.26}
 """Latency class (p95 in ms) to CPU in ms per viewer-second."""
@@ -26,7 +26,7 @@ class Row:
     floor_flush_ms: float
 
 
-_COLUMNS: Sequence[tuple[str, Callable[[Row], str]]] = (
+_COLUMNS: Sequence[Column[Row]] = (
     ("viewers", lambda row: str(row.case.viewers)),
     ("class", lambda row: row.case.label),
     ("flush ms", lambda row: "default" if row.case.flush_ms is None else f"{row.case.flush_ms:g}"),
@@ -50,7 +50,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[Row], str]]] = (
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table."""
-    return markdown([[title for title, _ in _COLUMNS], *([cell(row) for _, cell in _COLUMNS] for row in rows)])
+    return columns(_COLUMNS, rows)
 
 
 def verdicts(rows: Sequence[Row]) -> list[Verdict]:

@@ -1,7 +1,12 @@
 """What the reports of all benchmarks are made of: Markdown tables and verdicts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+Row = TypeVar("Row")
+Column: TypeAlias = tuple[str, Callable[[Row], str]]
+"""A column's title, and its cell in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,11 @@ def at_most(what: str, measured: float | None, bound: float, unit: str) -> Verdi
 def milliseconds(*values: float | None) -> str:
     """As a cell of a table."""
     return " / ".join("–" if value is None else f"{value:.1f}" for value in values)
+
+
+def columns(which: Sequence[Column[Row]], rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table."""
+    return markdown([[title for title, _ in which], *([cell(row) for _, cell in which] for row in rows)])
 
 
 def markdown(cells: Sequence[Sequence[str]]) -> str:

@@ -3,8 +3,6 @@
 It costs far more than the C one and shares the machine with the server, so it is good for some dozens of viewers.
 """
 
-import json
-import resource
 import selectors
 import socket
 import struct
@@ -13,6 +11,7 @@ import time
 from pathlib import Path
 
 from bench.checker import FAULTS, Checker, Reference
+from bench.child import say
 from bench.chunks import ChunkReader, Message
 from bench.clip import AUDIO, VIDEO, load
 from bench.histogram import Histogram
@@ -189,24 +188,15 @@ def main(arguments: list[str]) -> None:
     crowd = Crowd(int(count), join, (host, int(port)), (application, name), Path(clip))
     crowd.serve(time.monotonic_ns() + join + _PATIENCE_NS, for_playing=True)
     crowd.serve(time.monotonic_ns() + settle)
-    _say({"event": "steady"})
-    cpu, began = _own_cpu(), time.monotonic_ns()
+    say(event="steady")
+    cpu, began = time.process_time(), time.monotonic_ns()
     crowd.tally.measuring = True
     crowd.serve(began + steady)
     crowd.tally.measuring = False
-    cpu, seconds = _own_cpu() - cpu, (time.monotonic_ns() - began) / 1e9
-    _say({"event": "end"})
+    cpu, seconds = time.process_time() - cpu, (time.monotonic_ns() - began) / 1e9
+    say(event="end")
     crowd.serve(time.monotonic_ns() + 250_000_000)  # keeps reading while the server's CPU is read
-    _say(crowd.result(seconds, cpu))
-
-
-def _own_cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _say(line: dict[str, object]) -> None:
-    print(json.dumps(line), flush=True)
+    say(**crowd.result(seconds, cpu))
 
 
 if __name__ == "__main__":

@@ -27,15 +27,22 @@ static inline int64_t monotonic_ns(void) {
 
 static inline void die(const char *what) { perror(what); exit(2); }
 
-static inline Clip clip_load(const char *path) {
+/* A whole file, which begins with these four letters; it stays in memory. */
+static inline const uint8_t *file_load(const char *path, const char *letters, long *size) {
     FILE *file = fopen(path, "rb");
     if (!file) die(path);
     fseek(file, 0, SEEK_END);
-    long size = ftell(file);
+    *size = ftell(file);
     rewind(file);
-    uint8_t *data = malloc((size_t)size);
-    if (!data || fread(data, 1, (size_t)size, file) != (size_t)size || memcmp(data, "ACLP", 4)) die("clip");
+    uint8_t *data = malloc((size_t)*size);
+    if (!data || fread(data, 1, (size_t)*size, file) != (size_t)*size || memcmp(data, letters, 4)) die(path);
     fclose(file);
+    return data;
+}
+
+static inline Clip clip_load(const char *path) {
+    long size;
+    const uint8_t *data = file_load(path, "ACLP", &size);
     size_t most = (size_t)size / 12;
     Clip clip = {.all = malloc(most * sizeof(Message *)), .video = malloc(most * sizeof(Message)),
                  .audio = malloc(most * sizeof(Message))};

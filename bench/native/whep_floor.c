@@ -27,14 +27,8 @@ static int64_t start, made;                                /* frames made since 
 static uint32_t sequence[2], videos;       /* packets numbered so far, of sound and of pictures */
 
 static void load(const char *path) {
-    FILE *file = fopen(path, "rb");
-    if (!file) die(path);
-    fseek(file, 0, SEEK_END);
-    long size = ftell(file);
-    rewind(file);
-    uint8_t *data = malloc((size_t)size);
-    if (!data || fread(data, 1, (size_t)size, file) != (size_t)size || memcmp(data, "AWHP", 4)) die("packets");
-    fclose(file);
+    long size;
+    const uint8_t *data = file_load(path, "AWHP", &size);
     frames = calloc((size_t)size / 20, sizeof *frames);
     for (const uint8_t *p = data + 4; p < data + size;) {
         Frame *f = &frames[framed++];

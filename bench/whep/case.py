@@ -1,11 +1,10 @@
 """One case: so many WebRTC viewers of one clip, against the server or against the floor."""
 
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.case import GOP_SECONDS, JOIN_SECONDS, SETTLE_SECONDS, Bench, Measurement, start_publisher, watch
+from bench.case import JOIN_SECONDS, SETTLE_SECONDS, Bench, Measurement, watch, with_publisher
 from bench.child import Child
 from bench.native_tools import native
 from bench.server import APPLICATION, NAME, free_port, running_server, webrtc_topology
@@ -26,13 +25,9 @@ def measure_server(case: WhepCase, bench: Bench) -> Measurement:
     """Run the case against the server, with a publisher over RTMP."""
     rtmp, http = free_port(), free_port()
     text = webrtc_topology(rtmp, http, case.viewers)
-    with running_server(text, http, bench) as server, start_publisher(bench, rtmp) as publisher:
-        publisher.wait_event("publishing", 15)
-        time.sleep(GOP_SECONDS * 1.5)  # a whole GOP in the cache before anybody joins
-        measurement = _watch(case, bench, server, f"http://127.0.0.1:{http}/{APPLICATION}/{NAME}/whep")
-        publisher.terminate()
-        measurement.publisher_late_p95_ms = publisher.wait_event("stopped", 5)["late_p95_ms"]
-    return measurement
+    url = f"http://127.0.0.1:{http}/{APPLICATION}/{NAME}/whep"
+    with running_server(text, http, bench) as server:
+        return with_publisher(bench, rtmp, lambda: _watch(case, bench, server, url))
 
 
 def measure_floor(case: WhepCase, bench: Bench) -> Measurement | None:

@@ -1,10 +1,10 @@
 """The WHEP benchmark's table, and whether its targets are met."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.case import Measurement
-from bench.tables import Verdict, at_most, markdown, milliseconds
+from bench.tables import Column, Verdict, at_most, columns, milliseconds
 from bench.whep.case import WhepCase
 
 CPU_TARGETS = {2600: 1.3, 600: 0.8}
@@ -23,7 +23,7 @@ class Row:
     floor: Measurement | None
 
 
-_COLUMNS: Sequence[tuple[str, Callable[[Row], str]]] = (
+_COLUMNS: Sequence[Column[Row]] = (
     ("viewers", lambda row: str(row.case.viewers)),
     ("video kb/s", lambda row: str(row.case.kilobits)),
     ("SRTP", lambda row: {"gcm": "AES-GCM", "cm": "AES-CM"}[row.case.profiles]),
@@ -45,7 +45,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[Row], str]]] = (
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table."""
-    return markdown([[title for title, _ in _COLUMNS], *([cell(row) for _, cell in _COLUMNS] for row in rows)])
+    return columns(_COLUMNS, rows)
 
 
 def verdicts(rows: Sequence[Row]) -> list[Verdict]:

@@ -8,8 +8,6 @@ Prints a line of JSON per event: steady, end (between the two the server's CPU i
 
 import asyncio
 import gc
-import json
-import resource
 import sys
 import time
 from contextlib import suppress
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.checker import FAULTS, Reference
+from bench.child import say
 from bench.clip import FPS, load
 from bench.native_tools import native
 from bench.whep.crowd import NativeReader
@@ -149,28 +148,19 @@ async def main(arguments: list[str]) -> None:
         await crowd.first_pictures()
         gc.freeze()
         await asyncio.sleep(settle)
-        _say({"event": "steady"})
-        cpu, began = _own_cpu(), time.monotonic_ns()
+        say(event="steady")
+        cpu, began = time.process_time(), time.monotonic_ns()
         crowd.measure(on=True)
         await asyncio.sleep(steady)
         crowd.measure(on=False)
-        cpu, seconds = _own_cpu() - cpu, (time.monotonic_ns() - began) / 1e9
-        _say({"event": "end"})
+        cpu, seconds = time.process_time() - cpu, (time.monotonic_ns() - began) / 1e9
+        say(event="end")
         await asyncio.sleep(0.25)  # keeps reading while the server's CPU is read
-        _say(crowd.result(seconds, cpu))
+        say(**crowd.result(seconds, cpu))
     finally:
         for task in tasks:
             task.cancel()
         crowd.close()
-
-
-def _own_cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _say(line: dict[str, object]) -> None:
-    print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":
