@@ -17,7 +17,7 @@ from arcly_actors.egress.rtp_own import OwnPackets
 from arcly_actors.egress.rtp_slice import Layout, Slice
 from arcly_actors.egress.rtp_track import RtpTrack
 from arcly_actors.media.timebase import from_ns
-from arcly_actors.protocols.rtp.history import ResendGate
+from arcly_actors.protocols.rtp.resend import ResendGate
 from arcly_actors.protocols.rtp.rtx import wrap
 from arcly_actors.transport.dtls_srtp import DtlsSrtpTransport
 from arcly_actors.transport.srtp_batch import SharedPackets

@@ -6,11 +6,11 @@ from arcly_actors import limits
 from arcly_actors.errors import Malformed
 from arcly_actors.media.codec import CodecId
 from arcly_actors.media.frame import MediaFrame, Track
-from arcly_actors.protocols.rtp.history import ResendGate, RetransmissionHistory
 from arcly_actors.protocols.rtp.jitter import JitterBuffer
 from arcly_actors.protocols.rtp.packet import RtpPacket
 from arcly_actors.protocols.rtp.payload.formats import FORMATS
 from arcly_actors.protocols.rtp.payload.unit import AccessUnit, Depacketiser
+from arcly_actors.protocols.rtp.resend import ResendGate
 from arcly_actors.protocols.rtp.sequence import LATE, Continuity
 from arcly_actors.protocols.rtp.transport_cc import TransportArrivals
 
@@ -111,17 +111,6 @@ def test_a_number_behind_is_late_or_of_a_new_sender(behind: int, missing: int) -
     continuity = Continuity()
     continuity.missing(999)
     assert continuity.missing(1000 - behind) == missing
-
-
-def test_history_is_bounded_in_packets_and_time() -> None:
-    history = RetransmissionHistory()
-    for sequence in range(3 * limits.HISTORY_PACKETS):
-        history.add([b"\x80\x60" + (sequence & 0xFFFF).to_bytes(2)], sequence)
-        assert len(history) <= limits.HISTORY_PACKETS
-    newest = 3 * limits.HISTORY_PACKETS - 1
-    assert history.find(newest & 0xFFFF, newest) is not None
-    history.add([], 3 * limits.HISTORY_PACKETS + limits.HISTORY_TIME)
-    assert len(history) == 0
 
 
 def test_retransmissions_are_remembered_for_a_bounded_number_of_packets() -> None:

@@ -1,7 +1,5 @@
 """Reordering, NACK, retransmission: packets over a bad path, in virtual time."""
 
-import random
-
 import pytest
 from aiortc.rtp import RtpPacket as OtherPacket
 from aiortc.rtp import wrap_rtx
@@ -13,12 +11,10 @@ from arcly_actors.errors import Malformed
 from arcly_actors.media.timebase import MILLISECOND, SECOND
 from arcly_actors.protocols.rtp import packet as rtp
 from arcly_actors.protocols.rtp import rtx
-from arcly_actors.protocols.rtp.history import ResendGate, RetransmissionHistory
 from arcly_actors.protocols.rtp.jitter import JitterBuffer
 from arcly_actors.protocols.rtp.nack import NackGenerator
-from arcly_actors.protocols.rtp.outgoing import OutgoingStream
 from arcly_actors.protocols.rtp.packet import RtpPacket
-from arcly_actors.protocols.rtp.payload.unit import RtpChunk
+from arcly_actors.protocols.rtp.resend import ResendGate
 from tests.protocols.rtp import scenes
 
 MS = MILLISECOND
@@ -164,26 +160,6 @@ def test_too_many_missing_ask_for_a_keyframe_instead() -> None:
     assert nacks.due(SECOND) == [40003, 40004]
 
 
-def stream_of(count: int, stream: OutgoingStream) -> list[bytes]:
-    return stream.build([RtpChunk(bytes((index & 0xFF,)) * 20) for index in range(count)], 0)
-
-
-def test_history_forgets_by_time_and_by_number() -> None:
-    history, stream = RetransmissionHistory(keep=SECOND, most=10), OutgoingStream(1, 96, 65534)
-    first, second, third = (stream_of(4, stream) for _ in range(3))
-    history.add(first, 0)
-    history.add(second, SECOND)
-    assert history.find(65535, SECOND) is first[1]
-    assert history.find(0, SECOND) is first[2]
-    history.add(third, SECOND + 1)
-    assert history.find(65535, SECOND + 1) is None
-    assert (len(history), history.find(2, SECOND + 1)) == (8, second[0])
-    history.add(stream_of(4, stream), SECOND + 2)
-    assert len(history) == 8
-    assert history.find(6, 2 * SECOND + 3) is None
-    assert len(history) == 0
-
-
 def test_a_viewer_is_not_sent_the_same_twice_nor_too_much() -> None:
     gate = ResendGate(share=1000, rtt=100 * MS)
     assert gate.admits(1, 400, 0)
@@ -215,43 +191,6 @@ def test_probes_and_cut_retransmissions() -> None:
     assert rtx.unwrap(RtpPacket(97, 1, 1, 2, b""), 96, 1) is None
     with pytest.raises(Malformed):
         rtx.unwrap(RtpPacket(97, 1, 1, 2, b"x"), 96, 1)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_nack_and_history_repair_a_lossy_path(seed: int) -> None:
-    """5 % loss both ways, 20 ms each way with 10 ms of jitter, one packet a millisecond for two seconds."""
-    dice = random.Random(seed)
-    history, stream = RetransmissionHistory(), OutgoingStream(1, 96, 65000)
-    buffer, nacks, gate = JitterBuffer(), NackGenerator(rtt=45 * MS), ResendGate(share=10**6, rtt=45 * MS)
-    flying: list[tuple[int, bytes]] = []
-    asking: list[tuple[int, int]] = []
-    out: list[int] = []
-
-    def send(wire: bytes, now: int) -> None:
-        if dice.random() >= 0.05:
-            flying.append((now + dice.randrange(20, 30), wire))
-
-    for now in range(2400):
-        if now < 2000:
-            made = stream_of(1, stream)
-            history.add(made, now * MS)
-            send(made[0], now)
-        for item in [item for item in flying if item[0] <= now]:
-            flying.remove(item)
-            packet = rtp.parse(item[1])
-            nacks.received(packet.sequence, now * MS)
-            buffer.push(packet, now * MS)
-        out += [item.packet.sequence for item in buffer.pop(now * MS)]
-        if dice.random() >= 0.05:
-            asking += [(now + 20, sequence) for sequence in nacks.due(now * MS)]
-        for asked in [asked for asked in asking if asked[0] <= now]:
-            asking.remove(asked)
-            found = history.find(asked[1], now * MS)
-            if found and gate.admits(asked[1], len(found), now * MS):
-                send(found, now)
-    assert len(out) > 1990
-    assert out == sorted(out, key=lambda sequence: (sequence - 65000) & 0xFFFF)
-    assert buffer.counts["missing"] <= 5
 
 
 def test_many_gaps_that_are_given_up_together_cost_no_more_than_one_by_one() -> None:
