@@ -16,11 +16,11 @@ import pykka
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
-from arcly_actors.egress.whep import Player, WhepPlaces, WhepSession
+from arcly_actors.egress.whep import Linked, Player, WhepPlaces, WhepSession
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.ingest.whip import Contribution, WhipPublisher
 from arcly_actors.protocols.webrtc import fragment, resource
-from arcly_actors.protocols.webrtc.agreement import LocalParameters, Negotiation, Play, Publish
+from arcly_actors.protocols.webrtc.agreement import LocalParameters, Play, Publish
 from arcly_actors.protocols.webrtc.candidate import Candidate, host_candidates
 from arcly_actors.protocols.webrtc.description import Fingerprint, Setup, read_peer
 from arcly_actors.protocols.webrtc.ice import IceCredentials
@@ -31,7 +31,6 @@ from arcly_actors.runtime import ChildSpec, OnExceeded, Restart, StartChild, Sto
 from arcly_actors.transport import dtls_srtp, webrtc_port
 from arcly_actors.transport.dtls_srtp import DtlsSrtpTransport, RemoteParameters
 
-Linked = tuple[DtlsSrtpTransport, Negotiation]
 Query = Mapping[str, str]
 Start = Callable[[], pykka.ActorRef[Any]]
 
@@ -113,9 +112,7 @@ class WebRtcSessions:
         session.close = lambda reason: player.close(self._places, reason)
         return await self._open(session, player, lambda: WhepSession.start(self._system, self._places, player))
 
-    async def publish(
-        self, key: StreamKey, offer: str, peer: str, token: str | None, query: Mapping[str, str]
-    ) -> Session:
+    async def publish(self, key: StreamKey, offer: str, peer: str, token: str | None, query: Query) -> Session:
         """Answer a sender's offer. Raises `PeerViolation` and `Refused`."""
         session = self._new("whip", key, peer, token)
 
@@ -147,9 +144,7 @@ class WebRtcSessions:
         name = base64.urlsafe_b64encode(self._system.entropy.random_bytes(18)).decode("ascii")
         return Session(name, kind, key, token, f"{kind}-{next(self._numbers)} {key} {peer}")
 
-    async def _open(
-        self, session: Session, record: Player | Contribution, start: Callable[[], pykka.ActorRef[Any]]
-    ) -> Session:
+    async def _open(self, session: Session, record: Player | Contribution, start: Start) -> Session:
         self._sessions[session.name] = self._by_child[session.child] = session
 
         def start_again() -> Ref:
