@@ -1,7 +1,7 @@
 """HLS over real HTTP: what the headers say, and what ffmpeg makes of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -21,6 +21,7 @@ from arcly_actors.runtime import System
 from tests.egress.hls_scene import KEY, Listing, Scene
 from tests.support.streams import clip
 from tests.support.tools import run
+from tests.support.waiting import turn, until
 
 Client = TestClient[web.Request, web.Application]
 
@@ -215,17 +216,10 @@ async def test_ffmpeg_goes_over_a_resumed_publisher(container: Container, width:
 
 async def until_ended(scene: Scene) -> None:
     """Wait for the playlist's end mark, turn by turn."""
-    await until(lambda: scene.origin.packaged == (KEY,))
+    await until(lambda: scene.origin.packaged == (KEY,), within=10)
     async with asyncio.timeout(10):
-        while not (await scene.media()).ended:  # noqa: ASYNC110 - nothing tells when a worker's thread is done
-            await asyncio.sleep(0)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until it is so."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - nothing tells when a worker's thread is done
-            await asyncio.sleep(0)
+        while not (await scene.media()).ended:  # nothing tells when a worker's thread is done
+            await turn()
 
 
 async def test_segments_are_muxed_in_a_thread_and_that_ends_with_the_packager() -> None:
@@ -234,8 +228,8 @@ async def test_segments_are_muxed_in_a_thread_and_that_ends_with_the_packager() 
         assert len((await listing(client)).segments) == 2
         names = [ref.actor_class.__name__ for ref in scene.system.actors()]
         assert names.count("MuxWorker") == 1
-        await until(lambda: not scene.origin.packaged)
-        await until(lambda: "MuxWorker" not in [ref.actor_class.__name__ for ref in scene.system.actors()])
+        await until(lambda: not scene.origin.packaged, within=10)
+        await until(lambda: "MuxWorker" not in [ref.actor_class.__name__ for ref in scene.system.actors()], within=10)
         assert scene.system.failures.count == 0
 
 
@@ -253,7 +247,7 @@ async def test_a_muxer_that_crashes_in_its_thread_is_replaced(monkeypatch: pytes
     async with site() as (scene, client):
         await playing(scene, 5)
         asked = asyncio.ensure_future(listing(client))
-        await until(lambda: scene.system.failures.count == 1)
+        await until(lambda: scene.system.failures.count == 1, within=10)
         scene.release()
         await scene.publish(clip().tracks)
         await scene.play(clip(), 5, paced=False)

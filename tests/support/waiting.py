@@ -1,6 +1,7 @@
 """Waiting for a condition of the real loop without guessing how long it takes."""
 
 import asyncio
+import os
 from collections.abc import Callable
 
 
@@ -8,12 +9,17 @@ async def until(condition: Callable[[], bool], within: float = 20.0) -> None:
     """Let the loop turn until the condition holds; TimeoutError names it when it does not in `within` seconds."""
     try:
         async with asyncio.timeout(within):
-            while not condition():  # noqa: ASYNC110 - conditions of any kind, not only those with an event
-                await asyncio.sleep(0)
+            while not condition():
+                await turn()
     except TimeoutError:
         raise TimeoutError(
             f"this never came true: {condition.__code__.co_filename}:{condition.__code__.co_firstlineno}"
         ) from None
+
+
+async def turn() -> None:
+    """A turn of the loop that lets other threads get on: spinning alone hardly ever gives up the interpreter's lock."""
+    await asyncio.to_thread(os.sched_yield)
 
 
 class Noticing:
