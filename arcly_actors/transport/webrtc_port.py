@@ -27,8 +27,9 @@ from arcly_actors.transport.host_addresses import host_addresses
 from arcly_actors.transport.listener import WhereBound
 from arcly_actors.transport.srtp_batch import Scratch
 from arcly_actors.transport.srtp_crowd import Crowd
+from arcly_actors.transport.srtp_session import SessionState
 from arcly_actors.transport.udp_socket import Datagrams, Source, UdpSocket
-from arcly_actors.transport.webrtc_session import SessionState, WebRtcSession
+from arcly_actors.transport.webrtc_session import WebRtcSession
 
 OpenSocket = Callable[[asyncio.AbstractEventLoop, Address], Datagrams]
 
