@@ -71,3 +71,9 @@ HTTP_DRAIN = 3 * NS_PER_S
 
 HTTP_UNASKED = 64 * 1024
 """Bytes that a client may send during a streamed response; there is nothing for it to say."""
+
+HTTP_CALL = 10 * NS_PER_S
+"""For a request of ours and its whole answer, from the name look-up on: as `DIAL_TIMEOUT`, and the answer is small."""
+
+HTTP_REPLY = 64 * 1024 + 1
+"""Bytes read of an answer to us: a session description at its bound (`SDP_CHARACTERS`), and one more."""

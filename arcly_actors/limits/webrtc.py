@@ -29,6 +29,27 @@ DTLS_AHEAD = 5
 ICE_CONSENT = 30 * NS_PER_S
 """Without an authenticated check for this long the peer is gone (RFC 7675 section 5.1); browsers send one in 2.5 s."""
 
+ICE_CONSENT_INTERVAL = 5 * NS_PER_S
+"""Between two checks of ours with a server that we dialled, give or take a fifth (RFC 7675 section 5.1)."""
+
+RELAY_TIMEOUT = 3 * NS_PER_S
+"""For an address at a TURN server, before the checks begin: three round trips; `DTLS_TIMEOUT` runs meanwhile."""
+
+DIAL_EARLY = 16
+"""Datagrams kept of a server that we dialled until the way to it is nominated: the first flight of its handshake."""
+
+DIAL_ADDRESSES = 4
+"""Addresses of a server's name that are asked for a route: IPv4 and IPv6, on two networks."""
+
+WHIP_REDIRECTS = 5
+"""Redirects followed to a WHIP server's session: a load balancer or two, and no circle."""
+
+ICE_SERVERS = 8
+"""ICE servers read of a WHIP server's answer: it has one or two, each over UDP, TCP and TLS."""
+
+SERVER_WORDS = 200
+"""Characters of what a server says about a refusal that are told on: a sentence or two."""
+
 PEER_SILENCE = 10 * NS_PER_S
 """Without any authentic datagram for this long a connected peer is gone: checks, media and reports come within 5 s each.
 A sender that was killed gives its publish slot back, and the next one need not wait for consent to end."""

@@ -8,14 +8,18 @@ from arcly_actors import limits
 from arcly_actors.errors import ConfigurationError
 
 MASK: Final = "***"
+WHIP: Final = frozenset({"whip:http", "whip:https"})
+"""Schemes of WHIP endpoints, which are web addresses: ``whip:https://…``, or ``whips://…``; ``whip:http://…`` or ``whip://…``."""
+_WHIP: Final = {"whip:http": "whip:http", "whip:https": "whip:https", "whip": "whip:http", "whips": "whip:https"}
+_LONG_SECRET: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Url:
     """`text` is the whole; `str` is what may be shown: without user, password and the values of the query.
 
-    `keyed`: the last part of the path is a secret, too, as in the RTMP addresses that platforms give out. A text without
-    a scheme is a file. `path` has no leading slash.
+    `keyed`: the last part of the path is a secret, too, as in the RTMP addresses that platforms give out; of a WHIP
+    address the whole path, for it may be anywhere in it. A text without a scheme is a file. `path` has no leading slash.
     """
 
     text: str = field(repr=False)
@@ -39,8 +43,9 @@ class Url:
         if scheme.lower() == "file":
             path = urlsplit(text).path
             return cls(path, "file", path=path)
+        whip = _WHIP.get(scheme.lower())
         try:
-            parts = urlsplit(text)
+            parts = urlsplit(text if whip is None else f"{whip[5:]}://{text.partition('://')[2]}")
             host, port = parts.hostname or "", parts.port
         except ValueError:
             raise ConfigurationError("the URL has a host or port that is none") from None
@@ -48,7 +53,7 @@ class Url:
             raise ConfigurationError("the URL has no host, or blanks in it")
         path = parts.path.removeprefix("/")
         user, password = parts.username or "", parts.password or ""
-        return cls(text, parts.scheme.lower(), host, port, path, parts.query, user, password, keyed)
+        return cls(text, whip or parts.scheme.lower(), host, port, path, parts.query, user, password, keyed)
 
     @property
     def place(self) -> str:
@@ -56,20 +61,34 @@ class Url:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 
+    @property
+    def web(self) -> str:
+        """Of a WHIP address: the web address that is asked, without user and password."""
+        return f"{self.scheme[5:]}://{self.place}/{self.path}{f'?{self.query}' if self.query else ''}"
+
+    @property
+    def _key(self) -> str:
+        """What of the path is a secret."""
+        if not self.keyed:
+            return ""
+        return self.path if self.scheme in WHIP else self.path.rpartition("/")[2]
+
     def __str__(self) -> str:
         if self.scheme == "file":
             return self.path
         path = self.path
         if self.keyed and path:
-            head, slash, _ = path.rpartition("/")
-            path = f"{head}{slash}{MASK}"
+            path = f"{path.removesuffix(self._key)}{MASK}"
         shown = f"{self.scheme}://{f'{MASK}@' if self.user or self.password else ''}{self.place}"
         return f"{shown}/{path}{f'?{MASK}' if self.query else ''}"
 
     def hidden_from(self, text: str) -> str:
         """`text`, said by a library or a peer, without this URL's secrets."""
         text = text.replace(self.text, str(self))
-        secrets = [self.password, self.query, self.path.rpartition("/")[2] if self.keyed else ""]
+        secrets = [self.password, self.query, self._key]
+        if self.scheme in WHIP:
+            text = text.replace(self.web, str(self))
+            secrets += [part for part in self._key.split("/") if len(part) >= _LONG_SECRET]
         for secret in secrets:
             if len(secret) >= 3:
                 text = text.replace(secret, MASK)
