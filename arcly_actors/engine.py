@@ -18,10 +18,11 @@ from arcly_actors.bus.events import Events
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
 from arcly_actors.bus.report import StreamReport
-from arcly_actors.clock import Clock, Entropy, SystemClock, SystemEntropy
+from arcly_actors.clock import NS_PER_S, Clock, Entropy, SystemClock, SystemEntropy
 from arcly_actors.console.reports import StreamJson, stream_json
 from arcly_actors.console.routes import console_routes
 from arcly_actors.console.trees import tree_json
+from arcly_actors.egress.whip_push import Farewell, Said
 from arcly_actors.errors import ArclyError, ConfigurationError
 from arcly_actors.ingest.in_process import PublishHandle
 from arcly_actors.media.frame import Track
@@ -110,6 +111,7 @@ class Engine:
                 break
             await asyncio.sleep(0)
         await built.root.stop(block=False)
+        await _say_farewells(built.system)
         self.events.observable.complete()
 
     def _console(self) -> Sequence[RouteDef]:
@@ -216,6 +218,16 @@ class Engine:
         if self._built is None:
             raise ConfigurationError("the engine is not running: use it inside `async with Engine(...)`")
         return self._built
+
+
+async def _say_farewells(system: System) -> None:
+    """Let servers elsewhere hear that their sessions are over."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(limits.FAREWELL / NS_PER_S):
+            for ref in system.actors():
+                if ref.actor_class is Farewell:
+                    with suppress(pykka.ActorDeadError):
+                        await ref.ask(Said(), block=False)
 
 
 class _RootWatcher(LoopActor):

@@ -258,10 +258,11 @@ class WorkerAbandoned:
 
 @dataclass(frozen=True, slots=True)
 class SinkConnected:
-    """A stream is being pushed."""
+    """A stream is being pushed. `note`: what of it the target does not take, in words; mostly empty."""
 
     key: StreamKey
     url: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ _LINES: Final[dict[type, tuple[int, Callable[[Any], str]]]] = {
         logging.ERROR,
         lambda event: f"FFmpeg hangs, its thread is left behind ({event.count} of this source are): {event.url}",
     ),
-    bus.SinkConnected: (logging.INFO, lambda event: f"pushed to {event.url}"),
+    bus.SinkConnected: (logging.INFO, lambda event: f"pushed to {event.url}{event.note and f' {event.note}'}"),
     bus.SinkFailed: (logging.WARNING, lambda event: f"push failed ({event.error}): {event.url}"),
     bus.SinkEnded: (logging.INFO, lambda event: f"push ended ({event.reason}): {event.url}"),
     bus.ActorRestarted: (logging.WARNING, lambda event: f"{event.actor} restarted (restart {event.restarts})"),

@@ -11,7 +11,7 @@ A protocol joins by a row in `egress/pushes.py`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from arcly_actors.bus.bus import Bus
@@ -23,16 +23,19 @@ from arcly_actors.transport.urls import Url
 
 @dataclass(frozen=True, slots=True)
 class PushRequest:
-    """Which stream goes where. `verify`: TLS certificates have to be good."""
+    """Which stream goes where. `verify`: TLS certificates have to be good. `token`: a bearer token for WHIP."""
 
     key: StreamKey
     url: Url
     verify: bool = True
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PushStarted:
-    """The target takes the stream."""
+    """The target takes the stream. `note`: what of it the target does not take, in words; empty when it takes all."""
+
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,9 +78,9 @@ class Sink(LoopActor):
         self.watch(self._push)
 
     @receives(PushStarted)
-    def started(self, _: PushStarted) -> None:
+    def started(self, started: PushStarted) -> None:
         """The target takes it."""
-        self._bus.events.emit(SinkConnected(self._request.key, self._shown))
+        self._bus.events.emit(SinkConnected(self._request.key, self._shown, started.note))
 
     @receives(PushEnded)
     def ended(self, ended: PushEnded) -> None:

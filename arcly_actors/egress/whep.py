@@ -83,6 +83,8 @@ class Player:
     over: Callable[[], None]
     join: Join | None = None
     parameters: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    protocol: str = "whep"
+    follows: bool = False
     answered: LoopFuture[Linked] = field(default_factory=LoopFuture)
     linked: Linked | None = None
     viewer: RtpViewer | None = None
@@ -181,7 +183,14 @@ class WhepSession(LoopActor):
         """Ask for one."""
         player = self._player
         request = Subscribe(
-            player.key, self.actor_ref, "whep", player.peer, player.join, parameters=player.parameters, qos=self.qos
+            player.key,
+            self.actor_ref,
+            player.protocol,
+            player.peer,
+            player.join,
+            parameters=player.parameters,
+            qos=self.qos,
+            follows=player.follows,
         )
 
         async def ask() -> object:
@@ -200,7 +209,7 @@ class WhepSession(LoopActor):
         self._seat = subscription
         self.watch(subscription.stream)
         if player.base is not None and player.base is not subscription.channel:
-            self.stop_self("the stream was started anew")  # its numbers and times have nothing to do with this viewer's
+            self._part("the stream was started anew")  # its numbers and times have nothing to do with this viewer's
         elif player.linked is not None and player.feed is not None:
             if not again:
                 self._watch_rendition(player.feed.channel)
@@ -215,7 +224,7 @@ class WhepSession(LoopActor):
         """No seat, or no answer."""
         if not self._player.answered.settled:
             self._player.answered.fail(declined.error)
-        self.stop_self(str(declined.error))
+        self._fail(str(declined.error))
 
     @receives(_NoTracks)
     def no_tracks(self, _: _NoTracks) -> None:
@@ -268,7 +277,7 @@ class WhepSession(LoopActor):
     @receives(_Unfit)
     def unfit(self, unfit: _Unfit) -> None:
         """The stream has become what WebRTC cannot carry."""
-        self.stop_self(unfit.reason)
+        self._fail(unfit.reason)
 
     @receives(_Linked)
     def linked(self, message: _Linked) -> None:
@@ -310,7 +319,7 @@ class WhepSession(LoopActor):
     def closed(self, closed: TransportClosed) -> None:
         """The viewer is gone."""
         if self._player.linked is not None:  # else the offer cannot be answered, and why comes next
-            self.stop_self(closed.detail)
+            self._fail(closed.detail)
 
     @receives(_Report)
     def report(self, _: _Report) -> None:
@@ -319,7 +328,7 @@ class WhepSession(LoopActor):
         if viewer is None:
             return
         if viewer.feed.failed is not None:
-            self.stop_self(f"the stream could not be made into packets: {viewer.feed.failed}")
+            self._fail(f"the stream could not be made into packets: {viewer.feed.failed}")
             return
         clock = self.system.clock
         viewer.report(clock.wall_ns(), clock.monotonic_ns())
@@ -356,7 +365,7 @@ class WhepSession(LoopActor):
         for media in player.linked[1].media:
             track = player.feed.tracks[Kind(media.kind)].track if media.format and media.outgoing else None
             if media.format is not None and track is not None and track.codec is not media.format.codec:
-                self.stop_self(f"the stream's {media.kind} is {track.codec} now: join again")
+                self._part(f"the stream's {media.kind} is {track.codec} now: join again")
 
     @receives(KeyframeUnavailable)
     def keyframe_unavailable(self, _: KeyframeUnavailable) -> None:
@@ -371,7 +380,7 @@ class WhepSession(LoopActor):
     @receives(StreamEnded)
     def stream_ended(self, ended: StreamEnded) -> None:
         """The proper end."""
-        self.stop_self(ended.detail)
+        self._part(ended.detail)
 
     @receives(Exited)
     def stream_gone(self, exited: Exited) -> None:
@@ -396,6 +405,14 @@ class WhepSession(LoopActor):
             else SubscriberRecovered(seat.key, seat.number, path.estimate)
         )
         self._places.bus.events.emit(event)
+
+    def _part(self, reason: str) -> None:
+        """The end, in order."""
+        self.stop_self(reason)
+
+    def _fail(self, reason: str) -> None:
+        """The end, because something went wrong."""
+        self.stop_self(reason)
 
     def _leave(self, reason: str) -> None:
         self._ending.dispose()

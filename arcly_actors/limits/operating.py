@@ -35,6 +35,9 @@ SIGNAL_ECHO = 500 * NS_PER_MS
 PULLED_BATCH = 32
 """Items fetched for a blocking iterator at once: the hop between threads is shared, and little is held behind it."""
 
+FAREWELL = 2 * NS_PER_S
+"""What servers elsewhere get, when an engine stops, to hear that their sessions are over."""
+
 GOODBYE_TURNS = 200
 """Turns of the event loop that an engine waits at most for its streams to tell everyone that they end."""
 

@@ -40,5 +40,8 @@ SOURCES = 10_000
 URL_CHARACTERS = 4096
 """Of a source's or sink's URL: signed ones have about 2000."""
 
+TOKEN_CHARACTERS = 4096
+"""Of a sink's bearer token: signed ones (JWT) have about 1000, and the server takes a header field of 8190 at most."""
+
 SINK_PAUSE = 1 * NS_PER_S
 """Between the orderly end of a push and the next: tracks that change back and forth must not become a storm of dials."""

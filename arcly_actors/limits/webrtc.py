@@ -44,6 +44,9 @@ DIAL_ADDRESSES = 4
 WHIP_REDIRECTS = 5
 """Redirects followed to a WHIP server's session: a load balancer or two, and no circle."""
 
+WHIP_SIGNALLING = 20 * NS_PER_S
+"""From our offer to its answer, with all redirects: two exchanges that are as slow as `HTTP_CALL` lets them be."""
+
 ICE_SERVERS = 8
 """ICE servers read of a WHIP server's answer: it has one or two, each over UDP, TCP and TLS."""
 

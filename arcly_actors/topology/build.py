@@ -134,7 +134,9 @@ class _Builder:
             system, events, policies, lambda: self._renditions_supervisor, restarts, self._on_event
         )
         self._supervisors: dict[str, Ref] = {}
-        self._remotes = Remotes(system, bus, pull_factories(events), push_factories(self._renditions))
+        self._places = WhepPlaces(bus, RtpFeeds(system, CODECS), self._renditions)
+        pushes = push_factories(self._renditions, self._places)
+        self._remotes = Remotes(system, bus, pull_factories(events), pushes)
 
     def start(self) -> Build:
         sources = tuple(self._remotes.source(source.plan())[0] for source in self._topology.sources)
@@ -212,8 +214,7 @@ class _Builder:
         section = self._topology.endpoints.webrtc
         servers = tuple(IceServer(each.url, each.username, each.credential) for each in section.ice_servers)
         door = WebRtcDoor(_address(section.listen), section.advertise, servers, section.max_sessions)
-        places = WhepPlaces(self._bus, RtpFeeds(self._system, CODECS), self._renditions)
-        return WebRtcEndpoint(self._system, self._bus, door, places, self._restarts)
+        return WebRtcEndpoint(self._system, self._bus, door, self._places, self._restarts)
 
     def _http_door(self, media: Sequence[RouteDef]) -> HttpDoor:
         http = self._topology.endpoints.http

@@ -1,9 +1,10 @@
 """Sinks: streams that the engine pushes to servers elsewhere."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
+from arcly_actors import limits
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.egress.push import PushRequest
 from arcly_actors.egress.pushes import SCHEMES
@@ -12,7 +13,7 @@ from arcly_actors.protocols.rtmp.address import client_address
 from arcly_actors.topology.section import Section
 from arcly_actors.topology.sources import Key, read_url
 from arcly_actors.topology.values import fault
-from arcly_actors.transport.urls import Url
+from arcly_actors.transport.urls import WHIP, Url
 
 
 def _pushable(text: str) -> str:
@@ -30,10 +31,25 @@ class Sink(Section):
 
     key: Key = Field(description="which stream: application/name")
     url: Annotated[str, AfterValidator(_pushable)] = Field(
-        description="where to: rtmp://host/application/name or rtmps://…", repr=False
+        description="where to: rtmp://host/application/name, rtmps://…, or whip:https://… (a WHIP endpoint)", repr=False
     )
     verify: bool = Field(default=True, description="TLS: the certificate has to be good; false takes any")
+    token: str = Field(default="", description="WHIP: the bearer token", repr=False)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        url = Url.parse(self.url)
+        if self.token and url.scheme not in WHIP:
+            raise fault("token", f"{url.scheme} has no tokens", "only whip has", at="token")
+        if self.token and (url.user or url.password):
+            raise fault("token", "the URL has a user, too", "a server takes one of both", at="token")
+        if not (self.token.isascii() and self.token.isprintable() and " " not in self.token):
+            raise fault("token", "a token has no blanks, and ASCII only", at="token")
+        if len(self.token) > limits.TOKEN_CHARACTERS:
+            raise fault("token", f"a token has at most {limits.TOKEN_CHARACTERS} characters", at="token")
+        return self
 
     def request(self) -> PushRequest:
         """The same, as a sink takes it."""
-        return PushRequest(StreamKey.parse(self.key), Url.parse(self.url, keyed=True), verify=self.verify)
+        url = Url.parse(self.url, keyed=True)
+        return PushRequest(StreamKey.parse(self.key), url, verify=self.verify, token=self.token)

@@ -322,8 +322,6 @@ class WebRtcDial(LoopActor):
         session, self._session = self._session, None
         if session is not None:
             session.end(reason, error)
-        if not self._asked.settled:
-            self._asked.fail(pykka.ActorDeadError(reason))
         task = self.system.loop.create_task(self._agent.close())
         _closing.add(task)
         task.add_done_callback(_closing.discard)
@@ -335,7 +333,8 @@ class WebRtcDial(LoopActor):
 async def _hosts_towards(target: Gather) -> Sequence[str]:
     """Our addresses as `target` sees them, then those that the rest of the world does: its media may be elsewhere."""
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_DGRAM)
+        async with asyncio.timeout(limits.DIAL_TIMEOUT / NS_PER_S):
+            found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_DGRAM)
     except OSError:
         found = []  # whoever wants to talk to it is told so
     towards = (address_towards(family, where) for family, _, _, _, where in found[: limits.DIAL_ADDRESSES])
