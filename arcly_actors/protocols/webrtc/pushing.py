@@ -14,7 +14,7 @@ from arcly_actors.protocols.webrtc.description import Direction, Media, read_med
 from arcly_actors.protocols.webrtc.formats import CODECS, PayloadFormat, names
 from arcly_actors.protocols.webrtc.h264_profile import Profile, ProfileLevel
 from arcly_actors.protocols.webrtc.offer import Offering, read_answer, write_offer
-from arcly_actors.protocols.webrtc.sdp import SessionDescription
+from arcly_actors.protocols.webrtc.sdp import SessionDescription, parse
 
 Parameters = Mapping[str, str]
 
@@ -64,8 +64,10 @@ def push_offer(wants: Play, local: LocalParameters) -> SessionDescription:
 
 def push_answer(text: str, offer: SessionDescription, wants: Play) -> Taken:
     """What a server takes of a `push_offer`. `PeerViolation`: it is no answer to it; `Refused`: it takes nothing."""
-    negotiation = read_answer(text, offer)
     tracks = [each for each in wants.tracks if each.track.codec in CODECS]
+    if not any(section.port for section in parse(text).sections):  # then it need not say who it is, either
+        raise _nothing_taken(tracks)
+    negotiation = read_answer(text, offer)
     answered = read_media(negotiation.answer)
     media = tuple(
         _taken(agreed, ours, theirs, outgoing)
@@ -74,11 +76,16 @@ def push_answer(text: str, offer: SessionDescription, wants: Play) -> Taken:
     flowing = [each for each in media if each.outgoing is not None]
     refused = tuple(outgoing.track.codec for each, outgoing in zip(media, tracks, strict=True) if each.outgoing is None)
     if not flowing:
-        raise Refused(Refusal.UNSUPPORTED, f"the target takes none of the stream's tracks ({names(refused)})")
+        raise _nothing_taken(tracks)
     bundled = {theirs.mid for theirs in answered if theirs.bundled}
     if len(flowing) > 1 and not bundled.issuperset(each.mid for each in flowing):
         raise Refused(Refusal.UNSUPPORTED, "the answer does not bundle its media on one transport")
     return Taken(replace(negotiation, media=media), refused)
+
+
+def _nothing_taken(tracks: Sequence[Outgoing]) -> Refused:
+    have = names(each.track.codec for each in tracks)
+    return Refused(Refusal.UNSUPPORTED, f"the target takes none of the stream's tracks ({have})")
 
 
 def _taken(agreed: AgreedMedia, ours: Media, theirs: Media, outgoing: Outgoing) -> AgreedMedia:
