@@ -219,7 +219,7 @@ async def test_one_that_crashes_leaves_nothing(system: System) -> None:
 @in_virtual_time
 async def test_one_that_is_stopped_while_it_asks_leaves_nothing(system: System) -> None:
     async def silence(_: HttpCall) -> HttpReply:
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
         raise AssertionError
 
     target = Target(system)
@@ -234,7 +234,7 @@ async def test_one_that_is_stopped_while_it_asks_leaves_nothing(system: System) 
 @in_virtual_time
 async def test_a_server_that_does_not_answer(system: System) -> None:
     async def silence(_: HttpCall) -> HttpReply:
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
         raise AssertionError
 
     target = Target(system)

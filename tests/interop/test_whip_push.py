@@ -1,14 +1,19 @@
 """Pushes over WHIP: to aiortc as a server, which decodes them, and to another engine of ours."""
 
 import asyncio
+import random
 import re
+import socket
 from pathlib import Path
+from typing import Any
 
 import aioice.ice
 import pytest
 from aiohttp import web
 
+from arcly_actors import limits
 from arcly_actors.bus.events import PublishHeld, PublishStarted, SinkConnected, SinkEnded, SinkFailed
+from arcly_actors.clock import NS_PER_MS
 from arcly_actors.media.codec import CodecId, Kind
 from tests.interop.conftest import ClipFile
 from tests.interop.test_ffmpeg import check_probed
@@ -18,6 +23,7 @@ from tests.support.decoding import decode_bars, first_frames
 from tests.support.live import Live, live
 from tests.support.publishers import ffmpeg_publishes
 from tests.support.viewers import ffprobe
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.interop
 
@@ -144,6 +150,73 @@ async def test_over_https_the_certificate_has_to_be_good_unless_told_otherwise(c
             await handle.stop()
             await server.engine.push("live/cam", url, verify=False)
             await target.event(PublishStarted)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes 10 or 30 s otherwise takes less than one."""
+    monkeypatch.setattr(limits, "ICE_CONSENT", 600 * NS_PER_MS)
+    monkeypatch.setattr(limits, "ICE_CONSENT_INTERVAL", 100 * NS_PER_MS)
+    monkeypatch.setattr(limits, "DTLS_TIMEOUT", 600 * NS_PER_MS)
+    monkeypatch.setattr(limits, "UDP_SWEEP", 100 * NS_PER_MS)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_silent_target_is_kept_and_a_dead_one_is_not() -> None:
+    """One that answers our checks may say nothing else, as long as it likes; one that does not answer is gone."""
+    async with live() as server, whip_server() as target, broadcasting(server.engine, "live/cam", bars()):
+        await server.engine.push("live/cam", target.url())
+        await server.event(SinkConnected)
+        (dial,) = server.actors("WebRtcDial")
+        inbox: Any = dial.actor_inbox
+        session = inbox.actor._session
+        began = session._consented_at
+        await until(lambda: session._consented_at - began > 2 * limits.ICE_CONSENT)
+        assert server.events(SinkFailed) == []
+        target.go_dark()
+        assert (await server.event(SinkFailed)).error == "the peer is gone"
+        await server.event(SinkConnected, 2)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (("a=ice-pwd:.*", "a=ice-pwd:" + "x" * 22), "no ICE check was answered in time"),
+        (
+            ("a=fingerprint:.*", "a=fingerprint:sha-256 " + ":".join(["AB"] * 32)),
+            "DTLS failed: the handshake failed: the certificate is not",
+        ),
+    ],
+    ids=["password", "fingerprint"],
+)
+async def test_an_answer_that_is_not_true(change: tuple[str, str], error: str) -> None:
+    async with (
+        live() as server,
+        whip_server(passive=True, answer=lambda sdp: re.sub(*change, sdp)) as target,
+        broadcasting(server.engine, "live/cam", bars()),
+    ):
+        await server.engine.push("live/cam", target.url())
+        assert (await server.event(SinkFailed)).error.startswith(error)
+        assert server.events(SinkConnected) == []
+        await server.event(SinkFailed, 2)
+        assert target.calls[1][0] == "DELETE"
+
+
+async def test_noise_at_its_socket_breaks_nothing() -> None:
+    async with live() as server, whip_server() as target, broadcasting(server.engine, "live/cam", bars()):
+        await server.engine.push("live/cam", target.url())
+        await server.event(SinkConnected)
+        (dial,) = server.actors("WebRtcDial")
+        inbox: Any = dial.actor_inbox
+        chance = random.Random(1)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for _ in range(500):
+                address = inbox.actor.candidates[0]
+                stranger.sendto(chance.randbytes(chance.randint(1, 200)), (address.host, address.port))
+        await seen(target)
+        assert server.events(SinkFailed) == []
+        assert inbox.actor._session.figures.dropped.total() > 0
 
 
 async def test_the_engines_end_is_told_to_the_target() -> None:

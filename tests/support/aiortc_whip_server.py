@@ -52,11 +52,20 @@ class WhipServer:
         await self.peers[int(request.match_info["number"]) - 1].close()
         return web.Response()
 
+    def go_dark(self) -> None:
+        """Its peers answer nothing any more and say no goodbye, as if the machine had lost its power."""
+        for peer in self.peers:
+            for transceiver in peer.getTransceivers():
+                for protocol in transceiver.receiver.transport.transport._connection._protocols:
+                    protocol.transport.abort()
+
     async def close(self) -> None:
         """Everybody out."""
         for peer in self.peers:
             await peer.close()
-        await asyncio.gather(*self._watching)
+        for watching in self._watching:
+            watching.cancel()  # a track that never began does not end, either
+        await asyncio.gather(*self._watching, return_exceptions=True)
 
     def _note(self, request: web.Request) -> None:
         self.calls.append((request.method, request.path, request.headers.get("Authorization", "")))
@@ -71,7 +80,7 @@ async def whip_server(
     server = WhipServer(passive=passive, answer=answer)
     site: Any = web.Application()
     site.add_routes([web.post("/whip/{name}", server.post), web.delete("/session/{number}", server.delete)])
-    runner = web.AppRunner(site)
+    runner = web.AppRunner(site, shutdown_timeout=1)
     await runner.setup()
     listener = web.TCPSite(runner, "127.0.0.1", 0)
     await listener.start()
@@ -79,5 +88,5 @@ async def whip_server(
     try:
         yield server
     finally:
+        await runner.cleanup()  # first: whoever is refused by its peers comes again at once
         await server.close()
-        await runner.cleanup()

@@ -19,6 +19,7 @@ PULLED = (
     "(these do: file, ftp, http, https, mmsh, mmst, rtmp, rtmpe, rtmps, rtmpt, rtmpte, rtmpts, rtp, rtsp, rtsps, tcp, "
     "tls, udp)"
 )
+PUSHED = "(these do: rtmp, rtmps, whip:http, whip:https)"
 
 
 def faults(text: str, directory: Path | None = None) -> list[str]:
@@ -45,6 +46,14 @@ def test_a_sink_becomes_its_request() -> None:
     request = Sink(key="live/cam", url=KEYED, verify=False).request()
     assert (request.key, request.url.text, request.verify) == (StreamKey("live", "cam"), KEYED, False)
     assert str(request.url) == "rtmp://host.example/app/***"
+
+
+def test_a_whip_sink_becomes_its_request() -> None:
+    sink = Sink(key="live/cam", url="whip:https://host.example/live/sesame/whip", token="sesame-too")
+    request = sink.request()
+    assert (request.url.web, request.token) == ("https://host.example/live/sesame/whip", "sesame-too")
+    assert "sesame" not in f"{sink!r} {request!r} {request} {request.url}"
+    assert Topology.parse(Topology(sinks=(sink,)).to_yaml()).sinks == (sink,)
 
 
 def test_a_topology_with_both_goes_to_yaml_and_back() -> None:
@@ -89,7 +98,15 @@ def test_neither_its_text_nor_an_error_shows_a_secret() -> None:
         ("sinks: [{key: live/a, url: 'rtmp://h/app'}]",
          "t:2:28: sinks[0].url: an RTMP address has an application and a name: rtmp://host/application/name"),
         ("sinks: [{key: live/a, url: 'http://h/app/x'}]",
-         "t:2:28: sinks[0].url: 'http' is not a scheme that works here (these do: rtmp, rtmps)"),
+         f"t:2:28: sinks[0].url: 'http' is not a scheme that works here {PUSHED}"),
+        ("sinks: [{key: live/a, url: 'rtmp://h/b/c', token: sesame}]",
+         "t:2:51: sinks[0].token: rtmp has no tokens (only whip has)"),
+        ("sinks: [{key: live/a, url: 'whip:https://u:p@h/', token: sesame}]",
+         "t:2:57: sinks[0].token: the URL has a user, too (a server takes one of both)"),
+        ("sinks: [{key: live/a, url: 'whip:https://h/', token: 'a b'}]",
+         "t:2:53: sinks[0].token: a token has no blanks, and ASCII only"),
+        ("sinks: [{key: live/a, url: 'whip:ftp://h/'}]",
+         "t:2:28: sinks[0].url: the URL has no host, or blanks in it"),
         ("sinks: [{key: live/a, url: 'rtmp://h/b/c'}, {key: live/a, url: 'rtmp://h/b/c'}]",
          "t:2:51: sinks[1].key: is pushed there already: sinks[0] (keep one)"),
         ("sinks: [{key: other/a, url: 'rtmp://h/b/c'}]",

@@ -40,6 +40,27 @@ def test_what_others_say_is_freed_of_secrets() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shown", "web"),
+    [
+        ("whip:https://host/a/whip", "whip:https://host/***", "https://host/a/whip"),
+        ("whip:http://host:8080/a?token=sesame", "whip:http://host:8080/***?***", "http://host:8080/a?token=sesame"),
+        ("WHIPS://u:sesame@host/", "whip:https://***@host/", "https://host/"),
+        ("whip://[::1]:80/sesame", "whip:http://[::1]:80/***", "http://[::1]:80/sesame"),
+    ],
+)
+def test_a_whip_address_is_a_web_address_whose_path_is_a_secret(text: str, shown: str, web: str) -> None:
+    url = Url.parse(text, keyed=True)
+    assert (str(url), url.web) == (shown, web)
+    assert "sesame" not in repr(url)
+    assert url.hidden_from(f"at {text}, at {web}") == f"at {shown}, at {shown}"
+
+
+def test_parts_of_a_whip_path_are_hidden_if_they_can_be_secrets() -> None:
+    url = Url.parse("whips://host/live/abcdef0123456789/publish", keyed=True)
+    assert url.hidden_from("no abcdef0123456789 is live") == "no *** is live"
+
+
+@pytest.mark.parametrize(
     "text", ["", "rtsp://", "rtsp:///x", "rtsp://host:port/x", "rtsp://host:99999/x", "rtsp://[::1/x", "rtsp://a b/c",
              "x" * 5000, "rtsp://host/a\nb", "rtsp://host/\x00"]
 )  # fmt: skip
