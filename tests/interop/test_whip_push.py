@@ -130,7 +130,7 @@ async def test_a_target_that_is_down_comes_dies_and_comes_again_while_another_go
             for _ in range(2):
                 async with live(endpoints=endpoints) as target:
                     await target.event(PublishStarted)
-                    check_probed(await ffprobe(target.rtmp("live/copy")), "h264", "aac")
+                    await target.until_pictures(5)
                 before = len(server.events(SinkFailed))
                 await server.event(SinkFailed, before + 1)
             assert good.events(PublishHeld) == []

@@ -24,6 +24,7 @@ class WhipServer:
         self._passive = passive
         self._answer = answer
         self._watching: list[asyncio.Task[None]] = []
+        self._closing: dict[RTCPeerConnection, asyncio.Task[None]] = {}
 
     def url(self, path: str = "whip/studio") -> str:
         return f"whip:http://127.0.0.1:{self.port}/{path}"
@@ -49,7 +50,7 @@ class WhipServer:
     async def delete(self, request: web.Request) -> web.Response:
         """The end of a session."""
         self._note(request)
-        await self.peers[int(request.match_info["number"]) - 1].close()
+        await asyncio.shield(self._hang_up(self.peers[int(request.match_info["number"]) - 1]))
         return web.Response()
 
     def go_dark(self) -> None:
@@ -61,11 +62,16 @@ class WhipServer:
 
     async def close(self) -> None:
         """Everybody out."""
-        for peer in self.peers:
-            await peer.close()
+        await asyncio.gather(*(self._hang_up(peer) for peer in self.peers))
         for watching in self._watching:
             watching.cancel()  # a track that never began does not end, either
         await asyncio.gather(*self._watching, return_exceptions=True)
+
+    def _hang_up(self, peer: RTCPeerConnection) -> "asyncio.Task[None]":
+        """Close it, once: aiortc waits for ever for the end of a close that was cancelled."""
+        if peer not in self._closing:
+            self._closing[peer] = asyncio.create_task(peer.close())
+        return self._closing[peer]
 
     def _note(self, request: web.Request) -> None:
         self.calls.append((request.method, request.path, request.headers.get("Authorization", "")))
