@@ -88,6 +88,10 @@ EVENTS: tuple[tuple[bus.Event, str], ...] = (
         "ERROR   live/cam FFmpeg hangs, its thread is left behind (2 of this source are): rtsp://c/",
     ),
     (bus.SinkConnected(KEY, "rtmp://t/app/***"), "INFO    live/cam pushed to rtmp://t/app/***"),
+    (
+        bus.SinkConnected(KEY, "whip:http://t/***", "without H264"),
+        "INFO    live/cam pushed to whip:http://t/*** without H264",
+    ),
     (bus.SinkFailed(KEY, "rtmp://t/app/***", "no route"), "WARNING live/cam push failed (no route): rtmp://t/app/***"),
     (bus.SinkEnded(KEY, "rtmp://t/app/***", "over"), "INFO    live/cam push ended (over): rtmp://t/app/***"),
     (bus.ActorRestarted("bus/directory", 2), "WARNING bus/directory restarted (restart 2)"),
