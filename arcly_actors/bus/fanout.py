@@ -147,7 +147,7 @@ class Fanout:
         steady = home is not None and place not in home.slow
         size = place.size + (home.size if steady and home else 0)
         frames = place.frames + (home.frames if steady and home else 0)
-        return SeatQos(size, frames, place.skipped, self.lag_ns(place), place.outlet.pending)
+        return SeatQos(size, frames, place.skipped, self.lag_ns(place), place.outlet.pending, place.loss)
 
     # -- when ---------------------------------------------------------------------------------------------------------
 

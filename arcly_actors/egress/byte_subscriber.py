@@ -53,9 +53,10 @@ class Viewing:
 
 @dataclass(frozen=True, slots=True)
 class Seated:
-    """To the owner: there is a seat. Answer with `Begin` when the viewer has been told."""
+    """To the owner: there is a seat at `channel`. Answer with `Begin` when the viewer has been told."""
 
     subscriber: Ref
+    channel: Channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ class ByteSubscriber(LoopActor):
             self._resumed = False
             self.begin(Begin(self._place.outlet))
         elif first:
-            notify(self._owner, Seated(self.actor_ref))
+            notify(self._owner, Seated(self.actor_ref, message.subscription.channel))
 
     @receives(_Refused)
     def refused(self, message: _Refused) -> None:
