@@ -48,10 +48,11 @@ class _Described:
 
 @dataclass(frozen=True, slots=True)
 class _Farewell:
-    """The BYE to a UDP player was sent a while ago."""
+    """The BYE to a UDP player was sent a while ago; at `over` (monotonic ns) the player has had its time."""
 
     view: RtspView
     ended: ViewEnded
+    over: int
 
 
 @dataclass(slots=True)
@@ -306,16 +307,21 @@ class RtspSession(LoopActor):
         if view is not None and view.subscriber.is_of(ended.subscriber):
             view.finish(ended)
             if view.over_udp and ended.refusal is None:
-                self.after(limits.RTSP_FAREWELL, _Farewell(view, ended))
+                over = self.system.clock.monotonic_ns() + limits.RTSP_FAREWELL
+                self.after(limits.RTSP_BYE_INTERVAL, _Farewell(view, ended, over))
             else:
                 self._end_play(ended.refusal, ended.detail)
 
     @receives(_Farewell)
     def farewell(self, farewell: _Farewell) -> None:
-        """The player has had its time to leave by itself."""
-        if self._view is farewell.view:
-            farewell.view.finish(farewell.ended)
+        """Say it again, until the player leaves by itself or has had its time to."""
+        if self._view is not farewell.view:
+            return
+        farewell.view.finish(farewell.ended)
+        if self.system.clock.monotonic_ns() >= farewell.over:
             self._end_play(None, farewell.ended.detail)
+        else:
+            self.after(limits.RTSP_BYE_INTERVAL, farewell)
 
     def _end_play(self, refusal: Refusal | None, detail: str) -> None:
         view, self._view = self._view, None

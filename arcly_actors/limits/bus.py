@@ -38,7 +38,3 @@ QOS_WINDOW = 1 * NS_PER_S
 
 DESCRIBE_PATIENCE = 5 * NS_PER_S
 """How long a DESCRIBE waits for the tracks of a publisher that has just begun; its client waits for ten and more."""
-
-RTSP_FAREWELL = 1 * NS_PER_S
-"""How long the connection of a UDP player outlives the BYE, which comes by another way and may be lost: a player that
-hears of the connection's end first takes it for a failure."""

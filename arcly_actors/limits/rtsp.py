@@ -40,6 +40,13 @@ RTSP_SSRC_SILENCE = 2 * NS_PER_S
 """Packets with another SSRC are ignored until the one before has been silent for this long: an encoder that started
 over sends none of the old one."""
 
+RTSP_FAREWELL = 8 * NS_PER_S
+"""How long the connection of a UDP player outlives the BYE, which comes by another way: a player that hears of the
+connection's end first takes it for a failure. GStreamer was seen to take up to 6 s to act on a BYE."""
+
+RTSP_BYE_INTERVAL = 1 * NS_PER_S
+"""How often the BYE is said meanwhile, for it may be lost."""
+
 RTSP_REORDER = 32
 """Pictures that may be out of order between decoding and showing: H.264 and H.265 allow sixteen, fields count twice."""
 

@@ -12,7 +12,7 @@ from arcly_actors.media.codec import CodecId
 from tests.interop.conftest import ClipFile
 from tests.support.live import Live, live
 from tests.support.publishers import accepted, av_publishes, ffmpeg_publishes, ffmpeg_records
-from tests.support.tools import optional_tool, require_tool, run, running
+from tests.support.tools import require_tool, run, running
 from tests.support.viewers import Probed, av_play, ffprobe
 from tests.support.waiting import until
 
@@ -138,7 +138,7 @@ async def test_users(clip_file: ClipFile, caplog: pytest.LogCaptureFixture) -> N
             async with running(require_tool("ffprobe"), "-v", "error", server.rtsp(user=wrong)) as player:
                 assert await player.status() != 0
                 assert ("403 Forbidden" if wrong.startswith("cam") else "401 Unauthorized") in player.errors
-        launch = optional_tool("gst-launch-1.0")
+        launch = require_tool("gst-launch-1.0")
         source = ("rtspsrc", f"location={server.rtsp(user='eye:gl4ss')}", "protocols=tcp", "!", "fakesink")
         async with running(launch, "-q", *source, "num-buffers=20") as player:
             assert await player.status() == 0, player.errors
@@ -184,7 +184,7 @@ async def test_players_outlive_a_killed_publisher_and_end_with_the_stream(clip_f
 
 @pytest.mark.parametrize("transport", BOTH)
 async def test_gstreamer_plays_and_publishes(clip_file: ClipFile, transport: str) -> None:
-    launch = optional_tool("gst-launch-1.0")
+    launch = require_tool("gst-launch-1.0")
     picture = ("videotestsrc", "is-live=true", "!", "video/x-raw,width=160,height=96,framerate=30/1", "!")
     coder = ("x264enc", "tune=zerolatency", "key-int-max=10", "!")
     async with live() as server:
@@ -200,7 +200,7 @@ async def test_gstreamer_plays_and_publishes(clip_file: ClipFile, transport: str
 
 @pytest.mark.parametrize("transport", BOTH)
 async def test_gstreamer_hears_the_end(clip_file: ClipFile, transport: str) -> None:
-    launch = optional_tool("gst-launch-1.0")
+    launch = require_tool("gst-launch-1.0")
     async with live() as server, ffmpeg_records(server, clip_file(audio=None), server.rtsp()):
         what = ("rtspsrc", f"location={server.rtsp()}", f"protocols={transport}")
         source = (*what, "!", "rtph264depay", "!", "fakesink")
