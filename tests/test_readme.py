@@ -127,7 +127,9 @@ def test_the_table_of_codecs_is_the_codes() -> None:
     """A cell says ``as X`` where renditions make X of the codec for the outputs of that column."""
     rows = re.findall(r"^\| ([^|]+)" + r" \| (yes|no|enhanced|as \w+)" * 7 + r" \|$", README, re.MULTILINE)
     assert {row[0] for row in rows} == set(CODECS)
-    assert set(CODECS.values()) >= flv.CARRIED | Container.FMP4.codecs | Container.MPEGTS.codecs | set(WEBRTC) | set(FORMATS)
+    assert set(CODECS.values()) >= flv.CARRIED | Container.FMP4.codecs | Container.MPEGTS.codecs | set(WEBRTC) | set(
+        FORMATS
+    )
     for title, *cells in rows:
         codec = CODECS[title]
         form = "no" if codec not in flv.CARRIED else "enhanced" if codec in ENHANCED else "yes"

@@ -2,12 +2,12 @@
 
 What a viewer over UDP is sent is the very same, which its outlet takes out of the framing (`transport.udp_outlet`).
 SSRCs, sequence numbers and times are the stream's own and shared by all. A joiner is first sent a sender report for each
-track, all of the instant at which it starts: players align sound and picture by it from their first packet on, so PLAY is
-answered without RTP-Info, whose numbers are known only when the viewer has its place.
+track, all of the instant at which it starts: players align sound and picture by it from their first packet on.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from arcly_actors import limits
@@ -22,6 +22,7 @@ from arcly_actors.protocols.rtp.payload.unit import Packetiser
 from arcly_actors.protocols.rtp.reporting import Bye, Sdes
 from arcly_actors.protocols.rtp.reports import sender_report
 from arcly_actors.protocols.rtsp.description import Medium
+from arcly_actors.protocols.rtsp.events import TrackStart
 from arcly_actors.protocols.rtsp.message import write_interleaved
 
 _NAME = "arcly_actors"
@@ -134,6 +135,27 @@ class _Lane:
 
     def _ticks(self, time: int) -> int:
         return from_ns(time, self._rate) + self._offset
+
+
+def starts(lines: Sequence[Line], entries: Iterable[bytes]) -> tuple[TrackStart, ...]:
+    """The first packet of each medium in these entries; a medium that has none there is left out."""
+    wanted = {line.channels[0]: line.medium.index for line in lines}
+    found: dict[int, TrackStart] = {}
+    for entry in entries:
+        at = 0
+        while at + _RTP_HEADER <= len(entry) and len(found) < len(wanted):
+            medium = wanted.get(entry[at + 1])
+            if medium is not None and medium not in found:
+                sequence, timestamp = _NUMBERS.unpack_from(entry, at + 6)
+                found[medium] = TrackStart(medium, sequence, timestamp)
+            at += 4 + int.from_bytes(entry[at + 2 : at + 4])
+        if len(found) == len(wanted):
+            break
+    return tuple(found[medium] for medium in sorted(found))
+
+
+_NUMBERS = struct.Struct(">HI")
+_RTP_HEADER = 4 + 12
 
 
 def format_name(lines: Sequence[Line]) -> str:

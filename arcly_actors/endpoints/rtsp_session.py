@@ -48,7 +48,7 @@ class _Described:
 
 @dataclass(frozen=True, slots=True)
 class _Farewell:
-    """The BYE to a UDP player was sent a while ago; at `over` (monotonic ns) the player has had its time."""
+    """The BYE to a player was sent a while ago; at `over` (monotonic ns) the player has had its time."""
 
     view: RtspView
     ended: ViewEnded
@@ -288,7 +288,7 @@ class RtspSession(LoopActor):
         """There is a seat: tell the peer, then let the packets flow. Both go the same way, so they stay in order."""
         view = self._view
         if view is not None and view.subscriber.is_of(seated.subscriber):
-            self._command(Accept())
+            self._command(Accept(view.prepare(seated)))
             view.begin(seated)
 
     @receives(NotSeated)
@@ -306,7 +306,7 @@ class RtspSession(LoopActor):
         view = self._view
         if view is not None and view.subscriber.is_of(ended.subscriber):
             view.finish(ended)
-            if view.over_udp and ended.refusal is None:
+            if ended.refusal is None:
                 over = self.system.clock.monotonic_ns() + limits.RTSP_FAREWELL
                 self.after(limits.RTSP_BYE_INTERVAL, _Farewell(view, ended, over))
             else:

@@ -7,14 +7,14 @@ from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
 from arcly_actors.bus.place import Outlet
 from arcly_actors.egress.byte_subscriber import Begin, Seated, ViewEnded, Viewing
-from arcly_actors.egress.rtsp import Line, RtspEncoder, format_name
+from arcly_actors.egress.rtsp import Line, RtspEncoder, format_name, starts
 from arcly_actors.egress.view import View
 from arcly_actors.endpoints.rtsp_house import RtspHouse, handed_to
 from arcly_actors.errors import PeerViolation
 from arcly_actors.protocols.rtp import rtcp
 from arcly_actors.protocols.rtp.reporting import ReceiverReport, SenderReport
 from arcly_actors.protocols.rtsp.description import Description
-from arcly_actors.protocols.rtsp.events import Packet, TrackSetUp
+from arcly_actors.protocols.rtsp.events import Packet, TrackSetUp, TrackStart
 from arcly_actors.protocols.rtsp.transport import Lower
 from arcly_actors.runtime import System
 from arcly_actors.runtime.notify import notify
@@ -38,7 +38,7 @@ class RtspView:
     ) -> None:
         self.over_udp = setups[0].transport.lower is Lower.UDP
         self._bus = house.bus
-        lines = [_line(description, setup, over_udp=self.over_udp) for setup in setups]
+        lines = self._lines = [_line(description, setup, over_udp=self.over_udp) for setup in setups]
         seed = house.seed + str(key).encode()
 
         def make_encoder() -> RtspEncoder:
@@ -49,6 +49,7 @@ class RtspView:
         viewing = Viewing(key, protocol, str(wire.peer), format_name(lines), make_encoder)
         self.subscriber = View(system, house.bus, owner, viewing)
         self._held: Fanout | None = None
+        self._position: int | None = None
         self._routes: list[Callable[[], None]] = []
         self._outlet: Outlet = wire.outlet
         if self.over_udp and house.ports is not None:
@@ -72,11 +73,20 @@ class RtspView:
             self._routes.append(house.ports.register(wire.peer.host, client, setup.medium, handed_to(owner)))
         return destinations
 
-    def begin(self, seated: Seated) -> None:
-        """Let the packets flow. The format is held: a restarted subscriber finds the same ones, by their numbers."""
+    def prepare(self, seated: Seated) -> tuple[TrackStart, ...]:
+        """Find out with which packets it begins. The format is held: what is told of its numbers stays true, and a
+        restarted subscriber finds the same packets."""
         viewing = self.subscriber.viewing
         self._held = self._bus.fanout(seated.channel, viewing.format, viewing.make_encoder)
-        notify(seated.subscriber, Begin(self._outlet))
+        prospect = self._held.prospect(seated.join)
+        if prospect is None:
+            return ()
+        self._position, entries = prospect
+        return starts(self._lines, entries)
+
+    def begin(self, seated: Seated) -> None:
+        """Let the packets flow."""
+        notify(seated.subscriber, Begin(self._outlet, self._position))
 
     def hear(self, packets: Iterable[Packet]) -> None:
         """Take the peer's reports: how much of what was sent did not arrive."""

@@ -41,11 +41,11 @@ RTSP_SSRC_SILENCE = 2 * NS_PER_S
 over sends none of the old one."""
 
 RTSP_FAREWELL = 8 * NS_PER_S
-"""How long the connection of a UDP player outlives the BYE, which comes by another way: a player that hears of the
-connection's end first takes it for a failure. GStreamer was seen to take up to 6 s to act on a BYE."""
+"""How long a player's connection outlives the BYE: one that is closed before the player has acted on it is a failure to
+GStreamer, which was seen to take up to 6 s."""
 
 RTSP_BYE_INTERVAL = 1 * NS_PER_S
-"""How often the BYE is said meanwhile, for it may be lost."""
+"""How often the BYE is said meanwhile: over UDP it may be lost, and GStreamer acts on the second within 2 s."""
 
 RTSP_REORDER = 32
 """Pictures that may be out of order between decoding and showing: H.264 and H.265 allow sixteen, fields count twice."""

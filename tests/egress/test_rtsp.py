@@ -3,7 +3,7 @@
 import pytest
 
 from arcly_actors.clock import NS_PER_S, VirtualClock
-from arcly_actors.egress.rtsp import Line, RtspEncoder, format_name
+from arcly_actors.egress.rtsp import Line, RtspEncoder, format_name, starts
 from arcly_actors.media.codec import CodecId
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.protocols.rtp import packet, rtcp
@@ -46,6 +46,18 @@ def test_packets_are_numbered_and_timed() -> None:
         track = line.medium.track
         assert track is not None
         assert len(times) == len([frame for frame in CLIP.frames if frame.track.id == track.id])
+
+
+def test_the_first_packets_of_each_track() -> None:
+    made = encoder()
+    entries = [made.frame(frame) for frame in CLIP.frames]
+    told = starts(LINES, entries[7:])
+    for line, start in zip(LINES, told, strict=True):
+        read = [packet.parse(one.data) for one in messages(b"".join(entries[7:])) if one.channel == line.channels[0]]
+        assert (start.sequence, start.timestamp) == (read[0].sequence, read[0].timestamp)
+    assert starts(LINES, []) == ()
+    only = starts(LINES, [entry for entry in entries if timestamps(entry, LINES[0])])
+    assert [start.medium for start in only] == [0]
 
 
 def test_an_opening_ties_all_tracks_to_one_instant() -> None:

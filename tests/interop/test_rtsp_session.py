@@ -86,6 +86,26 @@ async def test_a_player_begins_with_reports_and_ends_with_a_bye(clip_file: ClipF
         await server.event(PublishEnded)
 
 
+async def test_a_player_is_told_the_packets_that_follow(clip_file: ClipFile) -> None:
+    async with live() as server, ffmpeg_records(server, clip_file(), server.rtsp()), player(server) as one:
+        await server.until_pictures(20)
+        answer = await one.play()
+        assert answer.fields.get("Range") == "npt=now-"
+        told = {}
+        for part in answer.fields.get("RTP-Info").split(","):
+            url, sequence, timestamp = part.split(";")
+            assert url.startswith(f"url={server.rtsp()}/trackID=")
+            told[int(url[-1])] = (int(sequence.removeprefix("seq=")), int(timestamp.removeprefix("rtptime=")))
+        first: dict[int, tuple[int, int]] = {}
+        while first.keys() != {0, 1}:
+            message = await one.next()
+            assert isinstance(message, Interleaved)
+            if message.channel in {0, 2}:
+                read = packet.parse(message.data)
+                first.setdefault(message.channel // 2, (read.sequence, read.timestamp))
+        assert told == first
+
+
 async def test_what_a_player_did_not_get_is_in_its_figures(clip_file: ClipFile) -> None:
     async with live() as server, ffmpeg_records(server, clip_file(), server.rtsp()), player(server) as one:
         await one.play()

@@ -93,8 +93,19 @@ class AnswerDescribe:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackStart:
+    """Sequence number and RTP time (ticks) of the first packet of a medium that a player is sent (RFC 2326 §12.33)."""
+
+    medium: int
+    sequence: int
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
 class Accept:
-    """Yes to the ANNOUNCE or PLAY that is being decided on."""
+    """Yes to the ANNOUNCE or PLAY that is being decided on; to a PLAY with what is known of how its media start."""
+
+    starts: tuple[TrackStart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

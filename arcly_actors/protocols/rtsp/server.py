@@ -1,7 +1,7 @@
 """The server end of an RTSP connection, for publishers and players alike (RFC 2326 §10)."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -29,6 +29,7 @@ from arcly_actors.protocols.rtsp.events import (
     ServerEvent,
     SignOfLife,
     Stopped,
+    TrackStart,
 )
 from arcly_actors.protocols.rtsp.limits import RtspLimits
 from arcly_actors.protocols.rtsp.message import VERSION, Fields, Request, Response, write_response
@@ -108,12 +109,22 @@ class RtspServer(RtspEngine[ServerEvent]):
             self._refuse(request, code, decision.detail)
         elif request.method == "PLAY":
             self._move(Move.PLAY)
-            self._answer(request, status.OK, [("Range", "npt=now-")])
+            self._answer(request, status.OK, [("Range", "npt=now-"), *self._rtp_info(request, decision.starts)])
         elif request.method == "ANNOUNCE":
             self._answer(request, status.OK)
         else:
             raise ValueError(f"{request.method} is answered with a description")
         self._go_on()
+
+    def _rtp_info(self, request: Request, starts: Iterable[TrackStart]) -> list[tuple[str, str]]:
+        """The RTP-Info field (§12.33), its URLs as the client made them; none when nothing is known."""
+        if self._stream is None:
+            return []
+        found = track_number(request.uri.partition("?")[0])
+        base = (found[0] if found else request.uri.partition("?")[0]).rstrip("/")
+        media = self._stream.description.media
+        told = [f"url={base}/{media[at.medium].control};seq={at.sequence};rtptime={at.timestamp}" for at in starts]
+        return [("RTP-Info", ",".join(told))] if told else []
 
     def _decision(self, *methods: str) -> tuple[Request, Location]:
         pending, self._pending = self._pending, None
