@@ -4,10 +4,12 @@ import itertools
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.messages import Ref
 from arcly_actors.endpoints.complaint_log import ComplaintLog
+from arcly_actors.endpoints.listening import listening
 from arcly_actors.endpoints.rtsp_house import RtspHouse
 from arcly_actors.endpoints.rtsp_session import RtspSession
 from arcly_actors.protocols.rtsp.server import RtspServer, ServerRules
@@ -16,7 +18,6 @@ from arcly_actors.runtime.policy import RestartPolicy
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.budget import Budget
 from arcly_actors.transport.connection import Connection
-from arcly_actors.transport.listener import Listener
 from arcly_actors.transport.rtp_ports import PortPair, RtpPorts
 from arcly_actors.transport.wire import Wire
 
@@ -48,13 +49,8 @@ def start_rtsp(
     `on_listener` is given the name and actor of each that listens (the UDP ports are ``NAME-udp``), again after a crash.
     """
     numbers = itertools.count(1)
-    addresses = list(door.addresses)
     pair = PortPair(system.loop, *door.udp) if door.udp is not None else None
     house = RtspHouse(bus, complaints, pair, system.entropy.random_bytes(16))
-
-    def bound(found: Sequence[Address]) -> None:
-        # A restarted listener comes back where its clients know it, also if the system chose the port.
-        addresses[:] = found
 
     def handover(wire: Wire) -> None:
         rules = replace(door.rules, udp_ports=pair.ports) if pair is not None else door.rules
@@ -66,18 +62,15 @@ def start_rtsp(
         name = f"session-{next(numbers)} {wire.peer}"
         supervisor.tell(StartChild(ChildSpec(name, start_session, restart=Restart.TEMPORARY)))
 
-    def start_listener() -> Ref:
-        listener = Listener.start(
-            system,
-            addresses,
-            handover,
-            budget=budget,
-            complain=complaints.turned_away,
-            tls=door.tls,
-            on_bound=bound,
-        )
-        on_listener(door.name, listener)
-        return listener
+    start_listener = listening(
+        system,
+        door.addresses,
+        handover,
+        budget=budget,
+        complaints=complaints,
+        tls=door.tls,
+        on_listener=partial(on_listener, door.name),
+    )
 
     def start_ports(opened: PortPair) -> Ref:
         ports = RtpPorts.start(system, opened)
