@@ -4,17 +4,14 @@ Each client talks to the server engine over loopback, within the connection; the
 came, joined. Clients that are not installed are named and left alone.
 """
 
-import asyncio
-import shutil
-import subprocess
 import sys
-from dataclasses import dataclass
 
 from arcly_actors.clock import SystemClock
 from arcly_actors.egress.rtsp import Line, RtspEncoder
 from arcly_actors.protocols.rtsp.description import write
 from arcly_actors.protocols.rtsp.events import PlayRequested
 from arcly_actors.protocols.rtsp.server import ServerRules
+from tests.support.recording import Recording, record_all
 from tests.support.rtsp import RECORDINGS, TRACKS, Served, describe
 from tests.support.streams import clip
 
@@ -53,15 +50,6 @@ with av.open(sys.argv[1], options={"rtsp_transport": "tcp"}) as source:
 _GST_VIDEO = ["videotestsrc", "num-buffers=15", "!", "video/x-raw,width=160,height=90,framerate=15/1", "!"]
 
 
-@dataclass(frozen=True)
-class Recording:
-    """A client's command line, with ``{url}`` for the server."""
-
-    name: str
-    command: list[str]
-    path: str = "live/cam?token=abc"
-
-
 RECORDINGS_TO_MAKE = [
     Recording("ffmpeg-5.1-publish", [*_FFMPEG, *_PICTURE, *_SOUND, *_CODECS, *_TCP]),
     Recording("ffmpeg-5.1-publish-g711", [*_FFMPEG, *_SOUND, "-c:a", "pcm_mulaw", "-ar", "8000", *_TCP], "live/cam"),
@@ -87,81 +75,44 @@ RECORDINGS_TO_MAKE = [
 ]
 
 
-def _play(served: Served, asked: PlayRequested) -> bytes:
+class _Player:
+    """A server that plays the clip to whoever asks."""
+
+    def __init__(self) -> None:
+        self._served = Served(ServerRules())
+
+    def receive(self, data: bytes) -> bytes:
+        """See `recording.Peer.receive`."""
+        served = self._served
+        served.receive(data)
+        answer = bytes(served.sent)
+        served.sent.clear()
+        played = [event for event in served.events if isinstance(event, PlayRequested)]
+        if played:
+            served.events.clear()
+            answer += _clip_for(played[0])
+        return answer
+
+    @property
+    def over(self) -> bool:
+        """See `recording.Peer.over`."""
+        return self._served.hangup is not None
+
+
+def _clip_for(asked: PlayRequested) -> bytes:
     """The clip for a player: three times its two seconds."""
     _, description = write(TRACKS, "")
     lines = [Line(description.media[setup.medium], setup.transport.channels or (0, 1)) for setup in asked.setups]
     encoder = RtspEncoder(lines, b"seed", 1, SystemClock())
     encoder.follow(TRACKS)
-    del served
     return encoder.opening(TRACKS, {}, 0) + b"".join(encoder.frame(frame) for frame in clip().play(6))
 
 
-async def record(recording: Recording) -> bytes:
-    """Run the client against a server engine of ours and return what it sent; raises when the client fails."""
-    received = bytearray()
-    done = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        served = Served(ServerRules())
-        while data := await _read(reader):
-            received.extend(data)
-            served.receive(data)
-            played = [event for event in served.events if isinstance(event, PlayRequested)]
-            writer.write(bytes(served.sent))
-            served.sent.clear()
-            if played:
-                writer.write(_play(served, played[0]))
-                served.events.clear()
-            if served.hangup is not None:
-                break
-        writer.close()
-        done.set()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    command = [part.replace("{url}", f"rtsp://127.0.0.1:{port}/{recording.path}") for part in recording.command]
-    client = await asyncio.create_subprocess_exec(*command)
-    try:
-        status = await asyncio.wait_for(client.wait(), 30)
-        await asyncio.wait_for(done.wait(), 5)
-    finally:
-        if client.returncode is None:
-            client.kill()
-            await client.wait()
-        server.close()
-    if status != 0:
-        raise subprocess.CalledProcessError(status, command)
-    return bytes(received)
-
-
-async def _read(reader: asyncio.StreamReader) -> bytes:
-    try:
-        return await reader.read(65536)
-    except ConnectionResetError:  # a player that leaves with bytes unread
-        return b""
-
-
-def main(wanted: list[str]) -> None:
-    """Record those named, or all."""
-    for recording in RECORDINGS_TO_MAKE:
-        if wanted and recording.name not in wanted:
-            continue
-        if shutil.which(recording.command[0]) is None:
-            sys.stderr.write(f"{recording.name}: {recording.command[0]} is not installed\n")
-            continue
-        try:
-            data = asyncio.run(record(recording))
-        except (TimeoutError, subprocess.CalledProcessError) as error:
-            sys.stderr.write(f"{recording.name}: {error!r}\n")
-            continue
-        (RECORDINGS / f"{recording.name}.bin").write_bytes(data)
-        served = Served(ServerRules())
-        served.receive(data)
-        lines = [line for event in served.events for line in describe(event)]
-        (RECORDINGS / f"{recording.name}.events").write_text("".join(f"{line}\n" for line in lines))
-        sys.stderr.write(f"{recording.name}: {len(data)} bytes, {len(lines)} events\n")
+def _told(data: bytes) -> list[str]:
+    served = Served(ServerRules())
+    served.receive(data)
+    return [line for event in served.events for line in describe(event)]
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    record_all(RECORDINGS_TO_MAKE, sys.argv[1:], RECORDINGS, "rtsp", _Player, _told)
