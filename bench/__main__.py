@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 
-from bench import rtmp
+from bench import rtmp, rtsp
 from bench.whep import run as whep
 from bench.whep.srtp import PROFILES
 
@@ -13,6 +13,8 @@ _SERVER = [sys.executable, "-m", "arcly_actors", "run", "{topology}"]
 
 def main() -> int:
     """Run what the arguments say; 1 when a viewer lost something."""
+    if sys.argv[1:2] == ["rtsp"]:
+        return rtsp.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(required=True, dest="command")
     over_rtmp = commands.add_parser("rtmp", help="RTMP in, RTMP out, N viewers")

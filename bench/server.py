@@ -23,7 +23,7 @@ def topology(port: int, viewers: int, flush_ms: float | None) -> str:
     return (
         "version: 1\n"
         f"applications:\n  {APPLICATION}: {{{application}}}\n"
-        f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{port}"}}\n  http: {{enabled: false}}\n'
+        f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{port}"}}\n  http: {{enabled: false}}\n  rtsp: {{enabled: false}}\n'
         "  webrtc: {enabled: false}\n"
         f"limits: {{max_connections: {viewers + 100}}}\n"
     )
@@ -35,7 +35,7 @@ def webrtc_topology(rtmp: int, http: int, viewers: int) -> str:
         "version: 1\n"
         f"applications:\n  {APPLICATION}: {{}}\n"
         f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{rtmp}"}}\n  http: {{listen: "127.0.0.1:{http}"}}\n'
-        '  webrtc: {listen: "127.0.0.1:0"}\n'
+        '  rtsp: {enabled: false}\n  webrtc: {listen: "127.0.0.1:0"}\n'
         f"limits: {{max_connections: {viewers + 100}}}\n"
     )
 
@@ -48,7 +48,7 @@ def running_server(text: str, port: int, bench: "Bench") -> Iterator[Child]:
         path.write_text(text)
         command = _filled(bench.server_command, path, port)
         with Child(command, bench.server_cores, log=bench.log) as server:
-            _wait_listening(server, port, bench.log)
+            wait_listening(server, port, bench.log)
             yield server
 
 
@@ -63,7 +63,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_listening(server: Child, port: int, log: Path) -> None:
+def wait_listening(server: Child, port: int, log: Path) -> None:
+    """Return when the server takes connections there; RuntimeError with the end of its log when it does not."""
     deadline = time.monotonic() + _START_SECONDS
     while server.alive and time.monotonic() < deadline:
         try:

@@ -7,11 +7,10 @@ from arcly_actors import Engine, Topology
 from arcly_actors.bus.events import ActorRestarted, PublishStarted, SubscriberJoined
 from arcly_actors.runtime import run_virtual
 from examples import embed_frames, observe, publish, relay, supervise, threaded
+from tests.support.loopback import TOPOLOGY_FILE
 
 CLIP = Path(__file__).parent / "data/media/h264_baseline_mono.mp4"
-ANY_PORT = Topology.parse(
-    'version: 1\nendpoints: {rtmp: {listen: "127.0.0.1:0"}, http: {listen: "127.0.0.1:0"}, webrtc: {enabled: false}}\n'
-)
+ANY_PORT = Topology.parse(TOPOLOGY_FILE)
 
 
 async def test_frames_come_from_a_keyframe_on() -> None:

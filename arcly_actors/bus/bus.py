@@ -20,6 +20,7 @@ from arcly_actors.bus.report import StreamReport
 from arcly_actors.bus.stream import End, OfferWithdrawn
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import ConfigurationError, Refusal, Refused
+from arcly_actors.media.frame import Track
 from arcly_actors.runtime import System
 from arcly_actors.runtime.notify import notify
 from arcly_actors.runtime.policy import RestartPolicy
@@ -81,6 +82,27 @@ class Bus:
             )
             raise
         return subscription
+
+    async def tracks(self, key: StreamKey, *, wanted: bool = True) -> tuple[Track, ...]:
+        """The tracks of a stream, as soon as its publisher has told them; no tracks when it has not in time.
+
+        For protocols that describe a stream before they take a seat; with `wanted` a configured source is waited for, as
+        in `subscribe`. Raises `Refused` when there is no such stream.
+        """
+        offer = self._offers.get(key)
+        if offer is not None and wanted:
+            await self._offered(offer)
+        if self._directory is None:
+            raise Refused(Refusal.SHUTTING_DOWN, "the engine is not running")
+        await self._directory.ask(Locate(key, create=False), block=False)
+        deadline = self.system.clock.monotonic_ns() + limits.DESCRIBE_PATIENCE
+        while True:
+            entry = self._entries.get(key)
+            if entry is None or entry.over:
+                raise Refused(Refusal.NOT_FOUND, f"nobody publishes {key}")
+            if entry.channel.tracks or self.system.clock.monotonic_ns() >= deadline:
+                return entry.channel.tracks
+            await asyncio.sleep(limits.REATTACH_DELAY / NS_PER_S)
 
     def offer(self, key: StreamKey) -> Offer:
         """Give `key` to a source, which claims it with this offer. Raises `Refused` (unknown application),

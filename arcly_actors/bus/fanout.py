@@ -9,7 +9,7 @@ for all viewers' writes at once.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from arcly_actors import limits
@@ -104,6 +104,13 @@ class Fanout:
         if place.position is not None:
             self._burst(place, limits.FIRST_WRITE)
 
+    def prospect(self, join: Join) -> tuple[int, Iterator[bytes]] | None:
+        """Where a viewer would start now, and the entries from there on that there are; None if it had to wait."""
+        position = self._usable(self._channel.start(join))
+        if position is None:
+            return None
+        return position, (self._feed.joined(at, at + 1) for at in range(position, self._feed.head))
+
     def detach(self, place: Place) -> None:
         """Take a viewer out; nothing is written to it from now on. Its place keeps its position."""
         home = self._homes.pop(place, None)
@@ -147,7 +154,7 @@ class Fanout:
         steady = home is not None and place not in home.slow
         size = place.size + (home.size if steady and home else 0)
         frames = place.frames + (home.frames if steady and home else 0)
-        return SeatQos(size, frames, place.skipped, self.lag_ns(place), place.outlet.pending)
+        return SeatQos(size, frames, place.skipped, self.lag_ns(place), place.outlet.pending, place.loss)
 
     # -- when ---------------------------------------------------------------------------------------------------------
 

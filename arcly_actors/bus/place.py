@@ -55,6 +55,7 @@ class SeatQos:
     skipped: int
     lag_ns: int
     pending: int
+    loss: float = 0.0
 
 
 Opening: TypeAlias = Callable[[Sequence[Track], Mapping[str, str], int], bytes]
@@ -68,7 +69,8 @@ class Place:
     `waits_from` is the position from which on a keyframe will do. `drained_dts` is the DTS (ns) up to which the kernel
     has surely taken everything: what lag is measured from. `resync` asks for the configurations to be sent again;
     `draining` says that the fan-out will hear when nothing is pending. `channel` is the one whose positions these are;
-    None before the place is taken. `opening` stands in for that of the format.
+    None before the place is taken. `opening` stands in for that of the format. `loss` is the share of packets that the
+    viewer last reported as lost, 0 to 1.
     """
 
     outlet: Outlet
@@ -84,5 +86,6 @@ class Place:
     size: int = 0
     frames: int = 0
     skipped: int = 0
+    loss: float = 0.0
     started: Callable[[], None] | None = field(default=None)
     opening: Opening | None = None

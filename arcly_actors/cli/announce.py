@@ -13,7 +13,7 @@ ANY_NAME: Final = "NAME"
 """Stands for a stream's name where the reader chooses it."""
 
 _SHOWN: Final = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}  # noqa: S104 - a wildcard is no address to connect to
-_DEFAULT_PORTS: Final = {"rtmp": 1935, "http": 80, "https": 443}
+_DEFAULT_PORTS: Final = {"rtmp": 1935, "rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 
 def address_of(scheme: str, address: Address) -> str:
@@ -34,7 +34,7 @@ def is_local(address: Address) -> bool:
 def urls(bound: Mapping[str, Sequence[Address]], key: str, *, https: bool = False) -> list[tuple[str, str]]:
     """(label, URL) of everything that listens (`Engine.addresses`), for the stream `key`."""
     found: dict[str, list[str]] = {"publish": [], "play": [], "page": []}
-    for name in ("rtmp", "rtmps"):
+    for name in ("rtmp", "rtmps", "rtsp", "rtsps"):
         for address in bound.get(name, ()):
             text = f"{address_of(name, address)}/{key}"
             found["publish"].append(text)

@@ -19,7 +19,7 @@ from arcly_actors.engine import Engine
 from arcly_actors.errors import AddressUnavailable, ArclyError, ConfigurationError
 from arcly_actors.loop import run
 from arcly_actors.runtime import tune_collector
-from arcly_actors.topology import Topology
+from arcly_actors.topology import Address, Topology
 
 _log = logging.getLogger("arcly_actors.serve")
 
@@ -27,13 +27,13 @@ _log = logging.getLogger("arcly_actors.serve")
 @dataclass(frozen=True, slots=True)
 class Serving:
     """What to serve and what to say about it: `pattern` is the test pattern's key ("": none), `advice` tells who finds
-    `{name}`'s address taken what to do."""
+    `{name}`'s address taken what to do, which `{key}` of the topology says."""
 
     topology: Topology
     level: int
     note: str = ""
     pattern: str = ""
-    advice: str = "Stop the program that has it, or give endpoints.{name}.listen another address."
+    advice: str = "Stop the program that has it, or give endpoints.{key} another address."
 
 
 def serve(serving: Serving) -> Exit:
@@ -104,6 +104,11 @@ def _no_configuration_error(record: logging.LogRecord) -> bool:
 
 
 def _advice(serving: Serving, error: AddressUnavailable) -> str:
-    listeners = serving.topology.endpoints.listeners()
-    name = next((name for name, address in listeners.items() if str(address) == error.address), "rtmp")
-    return serving.advice.format(name=name)
+    endpoints = serving.topology.endpoints
+    taken = {str(address): (name, f"{name}.listen") for name, address in endpoints.listeners().items()}
+    if endpoints.rtsp.udp_ports is not None:
+        ports = endpoints.rtsp.udp_ports
+        udp = [str(Address(endpoints.rtsp.listen.host, port)) for port in (ports.rtp, ports.rtcp)]
+        taken = {**dict.fromkeys(udp, ("rtsp", "rtsp.udp_ports")), **taken}
+    name, key = taken.get(error.address, ("rtmp", "rtmp.listen"))
+    return serving.advice.format(name=name, key=key)

@@ -53,9 +53,11 @@ class Viewing:
 
 @dataclass(frozen=True, slots=True)
 class Seated:
-    """To the owner: there is a seat. Answer with `Begin` when the viewer has been told."""
+    """To the owner: there is a seat at `channel`. Answer with `Begin` when the viewer has been told."""
 
     subscriber: Ref
+    channel: Channel
+    join: Join
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,10 @@ class NotSeated:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Start to send, to this outlet."""
+    """Start to send, to this outlet; from `position`, if the owner has found out where that is."""
 
     outlet: Outlet
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,7 @@ class ByteSubscriber(LoopActor):
             self._resumed = False
             self.begin(Begin(self._place.outlet))
         elif first:
-            notify(self._owner, Seated(self.actor_ref))
+            notify(self._owner, Seated(self.actor_ref, message.subscription.channel, message.subscription.join))
 
     @receives(_Refused)
     def refused(self, message: _Refused) -> None:
@@ -199,7 +202,8 @@ class ByteSubscriber(LoopActor):
         if self._channel is None or self._subscription is None or self._fanout is not None:
             return
         if self._place is None:
-            self._place = Place(begin.outlet, self, self._subscription.join, opening=self._viewing.opening)
+            opening = self._viewing.opening
+            self._place = Place(begin.outlet, self, self._subscription.join, position=begin.position, opening=opening)
         self._place.viewer = self
         if self._keep is not None:
             self._keep(self._place)

@@ -12,7 +12,7 @@ A protocol joins by a row in `egress/pushes.py`.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.key import StreamKey
@@ -23,11 +23,14 @@ from arcly_actors.transport.urls import Url
 
 @dataclass(frozen=True, slots=True)
 class PushRequest:
-    """Which stream goes where. `verify`: TLS certificates have to be good. `token`: a bearer token for WHIP."""
+    """Which stream goes where. `verify`: TLS certificates have to be good; `transport`: how RTSP's packets travel;
+    `token`: the bearer token for WHIP.
+    """
 
     key: StreamKey
     url: Url
     verify: bool = True
+    transport: Literal["tcp", "udp"] = "tcp"
     token: str = field(default="", repr=False)
 
 

@@ -65,6 +65,11 @@ class View:
         if self._subscriber is not None:
             self._subscriber.stop(block=False)
 
+    def report_loss(self, share: float) -> None:
+        """The viewer says that this share of the packets (0 to 1) did not reach it."""
+        if self._place is not None:
+            self._place.loss = share
+
     def is_of(self, subscriber: Ref) -> bool:
         """Whether this is the view's present subscriber."""
         return self._subscriber is not None and self._subscriber.actor_urn == subscriber.actor_urn

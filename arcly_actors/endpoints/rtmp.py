@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.messages import Ref
 from arcly_actors.endpoints.complaint_log import ComplaintLog
+from arcly_actors.endpoints.listening import listening
 from arcly_actors.endpoints.rtmp_session import RtmpSession
 from arcly_actors.protocols.rtmp.limits import RtmpLimits
 from arcly_actors.protocols.rtmp.server import RtmpServer
@@ -17,7 +18,6 @@ from arcly_actors.runtime.policy import RestartPolicy
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.budget import Budget
 from arcly_actors.transport.connection import Connection
-from arcly_actors.transport.listener import Listener
 from arcly_actors.transport.wire import Wire
 
 
@@ -45,11 +45,6 @@ def start_rtmp(
 ) -> Ref:
     """Start the endpoint; returns its supervisor. `on_listener` is given each listener, again after a crash."""
     numbers = itertools.count(1)
-    addresses = list(door.addresses)
-
-    def bound(found: Sequence[Address]) -> None:
-        # A restarted listener comes back where its clients know it, also if the system chose the port.
-        addresses[:] = found
 
     def handover(wire: Wire) -> None:
         engine = RtmpServer(system.entropy.random_bytes(32), door.limits)
@@ -62,19 +57,9 @@ def start_rtmp(
         name = f"session-{next(numbers)} {peer}"
         supervisor.tell(StartChild(ChildSpec(name, start_session, restart=Restart.TEMPORARY)))
 
-    def start_listener() -> Ref:
-        listener = Listener.start(
-            system,
-            addresses,
-            handover,
-            budget=budget,
-            complain=complaints.turned_away,
-            tls=door.tls,
-            on_bound=bound,
-        )
-        on_listener(listener)
-        return listener
-
+    start_listener = listening(
+        system, door.addresses, handover, budget=budget, complaints=complaints, tls=door.tls, on_listener=on_listener
+    )
     supervisor = Supervisor.start(
         system, door.name, children=(ChildSpec("listener", start_listener),), policy=restarts, on_event=on_event
     )

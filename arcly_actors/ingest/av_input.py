@@ -148,24 +148,15 @@ def _open(request: PullRequest) -> InputContainer:
 def _options(request: PullRequest) -> dict[str, str]:
     scheme = request.url.scheme
     options: dict[str, str] = {}
-    if scheme in {"rtsp", "rtsps"}:
-        options |= _RTSP[request.transport]
     if scheme in {"http", "https"}:
         # A playlist from elsewhere must not name files of this machine.
         options["protocol_whitelist"] = "http,https,tcp,tls,crypto,httpproxy,data"
-    if scheme in {"https", "rtsps"}:
+    if scheme == "https":
         options["tls_verify"] = "1" if request.verify else "0"
         authorities = ssl.get_default_verify_paths().cafile
         if request.verify and authorities and Path(authorities).is_file():
             options["ca_file"] = authorities
     return options
-
-
-_RTSP = {
-    "auto": {"rtsp_flags": "prefer_tcp"},
-    "tcp": {"rtsp_transport": "tcp"},
-    "udp": {"rtsp_transport": "udp"},
-}
 
 
 def _explained(request: PullRequest, error: Exception) -> AvFailed:

@@ -25,7 +25,7 @@ from arcly_actors.transport.urls import Url
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 Transport: TypeAlias = Literal["auto", "tcp", "udp"]
-"""How RTSP media travels; auto: TCP, and UDP where the server has nothing else."""
+"""How RTSP media travels; auto: UDP, and within the connection when the server does not want to or nothing comes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,15 @@ from arcly_actors.bus.messages import Ref
 from arcly_actors.ingest.av_pull import AvPulls
 from arcly_actors.ingest.pull import PullFactory, PullRequest
 from arcly_actors.ingest.rtmp_pull import RtmpPull
+from arcly_actors.ingest.rtsp_pull import RtspPull
 from arcly_actors.runtime import System
 
 AV_SCHEMES: Final = frozenset(
-    {"file", "ftp", "http", "https", "mmsh", "mmst", "rtmpe", "rtmpt", "rtmpte", "rtmpts", "rtp", "rtsp", "rtsps", "tcp",
-     "tls", "udp"}
+    {"file", "ftp", "http", "https", "mmsh", "mmst", "rtmpe", "rtmpt", "rtmpte", "rtmpts", "rtp", "tcp", "tls", "udp"}
 )  # fmt: skip
 """What FFmpeg's demuxers reach, without those protocols of its that only name other inputs (concat, pipe, subfile…)."""
 
-OWN_SCHEMES: Final = frozenset({"rtmp", "rtmps"})
+OWN_SCHEMES: Final = frozenset({"rtmp", "rtmps", "rtsp", "rtsps"})
 """What our own protocol engines pull, with better errors and without a thread."""
 
 PULL_SCHEMES: Final = AV_SCHEMES | OWN_SCHEMES
@@ -31,4 +31,5 @@ def pull_factories(events: Events) -> Mapping[str, PullFactory]:
         start: PullFactory = through_ffmpeg if request.url.user else RtmpPull.start
         return start(system, request, owner)
 
-    return {**dict.fromkeys(AV_SCHEMES, through_ffmpeg), **dict.fromkeys(OWN_SCHEMES, rtmp)}
+    own: dict[str, PullFactory] = {"rtmp": rtmp, "rtmps": rtmp, "rtsp": RtspPull.start, "rtsps": RtspPull.start}
+    return {**dict.fromkeys(AV_SCHEMES, through_ffmpeg), **own}

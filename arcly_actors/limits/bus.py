@@ -35,3 +35,6 @@ REATTACH_PATIENCE = 10 * NS_PER_S
 
 QOS_WINDOW = 1 * NS_PER_S
 """The window of the bit and frame rates, and how often holds and idle publishers are looked at."""
+
+DESCRIBE_PATIENCE = 5 * NS_PER_S
+"""How long a DESCRIBE waits for the tracks of a publisher that has just begun; its client waits for ten and more."""

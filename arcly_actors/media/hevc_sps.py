@@ -1,4 +1,4 @@
-"""The H.265 sequence parameter set (ITU-T H.265 §7.3.2.2), up to the bit depths: what a picture is like."""
+"""The H.265 sequence parameter set (ITU-T H.265 §7.3.2.2), up to the reordering: what a picture is like."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,8 @@ from arcly_actors.media.bits import BitReader, unescape
 class Sps:
     """The fields of an SPS that anyone here uses; sizes are pixels after the conformance window.
 
-    `general` is the first 12 bytes of profile_tier_level as they stand, `nested` the temporal id nesting flag.
+    `general` is the first 12 bytes of profile_tier_level as they stand, `nested` the temporal id nesting flag,
+    `reorder_depth` how many pictures may be decoded before one that is shown earlier.
     """
 
     general: bytes
@@ -22,6 +23,7 @@ class Sps:
     chroma_format: int
     bit_depth: int
     bit_depth_chroma: int
+    reorder_depth: int | None = None
 
 
 def read_sps(unit: bytes) -> Sps:
@@ -48,7 +50,19 @@ def read_sps(unit: bytes) -> Sps:
     luma_depth, chroma_depth = 8 + reader.ue(), 8 + reader.ue()
     if max(luma_depth, chroma_depth) > 15:
         raise Malformed(f"SPS: bit depths {luma_depth} and {chroma_depth}, 15 is the most")
-    return Sps(general, sub_layers, nested, width, height, chroma, luma_depth, chroma_depth)
+    depth = _reorder_depth(reader, sub_layers)
+    return Sps(general, sub_layers, nested, width, height, chroma, luma_depth, chroma_depth, depth)
+
+
+def _reorder_depth(reader: BitReader, sub_layers: int) -> int | None:
+    """sps_max_num_reorder_pics of the highest sub-layer; None when the SPS ends before it."""
+    try:
+        reader.ue()  # log2_max_pic_order_cnt_lsb_minus4
+        count = sub_layers if reader.flag() else 1
+        told = [(reader.ue(), reader.ue(), reader.ue()) for _ in range(count)]
+    except Malformed:
+        return None
+    return told[-1][1]
 
 
 def _skip_sub_layers(reader: BitReader, count: int) -> None:

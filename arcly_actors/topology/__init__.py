@@ -1,7 +1,18 @@
 """The declarative topology: the same model in YAML, in Python and as a JSON Schema."""
 
 from arcly_actors.topology.application import Application, GopCache, Hls, Subscriber
-from arcly_actors.topology.endpoints import Endpoints, Http, IceServer, Rtmp, Rtmps, WebRtc
+from arcly_actors.topology.endpoints import (
+    Endpoints,
+    Http,
+    IceServer,
+    Rtmp,
+    Rtmps,
+    Rtsp,
+    Rtsps,
+    RtspUser,
+    UdpPorts,
+    WebRtc,
+)
 from arcly_actors.topology.faults import TopologyError, TopologyFault
 from arcly_actors.topology.model import Backoff, Limits, Supervision, Topology, json_schema
 from arcly_actors.topology.sinks import Sink
@@ -21,6 +32,9 @@ __all__ = [
     "Limits",
     "Rtmp",
     "Rtmps",
+    "Rtsp",
+    "RtspUser",
+    "Rtsps",
     "Sink",
     "Source",
     "Subscriber",
@@ -29,6 +43,7 @@ __all__ = [
     "Topology",
     "TopologyError",
     "TopologyFault",
+    "UdpPorts",
     "WebRtc",
     "duration",
     "json_schema",

@@ -28,6 +28,7 @@ from arcly_actors.egress.whep import WhepPlaces
 from arcly_actors.endpoints.complaint_log import ComplaintLog
 from arcly_actors.endpoints.http import HttpDoor, start_http
 from arcly_actors.endpoints.rtmp import RtmpDoor, start_rtmp
+from arcly_actors.endpoints.rtsp import RtspDoor, start_rtsp
 from arcly_actors.endpoints.webrtc import WebRtcDoor, WebRtcEndpoint
 from arcly_actors.errors import ArclyError
 from arcly_actors.ingest.pulls import pull_factories
@@ -52,6 +53,7 @@ from arcly_actors.runtime import (
 )
 from arcly_actors.topology.model import Supervision, Topology
 from arcly_actors.topology.remotes import Remotes, remote_policy
+from arcly_actors.topology.rtsp import rtsp_doors
 from arcly_actors.topology.values import Address
 from arcly_actors.transport import addresses
 from arcly_actors.transport.budget import Budget
@@ -184,6 +186,7 @@ class _Builder:
             tls = server_context(endpoints.rtmps.tls.certificate, endpoints.rtmps.tls.key)
             secure = RtmpDoor("rtmps", (_address(endpoints.rtmps.listen),), rtmp_limits, tls)
             doors.append(("rtmps", lambda: self._start_rtmp(secure)))
+        doors += [(rtsp.name, partial(self._start_rtsp, rtsp)) for rtsp in rtsp_doors(self._topology)]
         webrtc = self._webrtc() if "webrtc" in endpoints.listeners() else None
         if webrtc is not None:
             doors.append(("webrtc", lambda: webrtc.start(self._on_event, partial(self._listens, "webrtc"))))
@@ -209,6 +212,18 @@ class _Builder:
 
     def _listens(self, name: str, listener: Ref) -> None:
         self._listeners[name] = listener
+
+    def _start_rtsp(self, door: RtspDoor) -> Ref:
+        return start_rtsp(
+            self._system,
+            self._bus,
+            door,
+            budget=self._budget,
+            restarts=self._restarts,
+            complaints=self._complaints,
+            on_event=self._on_event,
+            on_listener=self._listens,
+        )
 
     def _webrtc(self) -> WebRtcEndpoint:
         section = self._topology.endpoints.webrtc

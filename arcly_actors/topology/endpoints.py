@@ -2,13 +2,13 @@
 
 import ipaddress
 import itertools
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from arcly_actors.topology.section import Section
 from arcly_actors.topology.tls import Tls
-from arcly_actors.topology.values import Address, Listen, fault
+from arcly_actors.topology.values import Address, DurationNs, Listen, Within, duration, fault
 
 _LOOPBACK = "127.0.0.1"
 _OVER_UDP = frozenset({"webrtc"})
@@ -27,6 +27,10 @@ Origin = Annotated[str, AfterValidator(_origin)]
 """A web page's origin (RFC 6454 §6.2), or ``*`` for any."""
 
 
+Port = Annotated[int, Field(ge=0, le=65535)]
+"""A port number."""
+
+
 class Rtmp(Section):
     """RTMP publish and play."""
 
@@ -42,6 +46,71 @@ class Rtmps(Section):
     enabled: bool = Field(default=True, description="false: do not listen")
     listen: Listen = Field(
         default=Address(_LOOPBACK, 1936), description="address to bind, host:port; port 0 lets the system choose"
+    )
+    tls: Tls = Field(description="certificate and key")
+
+
+class UdpPorts(Section):
+    """The two UDP ports that all RTSP players and publishers over UDP share; RTCP is the neighbour, as players assume."""
+
+    rtp: Port = Field(default=8000, description="for RTP; an even number, or 0 to let the system choose both")
+    rtcp: Port = Field(default=8001, description="for RTCP: the port after that of RTP")
+
+    @model_validator(mode="after")
+    def _check_neighbours(self) -> Self:
+        if self.rtp % 2:
+            raise fault("port", f"{self.rtp} is odd", "RTP has the even port of a pair (RFC 3550 §11)", at="rtp")
+        if self.rtcp != (self.rtp + 1 if self.rtp else 0):
+            raise fault("port", f"{self.rtcp} is not the port after {self.rtp}", "players assume that it is", at="rtcp")
+        return self
+
+
+class RtspUser(Section):
+    """Who may use RTSP, and for what."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128, pattern=r'^[^:"\\\x00-\x1f]+$')] = Field(
+        description="as in rtsp://NAME:PASSWORD@host/"
+    )
+    password: Annotated[str, Field(min_length=1, max_length=256)] = Field(
+        description="in clear, for Digest needs it so; keep the file private", repr=False
+    )
+    may: Annotated[tuple[Literal["publish", "play"], ...], Field(strict=False, min_length=1)] = Field(
+        default=("publish", "play"), description="what for"
+    )
+    applications: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        default=(), description="in which applications; empty: all of them"
+    )
+
+
+class _Rtsp(Section):
+    enabled: bool = Field(default=True, description="false: do not listen")
+    users: Annotated[tuple[RtspUser, ...], Field(strict=False, max_length=1000)] = Field(
+        default=(), description="who may publish or play; empty: everyone"
+    )
+    anyone: Annotated[tuple[Literal["publish", "play"], ...], Field(strict=False)] = Field(
+        default=(), description="what needs no user although there are users"
+    )
+    session_timeout: Annotated[DurationNs, Within("5s", "1h")] = Field(
+        default=duration("60s"), description="a UDP player that is not heard for this long is gone"
+    )
+
+
+class Rtsp(_Rtsp):
+    """RTSP publish and play."""
+
+    listen: Listen = Field(
+        default=Address(_LOOPBACK, 8554), description="address to bind, host:port; port 0 lets the system choose"
+    )
+    udp_ports: UdpPorts | None = Field(
+        default=UdpPorts(), description="ports for RTP over UDP, on the same host; null: within the connection only"
+    )
+
+
+class Rtsps(_Rtsp):
+    """RTSP over TLS, with RTP within the connection; there is none until it has a certificate."""
+
+    listen: Listen = Field(
+        default=Address(_LOOPBACK, 8322), description="address to bind, host:port; port 0 lets the system choose"
     )
     tls: Tls = Field(description="certificate and key")
 
@@ -110,13 +179,22 @@ class Endpoints(Section):
 
     rtmp: Rtmp = Field(default=Rtmp(), description="RTMP publish and play")
     rtmps: Rtmps | None = Field(default=None, description="RTMP over TLS")
+    rtsp: Rtsp = Field(default=Rtsp(), description="RTSP publish and play")
+    rtsps: Rtsps | None = Field(default=None, description="RTSP over TLS")
     http: Http = Field(default=Http(), description="HLS, HTTP-FLV, WHIP, WHEP, API and console")
     webrtc: WebRtc = Field(default=WebRtc(), description="media of WHIP and WHEP")
 
     def listeners(self) -> dict[str, Address]:
         """Each enabled endpoint's name and address."""
         webrtc = self.webrtc if self.http.enabled else None  # its sessions are opened over HTTP
-        every = {"rtmp": self.rtmp, "rtmps": self.rtmps, "http": self.http, "webrtc": webrtc}
+        every = {
+            "rtmp": self.rtmp,
+            "rtmps": self.rtmps,
+            "rtsp": self.rtsp,
+            "rtsps": self.rtsps,
+            "http": self.http,
+            "webrtc": webrtc,
+        }
         return {name: endpoint.listen for name, endpoint in every.items() if endpoint is not None and endpoint.enabled}
 
     @model_validator(mode="after")

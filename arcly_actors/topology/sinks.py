@@ -1,6 +1,6 @@
 """Sinks: streams that the engine pushes to servers elsewhere."""
 
-from typing import Annotated, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -14,6 +14,9 @@ from arcly_actors.topology.section import Section
 from arcly_actors.topology.sources import Key, read_url
 from arcly_actors.topology.values import fault
 from arcly_actors.transport.urls import WHIP, Url
+
+_KEYED: Final = WHIP | {"rtmp", "rtmps"}
+"""Whose path has the stream key that a platform gives out."""
 
 
 def _pushable(text: str) -> str:
@@ -31,14 +34,18 @@ class Sink(Section):
 
     key: Key = Field(description="which stream: application/name")
     url: Annotated[str, AfterValidator(_pushable)] = Field(
-        description="where to: rtmp://host/application/name, rtmps://…, or whip:https://… (a WHIP endpoint)", repr=False
+        description="where to: rtmp(s)://host/application/name, rtsp(s)://host/path, or whip:https://… (a WHIP endpoint)",
+        repr=False,
     )
+    transport: Literal["tcp", "udp"] = Field(default="tcp", description="RTSP media within the connection, or over udp")
     verify: bool = Field(default=True, description="TLS: the certificate has to be good; false takes any")
     token: str = Field(default="", description="WHIP: the bearer token", repr=False)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         url = Url.parse(self.url)
+        if self.transport != "tcp" and url.scheme != "rtsp":
+            raise fault("transport", f"{url.scheme} has no choice of transport", "only rtsp has", at="transport")
         if self.token and url.scheme not in WHIP:
             raise fault("token", f"{url.scheme} has no tokens", "only whip has", at="token")
         if self.token and (url.user or url.password):
@@ -51,5 +58,6 @@ class Sink(Section):
 
     def request(self) -> PushRequest:
         """The same, as a sink takes it."""
-        url = Url.parse(self.url, keyed=True)
-        return PushRequest(StreamKey.parse(self.key), url, verify=self.verify, token=self.token)
+        url = Url.parse(self.url, keyed=Url.parse(self.url).scheme in _KEYED)
+        key = StreamKey.parse(self.key)
+        return PushRequest(key, url, verify=self.verify, transport=self.transport, token=self.token)

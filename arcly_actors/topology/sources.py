@@ -57,7 +57,7 @@ class Source(Section):
         repr=False,
     )
     transport: Transport = Field(
-        default="auto", description="RTSP media over tcp or udp; auto: tcp, and udp where the server has no other"
+        default="auto", description="RTSP media over udp or tcp; auto: udp, and tcp when nothing comes"
     )
     on_demand: bool = Field(default=False, description="dial at the first viewer, hang up after the last")
     idle: Annotated[DurationNs, Within("0s", "24h")] = Field(

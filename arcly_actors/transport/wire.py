@@ -60,6 +60,7 @@ class Wire(asyncio.Protocol):
         self._peer_finished = False
         self.outlet: SocketOutlet
         self.peer = Address("?", 0)
+        self.local = Address("?", 0)
         self.refused: Refused | None = None  # over the budget: to be told so, and nothing else
         self.encrypted = False
 
@@ -127,6 +128,7 @@ class Wire(asyncio.Protocol):
         made = self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by class
         self.encrypted = transport.get_extra_info("sslcontext") is not None
         self.peer = Address.of_peer(transport.get_extra_info("peername"))
+        self.local = Address.of_peer(transport.get_extra_info("sockname"))
         self.outlet = self._make_outlet(self._loop, made, self.end)
         made.pause_reading()
         self._arm(limits.ORPHAN_TIMEOUT)

@@ -16,7 +16,7 @@ from tests.support.browser import Tab
 BUILT = any(command.name == "demo" for command in app.registered_commands)
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not BUILT, reason="this version has no `arcly demo`")]
 
-ARGUMENTS = ("demo", "--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--webrtc", "127.0.0.1:0")
+ARGUMENTS = ("demo", "--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--rtsp", "127.0.0.1:0", "--webrtc", "127.0.0.1:0")
 ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)/")
 DECODED = "window.arclyPlayer?.stats.decoded > 30"
 SPREAD = """() => {

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from arcly_actors.bus.log import LogBound, SharedLog
 
 BOUND = LogBound(entries=300, size=5000, duration_ns=1000)
-THOROUGH = settings(max_examples=100, stateful_step_count=40, derandomize=True, deadline=None)
+THOROUGH = settings(max_examples=50, stateful_step_count=40, derandomize=True, deadline=None)
 
 
 class Model(RuleBasedStateMachine):

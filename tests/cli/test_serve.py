@@ -17,7 +17,7 @@ import pytest
 from arcly_actors.cli.exits import Exit
 from tests.support.loopback import TOPOLOGY_FILE
 
-DEMO = ("demo", "--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--webrtc", "127.0.0.1:0")
+DEMO = ("demo", "--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--rtsp", "127.0.0.1:0", "--webrtc", "127.0.0.1:0")
 SOON = 20
 
 
@@ -99,7 +99,7 @@ async def test_the_log_level_is_obeyed() -> None:
     assert program.said[-1].split() == ["stop", "Ctrl-C"]
 
 
-@pytest.mark.parametrize("option", ["--rtmp", "--http"])
+@pytest.mark.parametrize("option", ["--rtmp", "--rtsp", "--http"])
 async def test_an_address_that_is_taken_is_named_with_what_to_do(option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"

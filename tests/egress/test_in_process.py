@@ -21,7 +21,8 @@ from tests.bus.fan import tokens
 from tests.bus.frames import BOTH, STEP_MS, audio, video
 from tests.support.virtual import in_virtual_time, pass_time
 
-NO_DOORS: dict[str, Any] = {"version": 1, "endpoints": {"rtmp": {"enabled": False}, "http": {"enabled": False}}}
+SHUT = {"enabled": False}
+NO_DOORS: dict[str, Any] = {"version": 1, "endpoints": {"rtmp": SHUT, "rtsp": SHUT, "http": SHUT}}
 
 
 @asynccontextmanager

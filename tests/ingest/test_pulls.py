@@ -27,7 +27,9 @@ def test_every_scheme_has_a_row() -> None:
         (f"rtmp://{NOBODY}", "RtmpPull"),
         (f"rtmps://{NOBODY}", "RtmpPull"),
         (f"rtmp://user:pass@{NOBODY}", "AvPull"),
-        (f"rtsp://{NOBODY}", "AvPull"),
+        (f"rtsp://user:pass@{NOBODY}", "RtspPull"),
+        (f"rtsps://{NOBODY}", "RtspPull"),
+        (f"http://{NOBODY}", "AvPull"),
     ],
 )
 async def test_who_pulls_and_what_it_says_of_a_refused_connection(url: str, actor: str) -> None:

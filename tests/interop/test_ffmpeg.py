@@ -9,7 +9,7 @@ import pytest
 from tests.interop.conftest import ClipFile
 from tests.support.live import Live, live
 from tests.support.publishers import ffmpeg_publishes
-from tests.support.tools import optional_tool, require_tool, run, running
+from tests.support.tools import require_tool, run, running
 from tests.support.viewers import Probed, ffprobe
 
 pytestmark = pytest.mark.interop
@@ -113,7 +113,7 @@ async def test_rtmpdump_plays_to_the_end(clip_file: ClipFile, tmp_path: Path) ->
 
 
 async def test_gstreamer_plays(clip_file: ClipFile) -> None:
-    launch = optional_tool("gst-launch-1.0")
+    launch = require_tool("gst-launch-1.0")
     async with live() as server, ffmpeg_publishes(server, clip_file()):
         source = ("rtmp2src", f"location={server.rtmp()}", "num-buffers=60", "!", "flvdemux", "name=demux")
         picture = ("demux.video", "!", "queue", "!", "h264parse", "!", "fakesink", "sync=false")

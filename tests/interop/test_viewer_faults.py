@@ -153,7 +153,7 @@ async def test_a_publisher_that_crashes_is_disconnected_and_its_viewers_are_held
 async def test_an_endpoint_that_crashes_comes_back_on_its_port_alone(listener: str, endpoint: str) -> None:
     async with show() as made:
         port = made.server.port(endpoint)
-        made.server.crash(listener)
+        made.server.crash(listener, endpoint=endpoint)
         await made.server.event(ActorRestarted)
         await made.server.until_listening(port)
         await made.go_on()

@@ -45,6 +45,10 @@ class Live(Noticing):
         """An RTMP(S) address."""
         return f"{endpoint}://127.0.0.1:{self.port(endpoint)}/{path}"
 
+    def rtsp(self, path: str = "live/cam", endpoint: str = "rtsp", user: str = "") -> str:
+        """An RTSP(S) address; `user` is ``name:password``."""
+        return f"{endpoint}://{f'{user}@' if user else ''}127.0.0.1:{self.port(endpoint)}/{path}"
+
     def http(self, path: str) -> str:
         """An HTTP address."""
         return f"http://127.0.0.1:{self.port('http')}/{path}"
@@ -77,7 +81,7 @@ class Live(Noticing):
 
     async def settled(self, within: float = 20.0) -> None:
         """Return when no connection has an actor any more."""
-        await until(lambda: not self.actors("RtmpSession", "FlvSession", "Connection"), within)
+        await until(lambda: not self.actors("RtmpSession", "RtspSession", "FlvSession", "Connection"), within)
 
     async def until_pictures(self, count: int) -> None:
         """Return when the only stream has had so many pictures; they are counted by its own feed from its log."""
@@ -94,9 +98,14 @@ class Live(Noticing):
         """The running actors of these classes, or of all."""
         return [ref for ref in pykka.ActorRegistry.get_all() if not names or ref.actor_class.__name__ in names]
 
-    def crash(self, name: str, protocol: str = "", *, everyone: bool = False) -> None:
-        """Inject a failure into the one actor of a class (serving a protocol), or every one: as if a task had raised."""
-        inboxes: list[Any] = [ref.actor_inbox for ref in self.actors(name)]
+    def crash(self, name: str, protocol: str = "", *, endpoint: str = "", everyone: bool = False) -> None:
+        """Inject a failure into the one actor of a class (serving a protocol), or every one: as if a task had raised.
+
+        Of listeners there are several: `endpoint` says which.
+        """
+        others = {ref.actor_urn for key, ref in self.engine._running.listeners.items() if key != endpoint}
+        refs = [ref for ref in self.actors(name) if not endpoint or ref.actor_urn not in others]
+        inboxes: list[Any] = [ref.actor_inbox for ref in refs]
         chosen = [inbox for inbox in inboxes if not protocol or inbox.actor._viewing.protocol == protocol]
         assert chosen, name
         assert everyone or len(chosen) == 1, chosen
@@ -133,7 +142,12 @@ class _Log(logging.Handler):
         self._server.notice()
 
 
-ANYWHERE: Mapping[str, Any] = {name: {"listen": "127.0.0.1:0"} for name in ("rtmp", "http", "webrtc")}
+ANYWHERE: Mapping[str, Any] = {
+    "rtmp": {"listen": "127.0.0.1:0"},
+    "rtsp": {"listen": "127.0.0.1:0", "udp_ports": {"rtp": 0, "rtcp": 0}},
+    "http": {"listen": "127.0.0.1:0"},
+    "webrtc": {"listen": "127.0.0.1:0"},
+}
 
 
 @contextlib.asynccontextmanager
@@ -143,20 +157,23 @@ async def live(
     applications: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
     webrtc: Mapping[str, Any] = MappingProxyType({}),
+    rtsp: Mapping[str, Any] = MappingProxyType({}),
     endpoints: Mapping[str, Any] | None = None,
     sources: Sequence[Mapping[str, Any]] = (),
     sinks: Sequence[Mapping[str, Any]] = (),
     **application: Any,
 ) -> AsyncIterator[Live]:
-    """A server with the application ``live`` (`application` are its settings), and RTMPS when there is a certificate.
-    `webrtc` is what that endpoint has besides its address.
+    """A server with the application ``live`` (`application` are its settings), and RTMPS and RTSPS with a certificate.
+    `webrtc` and `rtsp` are what these endpoints have besides their addresses.
 
     When it has ended, no actor is left.
     """
     endpoints = dict(endpoints or ANYWHERE)
-    endpoints["webrtc"] = {**endpoints.get("webrtc", ANYWHERE["webrtc"]), **webrtc}
+    for section, settings in (("webrtc", webrtc), ("rtsp", rtsp)):
+        endpoints[section] = {**endpoints.get(section, ANYWHERE[section]), **settings}
     if tls is not None:
-        endpoints["rtmps"] = {"listen": "127.0.0.1:0", "tls": {"certificate": str(tls[0]), "key": str(tls[1])}}
+        for name in ("rtmps", "rtsps"):
+            endpoints[name] = {"listen": "127.0.0.1:0", "tls": {"certificate": str(tls[0]), "key": str(tls[1])}}
     topology = Topology.model_validate(
         {
             "applications": applications or {"live": application},

@@ -34,9 +34,22 @@ async def ffmpeg_publishes(server: Live, clip: str, url: str = "", *options: str
 
 
 @contextlib.asynccontextmanager
-async def av_publishes(server: Live, clip: str, path: str) -> AsyncIterator[None]:
+async def ffmpeg_records(
+    server: Live, clip: str, url: str, *options: str, transport: str = "tcp"
+) -> AsyncIterator[Program]:
+    """The same by RTSP."""
+    pace = ("-nostdin", "-v", "warning", "-re", "-stream_loop", "-1")
+    output = ("-c", "copy", *options, "-f", "rtsp", "-rtsp_transport", transport)
+    already = accepted(server)
+    async with running(require_tool("ffmpeg"), *pace, "-i", clip, *output, url) as publisher:
+        await _accepted_after(server, already, publisher)
+        yield publisher
+
+
+@contextlib.asynccontextmanager
+async def av_publishes(server: Live, clip: str, path: str, *, scheme: str = "rtmp") -> AsyncIterator[None]:
     """PyAV publishing a clip over and over in real time, once it has been accepted."""
-    async with _av(server, server.rtmp(path), clip):
+    async with _av(server, server.rtsp(path) if scheme == "rtsp" else server.rtmp(path), clip):
         yield
 
 

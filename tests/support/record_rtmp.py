@@ -4,13 +4,10 @@ Each client talks to the server engine over loopback; the bytes that it sent are
 that are not installed are named and left alone.
 """
 
-import asyncio
-import shutil
-import subprocess
 import sys
-from dataclasses import dataclass
 
 from arcly_actors.protocols.rtmp.events import EndPlay, PlayRequested, Send, ServerEvent
+from tests.support.recording import Recording, record_all
 from tests.support.rtmp import RECORDINGS, Served, as_messages, describe
 
 _PICTURE = ["-f", "lavfi", "-i", "testsrc=size=160x90:rate=15:duration=2"]
@@ -40,15 +37,6 @@ out.close()
 """
 
 
-@dataclass(frozen=True)
-class Recording:
-    """A client's command line, with ``{url}`` for the server."""
-
-    name: str
-    command: list[str]
-    path: str = "live/cam?token=abc"
-
-
 RECORDINGS_TO_MAKE = [
     Recording("ffmpeg-5.1-publish", [*_FFMPEG, *_PICTURE, *_SOUND, *_CODECS, "{url}"]),
     Recording("ffmpeg-5.1-play", [*_FFMPEG, "-i", "{url}", "-c", "copy", "-f", "null", "-"]),
@@ -76,79 +64,43 @@ RECORDINGS_TO_MAKE = [
 ]
 
 
-async def record(recording: Recording) -> bytes:
-    """Run the client against a server engine of ours and return what it sent; raises when the client fails."""
-    received = bytearray()
-    done = asyncio.Event()
+class _Player:
+    """A server that plays what FFmpeg published to whoever asks."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        served = Served()
-        while data := await _read(reader):
-            received.extend(data)
-            served.receive(data)
-            played = [event for event in served.events if isinstance(event, PlayRequested)]
-            if played:
-                served.command(Send(as_messages(published_events(), played[0].stream_id)))
-                served.command(EndPlay(played[0].stream_id))
-                served.events.clear()
-            writer.write(bytes(served.sent))
-            served.sent.clear()
-            if served.hangup is not None:
-                break
-        writer.close()
-        done.set()
+    def __init__(self) -> None:
+        self._served = Served()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    url = f"rtmp://127.0.0.1:{port}/{recording.path}"
-    command = [part.replace("{url}", url) for part in recording.command]
-    client = await asyncio.create_subprocess_exec(*command)
-    try:
-        status = await asyncio.wait_for(client.wait(), 30)
-        await asyncio.wait_for(done.wait(), 5)
-    finally:
-        if client.returncode is None:
-            client.kill()
-            await client.wait()
-        server.close()
-    if status != 0:
-        raise subprocess.CalledProcessError(status, command)
-    return bytes(received)
+    def receive(self, data: bytes) -> bytes:
+        """See `recording.Peer.receive`."""
+        served = self._served
+        served.receive(data)
+        played = [event for event in served.events if isinstance(event, PlayRequested)]
+        if played:
+            served.command(Send(as_messages(_events(_PUBLISHED.read_bytes()), played[0].stream_id)))
+            served.command(EndPlay(played[0].stream_id))
+            served.events.clear()
+        answer = bytes(served.sent)
+        served.sent.clear()
+        return answer
+
+    @property
+    def over(self) -> bool:
+        """See `recording.Peer.over`."""
+        return self._served.hangup is not None
 
 
-async def _read(reader: asyncio.StreamReader) -> bytes:
-    try:
-        return await reader.read(65536)
-    except ConnectionResetError:  # a player that leaves with bytes unread
-        return b""
+_PUBLISHED = RECORDINGS / "ffmpeg-5.1-publish.bin"
 
 
-def published_events() -> list[ServerEvent]:
-    """What FFmpeg published, for the players."""
+def _events(data: bytes) -> list[ServerEvent]:
     served = Served()
-    served.receive((RECORDINGS / "ffmpeg-5.1-publish.bin").read_bytes())
+    served.receive(data)
     return served.events
 
 
-def main(wanted: list[str]) -> None:
-    """Record those named, or all."""
-    for recording in RECORDINGS_TO_MAKE:
-        if wanted and recording.name not in wanted:
-            continue
-        if shutil.which(recording.command[0]) is None:
-            sys.stderr.write(f"{recording.name}: {recording.command[0]} is not installed\n")
-            continue
-        try:
-            data = asyncio.run(record(recording))
-        except (TimeoutError, subprocess.CalledProcessError) as error:
-            sys.stderr.write(f"{recording.name}: {error!r}\n")
-            continue
-        (RECORDINGS / f"{recording.name}.bin").write_bytes(data)
-        served = Served()
-        served.receive(data)
-        (RECORDINGS / f"{recording.name}.events").write_text("".join(f"{describe(event)}\n" for event in served.events))
-        sys.stderr.write(f"{recording.name}: {len(data)} bytes\n")
+def _told(data: bytes) -> list[str]:
+    return [describe(event) for event in _events(data)]
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    record_all(RECORDINGS_TO_MAKE, sys.argv[1:], RECORDINGS, "rtmp", _Player, _told)

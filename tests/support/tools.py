@@ -32,14 +32,6 @@ def require_tool(name: str) -> str:
     return path
 
 
-def optional_tool(name: str) -> str:
-    """The path of a program that the tests can do without, everywhere."""
-    path = shutil.which(name)
-    if path is None:
-        pytest.skip(f"{name} is not installed")
-    return path
-
-
 class Program(Noticing):
     """A running program: `output` and `errors` hold what it has said so far."""
 

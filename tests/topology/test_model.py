@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from arcly_actors.bus.policy import ApplicationPolicy, Conflict, Join
+from arcly_actors.protocols.rtsp.access import Action
 from arcly_actors.topology import (
     Address,
     Application,
@@ -16,14 +17,18 @@ from arcly_actors.topology import (
     IceServer,
     Rtmp,
     Rtmps,
+    Rtsp,
+    RtspUser,
     Subscriber,
     Supervision,
     Tls,
     Topology,
+    TopologyError,
     WebRtc,
     duration,
     size,
 )
+from arcly_actors.topology.rtsp import rtsp_doors
 
 
 def test_http_disabled_leaves_nobody_to_open_webrtc_sessions() -> None:
@@ -33,6 +38,7 @@ def test_http_disabled_leaves_nobody_to_open_webrtc_sessions() -> None:
 def test_a_default_topology_listens_on_this_machine_only() -> None:
     assert Topology().endpoints.listeners() == {
         "rtmp": Address("127.0.0.1", 1935),
+        "rtsp": Address("127.0.0.1", 8554),
         "http": Address("127.0.0.1", 8080),
         "webrtc": Address("127.0.0.1", 8189),
     }
@@ -63,6 +69,7 @@ def test_the_python_form_is_the_file() -> None:
         endpoints=Endpoints(
             rtmp=Rtmp(enabled=False),
             rtmps=Rtmps(listen=Address("::", 1936), tls=Tls(certificate=Path("c.pem"), key=Path("k.pem"))),
+            rtsp=Rtsp(udp_ports=None, users=(RtspUser(name="cam", password="secret", may=("publish",)),)),
             http=Http(cors=("*", "https://player.example:8443")),
             webrtc=WebRtc(
                 listen=Address("::", 0),
@@ -73,8 +80,10 @@ def test_the_python_form_is_the_file() -> None:
         supervision=Supervision(strategy="rest_for_one", backoff=Backoff(first=duration("1s"), jitter=0)),
     )
     assert Topology.parse(made.to_yaml()) == made
+    assert "secret" not in repr(made)
     assert made.endpoints.listeners() == {
         "rtmps": Address("::", 1936),
+        "rtsp": Address("127.0.0.1", 8554),
         "http": Address("127.0.0.1", 8080),
         "webrtc": Address("::", 0),
     }
@@ -115,5 +124,42 @@ def test_values_that_cannot_work_are_refused_in_python_too(value: dict[str, obje
 
 
 def test_a_disabled_endpoint_leaves_its_address_to_others() -> None:
-    endpoints = Endpoints(rtmp=Rtmp(enabled=False, listen=Address("127.0.0.1", 8080)), webrtc=WebRtc(enabled=False))
+    endpoints = Endpoints(
+        rtmp=Rtmp(enabled=False, listen=Address("127.0.0.1", 8080)),
+        rtsp=Rtsp(enabled=False),
+        webrtc=WebRtc(enabled=False),
+    )
     assert endpoints.listeners() == {"http": Address("127.0.0.1", 8080)}
+
+
+@pytest.mark.parametrize(
+    ("section", "where"),
+    [
+        ("udp_ports: {rtp: 8001, rtcp: 8002}", "endpoints.rtsp.udp_ports.rtp: 8001 is odd"),
+        ("udp_ports: {rtp: 8000, rtcp: 8005}", "endpoints.rtsp.udp_ports.rtcp: 8005 is not the port after 8000"),
+        ("users: [{name: 'a:b', password: x}]", "endpoints.rtsp.users"),
+        ("users: [{name: a, password: ''}]", "endpoints.rtsp.users"),
+        ("users: [{name: a, password: x, may: [sing]}]", "endpoints.rtsp.users"),
+        ("session_timeout: 1s", "endpoints.rtsp.session_timeout"),
+    ],
+)
+def test_rtsp_sections_that_cannot_work(section: str, where: str) -> None:
+    with pytest.raises(TopologyError) as caught:
+        Topology.parse(f"version: 1\nendpoints: {{rtsp: {{{section}}}}}\n")
+    assert where in str(caught.value)
+
+
+def test_rtsp_doors_are_what_the_topology_says() -> None:
+    made = Topology.parse(
+        "version: 1\nendpoints:\n  rtsp:\n    anyone: [play]\n"
+        "    users: [{name: cam, password: x, may: [publish], applications: [live]}]\n"
+    )
+    (door,) = rtsp_doors(made)
+    assert door.udp is not None
+    assert [address.port for address in door.udp] == [8000, 8001]
+    assert door.rules.access.allows("cam", Action.PUBLISH, "live/a")
+    assert door.rules.access.is_open(Action.PLAY)
+    assert not door.rules.basic
+    assert rtsp_doors(Topology.parse("version: 1\nendpoints: {rtsp: {enabled: false}}")) == []
+    (door,) = rtsp_doors(Topology.parse("version: 1\nendpoints: {rtsp: {udp_ports: null}}"))
+    assert door.udp is None

@@ -19,7 +19,7 @@ PULLED = (
     "(these do: file, ftp, http, https, mmsh, mmst, rtmp, rtmpe, rtmps, rtmpt, rtmpte, rtmpts, rtp, rtsp, rtsps, tcp, "
     "tls, udp)"
 )
-PUSHED = "(these do: rtmp, rtmps, whip:http, whip:https)"
+PUSHED = "(these do: rtmp, rtmps, rtsp, rtsps, whip:http, whip:https)"
 
 
 def faults(text: str, directory: Path | None = None) -> list[str]:

@@ -1,0 +1,222 @@
+"""A pair of UDP ports for RTP and RTCP (RFC 3550 §11), shared by all sessions of an endpoint.
+
+Packets come to the session that registered their very source address: others are counted and ignored. They leave in
+trains (`rtp_trains`), which are cut once for all viewers of the same bytes.
+"""
+
+import asyncio
+import struct
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from arcly_actors.errors import AddressUnavailable
+from arcly_actors.runtime import LoopActor, System, receives
+from arcly_actors.transport.addresses import Address
+from arcly_actors.transport.listener import WhereBound
+from arcly_actors.transport.rtp_trains import Train, cut
+from arcly_actors.transport.udp_socket import Path, UdpSocket
+
+Datagram = tuple[int, bool, bytes]
+"""The number that a route was registered with, whether it came to the RTCP port, and the packet."""
+
+Take = Callable[[list[Datagram]], None]
+_TRIES = 32
+_CACHED = 4
+_WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    number: int
+    take: Take
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the packets of one channel go; `pair` are the ports that they leave from, if not those of the outlet."""
+
+    path: Path
+    rtcp: bool
+    pair: "PortPair | None" = None
+
+
+class PortPair:
+    """The two sockets, while `RtpPorts` has them open, and the routes, which outlive its restarts."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, rtp: Address, rtcp: Address | None) -> None:
+        self._loop = loop
+        self._wanted = (rtp, rtcp or Address(rtp.host, rtp.port + 1 if rtp.port else 0))
+        self._sockets: tuple[UdpSocket, UdpSocket] | None = None
+        self._routes: dict[tuple[str, int, bool], _Route] = {}
+        self._trains: dict[int, tuple[bytes, list[Train]]] = {}
+        self.dropped: Counter[str] = Counter()
+
+    @property
+    def bound(self) -> tuple[Address, Address]:
+        """Where the two are bound, or will be."""
+        return self._wanted
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The RTP and the RTCP port."""
+        return self._wanted[0].port, self._wanted[1].port
+
+    def open(self) -> None:
+        """Bind both; AddressUnavailable when one is taken. Where the system chooses, both ports are neighbours."""
+        rtp, rtcp = self._wanted
+        sockets = self._bind_neighbours(rtp) if not rtp.port else self._bind(rtp, rtcp)
+        self._sockets = sockets
+        self._wanted = (Address(rtp.host, sockets[0].bound.port), Address(rtp.host, sockets[1].bound.port))
+        for one, is_rtcp in zip(sockets, (False, True), strict=True):
+            one.start(_Reading(self, one, is_rtcp=is_rtcp).wake)
+
+    def close(self) -> None:
+        """Close both; more than once does no harm."""
+        sockets, self._sockets = self._sockets, None
+        for one in sockets or ():
+            one.close()
+            self.dropped.update(one.dropped)
+
+    def register(self, host: str, ports: tuple[int, int], number: int, take: Take) -> Callable[[], None]:
+        """Have packets of this host's RTP and RTCP port (0: any port) go to `take`; the result ends that."""
+        keys = [(host, port, bool(index)) for index, port in enumerate(ports)]
+        route = _Route(number, take)
+        self._routes.update(dict.fromkeys(keys, route))
+
+        def forget() -> None:
+            for key in keys:
+                if self._routes.get(key) is route:
+                    del self._routes[key]
+
+        return forget
+
+    def route(self, source: tuple[Any, ...], *, rtcp: bool) -> _Route | None:
+        """Whose packets come from there."""
+        address = Address.of_peer(source)
+        exact = self._routes.get((address.host, address.port, rtcp))
+        return exact if exact is not None else self._routes.get((address.host, 0, rtcp))
+
+    def path(self, host: str, port: int, local: str) -> Path | None:
+        """The way to a peer, from our address `local`; None while the sockets are closed."""
+        if self._sockets is None:
+            return None
+        bound = self._sockets[0].bound.host
+        source: tuple[Any, ...] = (host, port)
+        if ":" in bound:
+            source = (host if ":" in host else f"::ffff:{host}", port, 0, 0)
+        return self._sockets[0].path(source, _from(local, bound) if bound in _WILDCARDS else b"")
+
+    def send(self, data: bytes, destination: Destination) -> None:
+        """One packet, dropped when the sockets are closed."""
+        if self._sockets is None:
+            self.dropped["closed"] += 1
+        else:
+            self._sockets[destination.rtcp].send(data, destination.path)
+
+    def send_train(self, train: Train, destination: Destination) -> None:
+        """Packets of one channel."""
+        if self._sockets is None:
+            self.dropped["closed"] += len(train.bounds)
+        elif len(train.bounds) == 1:
+            self._sockets[destination.rtcp].send(train.data, destination.path)
+        else:
+            self._sockets[destination.rtcp].send_segments(train.data, train.ancillary, train.bounds, destination.path)
+
+    def trains(self, data: bytes) -> list[Train]:
+        """Interleaved frames as trains; made once for the same bytes, which many viewers are written in turn."""
+        known = self._trains.get(id(data))
+        if known is not None and known[0] is data:
+            return known[1]
+        made = cut(data)
+        if len(self._trains) >= _CACHED:
+            del self._trains[next(iter(self._trains))]
+        self._trains[id(data)] = (data, made)
+        return made
+
+    def _bind(self, rtp: Address, rtcp: Address) -> tuple[UdpSocket, UdpSocket]:
+        first = UdpSocket(self._loop, rtp)
+        try:
+            return first, UdpSocket(self._loop, rtcp)
+        except AddressUnavailable:
+            first.close()
+            raise
+
+    def _bind_neighbours(self, rtp: Address) -> tuple[UdpSocket, UdpSocket]:
+        """Until the system has chosen an even port whose neighbour is free (RFC 3550 §11)."""
+        for left in reversed(range(_TRIES)):
+            first = UdpSocket(self._loop, rtp)
+            port = first.bound.port
+            first.close()
+            try:
+                return self._bind(Address(rtp.host, port & ~1), Address(rtp.host, port | 1))
+            except AddressUnavailable:
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+
+class _Reading:
+    """One of the two sockets, read in turns."""
+
+    def __init__(self, pair: PortPair, read: UdpSocket, *, is_rtcp: bool) -> None:
+        self._pair = pair
+        self._socket = read
+        self._is_rtcp = is_rtcp
+        self._came: dict[int, tuple[Take, list[Datagram]]] = {}
+
+    def wake(self) -> None:
+        """Read what has come and give each session its packets at once."""
+        self._socket.read(self._deliver)
+        came, self._came = self._came, {}
+        for take, datagrams in came.values():
+            take(datagrams)
+
+    def _deliver(self, datagram: memoryview, source: tuple[Any, ...], _local: bytes) -> None:
+        route = self._pair.route(source, rtcp=self._is_rtcp)
+        if route is None:
+            self._pair.dropped["unknown source"] += 1
+            return
+        entry = self._came.get(id(route.take))
+        if entry is None:
+            entry = self._came[id(route.take)] = (route.take, [])
+        entry[1].append((route.number, self._is_rtcp, bytes(datagram)))
+
+
+class RtpPorts(LoopActor):
+    """Has a pair open while it lives; restarted, it opens the same ports."""
+
+    def __init__(self, system: System, pair: PortPair) -> None:
+        super().__init__(system)
+        self._pair = pair
+
+    def on_start(self) -> None:
+        """Bind; AddressUnavailable (the actor's failure) when a port cannot be had."""
+        self._pair.open()
+
+    def on_stop(self) -> None:
+        """Close."""
+        self._pair.close()
+
+    def on_failure(self, *_: object) -> None:
+        """Likewise."""
+        self._pair.close()
+
+    @receives(WhereBound)
+    def where_bound(self, _: WhereBound) -> tuple[Address, ...]:
+        """The RTP and the RTCP port."""
+        return self._pair.bound
+
+
+def _from(local: str, bound: str) -> bytes:
+    """The packet information (as if received) that has an answer leave from `local`, on a socket bound to a wildcard."""
+    try:
+        address = ip_address(local)
+    except ValueError:
+        return b""
+    if bound == "::":
+        mapped = address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
+        return mapped + bytes(4)
+    return struct.pack("=I4s4s", 0, address.packed, bytes(4)) if address.version == 4 else b""
