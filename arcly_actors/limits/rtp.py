@@ -60,6 +60,19 @@ PACER_BURST = 32 * 1024
 PACER_DELAY = 60 * NS_PER_MS
 """The longest that a keyframe is spread over: two frames at 30 fps, which a player's jitter buffer takes in."""
 
+SOUND_HOLD = 20 * NS_PER_MS
+"""The longest that sound waits for a picture to travel with: one packet of Opus, which a jitter buffer always has."""
+
+SOUND_HOLD_EACH = NS_PER_MS // 10
+"""How much of it each viewer of a crowd makes: 10 ms at a hundred, about what they add to the time that a send takes."""
+
+SOUND_HOLD_LEAST = 2 * NS_PER_MS
+"""Below this (20 viewers) sound leaves at once."""
+
+RTP_PADDING = 64
+"""Bytes that the last packet of a picture is padded by at most, to be as long as the others: with as many packets as a
+segmented send has, pieces of equal size differ by less."""
+
 REPLAY_FIRST = 64 * 1024
 """Bytes of a cached GOP that a joiner is sent at once: a keyframe of 5 Mb/s, so that there is a picture."""
 

@@ -87,7 +87,7 @@ class Datagrams(Protocol):
         ...
 
     def send_segments(
-        self, data: memoryview, ancillary: Ancillary, bounds: Sequence[tuple[int, int]], path: Path
+        self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path
     ) -> bool:
         """See `UdpSocket.send_segments`."""
         ...
@@ -163,12 +163,13 @@ class UdpSocket:
         return True
 
     def send_segments(
-        self, data: memoryview, ancillary: Ancillary, bounds: Sequence[tuple[int, int]], path: Path
+        self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path
     ) -> bool:
-        """A train of datagrams lying in `data` at `bounds`; `ancillary` asks the kernel to cut it so."""
+        """A train of datagrams lying in `data` at `bounds`, `step` bytes apart: the kernel cuts it so where it can."""
         if path.segments:
+            cut = (socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", step))
             try:
-                self._send((data,), ancillary + path.ancillary, 0, path.source)
+                self._send((data,), (cut, *path.ancillary), 0, path.source)
             except OSError as error:
                 if error.errno not in NO_SEGMENTS:
                     self._drop(error)

@@ -121,7 +121,7 @@ class WebRtcPort(LoopActor):
     def on_start(self) -> None:
         """Bind, make the certificate, listen."""
         self.udp = self._open_socket(self.system.loop, self._listen)
-        self.crowd = Crowd(self.udp, self.scratch)
+        self.crowd = Crowd(self.udp)
         self.identity = Identity(self.system.clock)
         bound = self.udp.bound
         if self._on_bound is not None:
@@ -293,7 +293,7 @@ class WebRtcPort(LoopActor):
         elif 20 <= first < 64:
             self._guarded(session, session.dtls_arrived, bytes(datagram))
         else:
-            session.figures.dropped["unexpected"] += 1
+            session.drop("unexpected")
 
     def _stun(self, datagram: bytes, source: Source, local: bytes) -> None:
         ufrag = self._ice.ufrag(datagram)
