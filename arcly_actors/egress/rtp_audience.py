@@ -95,7 +95,7 @@ class Audience:
         for groups, rank in self._arranged():
             parts = [(group, one) for rtp, one in leaving for group in groups if group.gets(rtp)]
             if parts:
-                for transport in rank.send(_train([one.packets(group.layout) for group, one in parts])):
+                for transport in rank.send(_train(parts)):
                     for group, one in parts:
                         group.live[transport].unsent += len(one.chunks)
         for rtp, one in leaving:
@@ -129,10 +129,11 @@ class Audience:
         return self._ranks
 
 
-def _train(sets: Sequence[SharedPackets]) -> SharedPackets:
-    """All as one; what is shorter comes last, so that it may be the short end of a segmented send."""
+def _train(parts: Sequence[tuple[_Group, Slice]]) -> SharedPackets:
+    """All as one. A picture that is shorter than the sound comes behind it: a segmented send may end in a shorter one."""
+    sets = [one.packets(group.layout) for group, one in parts]
     if len(sets) == 1:
         return sets[0]
-    first, second = sets[:2]
-    ordered = sets if len(first.packets[-1]) >= len(second.packets[0]) else (*sets[1:], first)
-    return SharedPackets([packet for each in ordered for packet in each.packets])
+    if parts[0][0] is not parts[1][0] and len(sets[0].packets[-1]) < len(sets[1].packets[0]):
+        sets.append(sets.pop(0))
+    return SharedPackets([packet for each in sets for packet in each.packets])

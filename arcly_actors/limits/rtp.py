@@ -60,8 +60,9 @@ PACER_BURST = 32 * 1024
 PACER_DELAY = 60 * NS_PER_MS
 """The longest that a keyframe is spread over: two frames at 30 fps, which a player's jitter buffer takes in."""
 
-SOUND_HOLD = 20 * NS_PER_MS
-"""The longest that sound waits for a picture to travel with: one packet of Opus, which a jitter buffer always has."""
+SOUND_HOLD = 30 * NS_PER_MS
+"""The longest that sound waits for a picture to travel with: about a picture's time, so in a crowd hardly any sound has
+a send of its own; less than what a player's jitter buffer takes in."""
 
 SOUND_HOLD_EACH = NS_PER_MS // 10
 """How much of it each viewer of a crowd makes: 10 ms at a hundred, about what they add to the time that a send takes."""
