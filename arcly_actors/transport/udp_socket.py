@@ -86,9 +86,7 @@ class Datagrams(Protocol):
         """See `UdpSocket.send`."""
         ...
 
-    def send_segments(
-        self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path
-    ) -> bool:
+    def send_segments(self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path) -> bool:
         """See `UdpSocket.send_segments`."""
         ...
 
@@ -162,9 +160,7 @@ class UdpSocket:
             return False
         return True
 
-    def send_segments(
-        self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path
-    ) -> bool:
+    def send_segments(self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path) -> bool:
         """A train of datagrams lying in `data` at `bounds`, `step` bytes apart: the kernel cuts it so where it can."""
         if path.segments:
             cut = (socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", step))

@@ -17,6 +17,7 @@ from arcly_actors.runtime import Timer, notify
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls import DtlsServer, DtlsState, Identity
 from arcly_actors.transport.dtls_client import DtlsClient
+from arcly_actors.transport.dtls_settled import Association, settled
 from arcly_actors.transport.dtls_srtp import (
     Fingerprint,
     IceAgent,
@@ -99,7 +100,8 @@ class WebRtcSession:
         self._udp = port.udp
         self._scratch = port.scratch
         prints = tuple((one.algorithm, one.value) for one in remote.fingerprints)
-        self._dtls = (DtlsClient if remote.active else DtlsServer)(port.identity, prints)
+        self._dtls: Association = (DtlsClient if remote.active else DtlsServer)(port.identity, prints)
+        self._settled = False
         self._dtls_timer: Timer | None = None
         self._path: Path | None = None
         self.station: Station | None = None  # see `srtp_crowd.Member`
@@ -260,6 +262,9 @@ class WebRtcSession:
         plain = self._in.unprotect(packet, rtcp=rtcp)
         if plain is None:
             return
+        if not self._settled:
+            self._settled = True
+            self._dtls = settled(self._dtls)
         now = self._heard_at = self._port.now()
         if self._owner is None:
             figures.dropped["no-owner"] += 1

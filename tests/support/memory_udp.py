@@ -55,9 +55,7 @@ class MemoryUdp:
             asyncio.get_running_loop().call_soon(host, bytes(data))
         return True
 
-    def send_segments(
-        self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path
-    ) -> bool:
+    def send_segments(self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path) -> bool:
         for start, end in bounds:
             self.send(data[start:end], path)
         return True
