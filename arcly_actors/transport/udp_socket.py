@@ -38,10 +38,11 @@ Deliver = Callable[[memoryview, Source, bytes], None]
 class Path:
     """A way to a peer: where it is (as the socket says it) and which of our addresses it talks to."""
 
-    __slots__ = ("_peer", "address", "ancillary", "segments", "source")
+    __slots__ = ("_peer", "address", "ancillary", "local", "segments", "source")
 
     def __init__(self, source: Source, local: bytes, *, segments: bool) -> None:
         self.source = source
+        self.local = local
         self.address = Address.of_peer(source)
         self.ancillary = _from(local)
         self.segments = segments

@@ -296,6 +296,9 @@ class WebRtcPort(LoopActor):
             session.drop("unexpected")
 
     def _stun(self, datagram: bytes, source: Source, local: bytes) -> None:
+        session = self._by_source.get(source)
+        if session is not None and self._guarded(session, session.checked_again, datagram, source, local):
+            return
         ufrag = self._ice.ufrag(datagram)
         known = self._by_ufrag.get(ufrag) if ufrag is not None else None
         if known is None:
