@@ -3,7 +3,8 @@
 from arcly_actors.clock import NS_PER_S
 
 WEBRTC_SESSIONS = 10_000
-"""Sessions of one port, as many as connections elsewhere: at 91 kB each (DTLS 74, SRTP 17) this is 0.9 GB."""
+"""Sessions of one port, as many as connections elsewhere: at 65 kB each (SRTP has 17 of it; OpenSSL's 74 are gone
+after the handshake) this is 0.7 GB."""
 
 WEBRTC_HALF_OPEN = 1000
 """Sessions that were answered and have not finished their handshake: a flash crowd; reaped after `DTLS_TIMEOUT`."""

@@ -151,7 +151,8 @@ def test_a_stream_numbers_its_packets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "padded"), [((100, 100, 93), 7), ((100, 100), 0), ((100, 36), 64), ((100, 35), 0), ((50,), 0), ((50, 60), 0)]
+    ("sizes", "padded"),
+    [((100, 100, 93), 7), ((100, 100), 0), ((100, 36), 64), ((100, 35), 0), ((50,), 0), ((50, 60), 0)],
 )
 def test_a_last_packet_that_is_a_little_shorter_is_padded(sizes: tuple[int, ...], padded: int) -> None:
     chunks = [RtpChunk(bytes([index + 1]) * size) for index, size in enumerate(sizes)]
