@@ -46,7 +46,7 @@ def stamp(index: int, sent_ns: int) -> bytes:
 
 def read_stamp(tag: bytes) -> tuple[int, int] | None:
     """The index and send time in a stamped video tag; None when there is none."""
-    if len(tag) <= STAMP_END or tag[STAMP_AT - len(NAME) : STAMP_AT] != NAME:
+    if len(tag) < STAMP_END or tag[STAMP_AT - len(NAME) : STAMP_AT] != NAME:
         return None
     try:
         return int(tag[STAMP_AT : STAMP_AT + _INDEX_DIGITS], 16), int(tag[STAMP_AT + _INDEX_DIGITS : STAMP_END], 16)

@@ -27,13 +27,14 @@ class Feed(Observable[ValueT], Generic[ValueT]):
         # Two lists side by side. During a delivery they only grow, and a seat that is given up leaves a gap.
         self._next: list[Callable[[ValueT], None]] = []
         self._seats: list[abc.ObserverBase[ValueT] | None] = []
+        self._waiting: dict[abc.ObserverBase[ValueT], None] = {}  # for the end alone: no value is given to them
         self._depth = 0
         self._gaps = 0
         self._ended: tuple[Exception | None] | None = None
         self.failed_observers = 0
 
     def __len__(self) -> int:
-        return len(self._seats) - self._gaps
+        return len(self._seats) - self._gaps + len(self._waiting)
 
     @property
     def ended(self) -> bool:
@@ -60,7 +61,8 @@ class Feed(Observable[ValueT], Generic[ValueT]):
         del scheduler  # delivery is by direct call; use the ops of reactivex for anything else
         if isinstance(on_next, abc.ObserverBase):
             return self._seat(on_next)
-        return self._seat(_Callbacks(on_next or _ignore, on_error or _ignore, on_completed or _ignore))
+        observer = _Callbacks(on_next or _ignore, on_error or _ignore, on_completed or _ignore)
+        return self._seat(observer) if on_next is not None else self._await_end(observer)
 
     def deliver(self, value: ValueT) -> None:
         """Deliver one value to every observer."""
@@ -89,12 +91,23 @@ class Feed(Observable[ValueT], Generic[ValueT]):
             return
         self._ended = (error,)
         self._depth += 1  # a last word may dispose of other seats
+        while self._waiting:
+            observer = next(iter(self._waiting))
+            del self._waiting[observer]
+            self._finish(observer, error)
         for index in range(len(self._seats)):
             seat = self._leave(index)
             if seat is not None:
                 self._finish(seat, error)
         self._depth -= 1
         self._compact()
+
+    def _await_end(self, observer: abc.ObserverBase[ValueT]) -> abc.DisposableBase:
+        if self._ended is not None:
+            self._finish(observer, self._ended[0])
+            return Disposable()
+        self._waiting[observer] = None
+        return Disposable(lambda: self._waiting.pop(observer, None))
 
     def _seat(self, observer: abc.ObserverBase[ValueT]) -> abc.DisposableBase:
         if self._ended is not None:

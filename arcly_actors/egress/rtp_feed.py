@@ -1,75 +1,24 @@
-"""A stream as RTP for many viewers: packetised, numbered and paced once; each viewer costs one call per slice.
+"""A stream as RTP for many viewers: packetised, numbered and paced once, for the `Audience` to be sent."""
 
-Viewers with the same `Layout` form a group. Those of it that are live get the very same packets in one plain loop; the
-others (joining, waiting for a keyframe, degraded) are looked at singly.
-"""
-
+import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 
 from arcly_actors import limits
 from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.policy import Join
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
+from arcly_actors.egress.rtp_audience import Audience, Leaving
+from arcly_actors.egress.rtp_hold import SoundHold
 from arcly_actors.egress.rtp_line import RtpLine
-from arcly_actors.egress.rtp_slice import Layout, Slice
+from arcly_actors.egress.rtp_slice import Slice
 from arcly_actors.egress.rtp_track import RtpTrack
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import System
-from arcly_actors.transport.dtls_srtp import DtlsSrtpTransport, TransportCrowd
 
 _log = logging.getLogger(__name__)
-
-
-class _Group:
-    """The viewers of one layout at one port."""
-
-    __slots__ = ("apart", "by_transport", "crowd", "layout", "live")
-
-    def __init__(self, first: RtpLine) -> None:
-        self.layout = first.layout
-        self.crowd = first.transport.crowd
-        self.live: list[DtlsSrtpTransport] = []
-        self.by_transport: dict[DtlsSrtpTransport, RtpLine] = {}
-        self.apart: dict[RtpLine, None] = {}
-
-    @property
-    def empty(self) -> bool:
-        """Whether nobody is left."""
-        return not self.live and not self.apart
-
-    def send(self, one: Slice, now: int) -> None:
-        """One slice to everyone."""
-        if self.live:
-            for transport in self.crowd.send(self.live, one.packets(self.layout)):
-                self.by_transport[transport].unsent += len(one.chunks)
-        for line in tuple(self.apart):
-            line.take(one, now)
-            self.settle(line)
-
-    def settle(self, line: RtpLine) -> None:
-        """It is live from now on if it can be."""
-        if line.settled and line in self.apart:
-            del self.apart[line]
-            self.live.append(line.transport)
-            self.by_transport[line.transport] = line
-            line.go_live()
-
-    def part(self, line: RtpLine) -> None:
-        """It is live no longer."""
-        self.live.remove(line.transport)
-        del self.by_transport[line.transport]
-        line.part()
-
-
-_Key = tuple[Layout, TransportCrowd]
-
-
-def _key(line: RtpLine) -> _Key:
-    """Which group a line is of."""
-    return line.layout, line.transport.crowd
 
 
 class RtpFeed:
@@ -80,10 +29,13 @@ class RtpFeed:
         self._codecs = codecs
         self.channel = channel
         self.tracks = {kind: _new_track(system, kind) for kind in (Kind.VIDEO, Kind.AUDIO)}
-        self._groups: dict[_Key, _Group] = {}
+        self._audience = Audience()
         self._known: tuple[Track, ...] = ()
         self._by_id: dict[int, RtpTrack] = {}
         self._pending: deque[tuple[int, RtpTrack, Slice]] = deque()
+        self._hold = SoundHold()
+        self._sounds: list[tuple[RtpTrack, Slice]] = []
+        self._sounds_due: asyncio.TimerHandle | None = None
         self._pumping = False
         self.failed: Exception | None = None
         self._drift: int | None = None  # wall time at moment zero, smoothed
@@ -95,6 +47,7 @@ class RtpFeed:
         """Follow the stream no more."""
         self._seat.dispose()
         self._pending.clear()
+        self._sounds.clear()
 
     def follow(self) -> None:
         """Look at the stream's tracks: the first of each kind that viewers can take is the one that is sent."""
@@ -132,31 +85,20 @@ class RtpFeed:
 
     def attach(self, line: RtpLine) -> None:
         """Send to this line from now on."""
-        group = self._groups.setdefault(_key(line), _Group(line))
-        group.apart[line] = None
+        self._audience.add(line)
         if line.backlog:
             line.portion(limits.REPLAY_FIRST, *self._now())
-        group.settle(line)
+        self._audience.settle(line)
         if line.backlog:
             self._start_pump()
 
     def detach(self, line: RtpLine) -> None:
         """Send it nothing more; its line keeps its place."""
-        group = self._groups.get(_key(line))
-        if group is None:
-            return
-        group.apart.pop(line, None)
-        if line.live:
-            group.part(line)
-        if group.empty:
-            del self._groups[_key(line)]
+        self._audience.remove(line)
 
     def part(self, line: RtpLine) -> None:
         """It gets packets of its own from now on."""
-        group = self._groups.get(_key(line))
-        if group is not None and line.live:
-            group.part(line)
-            group.apart[line] = None
+        self._audience.part(line)
 
     # -- frames -------------------------------------------------------------------------------------------------------
 
@@ -167,8 +109,18 @@ class RtpFeed:
             return
         now, wall = self._now()
         self._keep_time(frame, wall)
-        for index, one in enumerate(rtp.cut(frame, self.channel.log.head - 1, self._held)):
-            if rtp.kind is Kind.VIDEO and (index or self._pending):
+        slices = rtp.cut(frame, self.channel.log.head - 1, self._held)
+        if rtp.kind is Kind.VIDEO:
+            self._hold.picture(frame.dts, now)
+            self._send_paced(rtp, slices, now, wall)
+        else:
+            self._send_sound(rtp, slices, now, wall)
+        rtp.trim(now, self.channel.anchor)
+
+    def _send_paced(self, rtp: RtpTrack, slices: Sequence[Slice], now: int, wall: int) -> None:
+        """The parts of a picture, apart from each other and behind what has not left yet."""
+        for index, one in enumerate(slices):
+            if index or self._pending:
                 after = self._pending[-1][0] if self._pending else now
                 due = after + limits.PACER_STEP if index else max(after, now)
                 due = min(due, now + limits.PACER_DELAY)  # a burst of frames must not become lasting delay, nor pile up
@@ -177,7 +129,15 @@ class RtpFeed:
                     self._wake(limits.PACER_STEP)
             else:
                 self._send(rtp, one, now, wall)
-        rtp.trim(now, self.channel.anchor)
+
+    def _send_sound(self, rtp: RtpTrack, slices: Sequence[Slice], now: int, wall: int) -> None:
+        """With the next picture if that is near, and together with what waits for it."""
+        self._sounds += [(rtp, one) for one in slices]
+        wait = self._hold.wait(self._audience.live, now)
+        if not wait:
+            self._leave((), now, wall)
+        elif self._sounds_due is None:
+            self._sounds_due = self._system.loop.call_later(wait / NS_PER_S, self._run, self._sounds_are_due)
 
     def _fail(self, error: Exception) -> None:
         """No more frames come: a defect of ours. Its viewers' sessions look for it."""
@@ -185,11 +145,18 @@ class RtpFeed:
         self.failed = error
 
     def _send(self, rtp: RtpTrack, one: Slice, now: int, wall: int) -> None:
-        rtp.leaves(one, now, wall)
-        codec = rtp.track.codec if rtp.track else None
-        for (layout, _), group in self._groups.items():
-            if layout.ssrc == rtp.ssrc and layout.codec is codec:
-                group.send(one, now)
+        """A part of a picture, and the sound that waits for it."""
+        self._leave(((rtp, one),), now, wall)
+
+    def _leave(self, pictures: Leaving, now: int, wall: int) -> None:
+        leaving = [*pictures, *self._sounds]
+        self._sounds.clear()
+        if self._sounds_due is not None:
+            self._sounds_due.cancel()
+            self._sounds_due = None
+        for rtp, one in leaving:
+            rtp.leaves(one, now, wall)
+        self._audience.send(leaving, now)
 
     def _remember_gop(self) -> None:
         """What the log holds of the present GOP counts as sent: the first viewer joins at once, too."""
@@ -231,6 +198,10 @@ class RtpFeed:
         if self._pending:
             self._wake(max(0, self._pending[0][0] - now))
 
+    def _sounds_are_due(self) -> None:
+        """The picture that they waited for is late."""
+        self._leave((), *self._now())
+
     def _start_pump(self) -> None:
         if not self._pumping:
             self._pumping = True
@@ -251,15 +222,12 @@ class RtpFeed:
         self._pumping = False
         now, wall = self._now()
         left = limits.REPLAY_TURN
-        for group in tuple(self._groups.values()):
-            for line in [each for each in group.apart if each.backlog]:
-                if left <= 0:
-                    break
-                left -= line.portion(limits.REPLAY_PORTION, now, wall)
-                del group.apart[line]  # behind those who had no portion in this turn
-                group.apart[line] = None
-                group.settle(line)
-        if any(line.backlog for group in self._groups.values() for line in group.apart):
+        for line in self._audience.behind:
+            if left <= 0:
+                break
+            left -= line.portion(limits.REPLAY_PORTION, now, wall)
+            self._audience.settle(line)  # or it goes behind those who had no portion in this turn
+        if self._audience.behind:
             self._start_pump()
 
     def _now(self) -> tuple[int, int]:

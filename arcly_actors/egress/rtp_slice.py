@@ -94,7 +94,7 @@ class Slice:
         """Its packets under other numbers, for one viewer."""
         ssrc, payload_type, chunks, block = layout.ssrc, layout.payload_type, self.chunks, layout.block(wall)
         if not (self.color_space and layout.color_space):
-            return packets(ssrc, payload_type, sequence, ticks, chunks, block)
+            return packets(ssrc, payload_type, sequence, ticks, chunks, block, even=True)
         made = packets(ssrc, payload_type, sequence, ticks, chunks[:-1], block)
         block = layout.coloured(wall, self.color_space)
         return made + packets(ssrc, payload_type, sequence + len(made), ticks, chunks[-1:], block)

@@ -54,11 +54,26 @@ HISTORY_TIME = 1 * NS_PER_S
 HISTORY_PACKETS = 4096
 """Packets kept for it: a second of 38 Mb/s. The buffers are the stream's own, so they are not copies."""
 
-PACER_BURST = 32 * 1024
-"""Bytes sent at once: an ordinary picture of 8 Mb/s, and what the buffers of a home router take."""
+PACER_BURST = 48 * 1024
+"""Bytes sent at once: an ordinary picture of 12 Mb/s, less than a joiner is sent, and what the buffers of a home router
+take. With 32 kB it was every large picture of a 2.6 Mb/s stream that waited 5 ms for its second part."""
 
 PACER_DELAY = 60 * NS_PER_MS
 """The longest that a keyframe is spread over: two frames at 30 fps, which a player's jitter buffer takes in."""
+
+SOUND_HOLD = 30 * NS_PER_MS
+"""The longest that sound waits for a picture to travel with: about a picture's time, so in a crowd hardly any sound has
+a send of its own; less than what a player's jitter buffer takes in."""
+
+SOUND_HOLD_EACH = NS_PER_MS // 5
+"""How much of it each viewer of a crowd makes: 20 ms, a packet of Opus, at a hundred."""
+
+SOUND_HOLD_LEAST = 2 * NS_PER_MS
+"""Below this (10 viewers) sound leaves at once."""
+
+RTP_PADDING = 64
+"""Bytes that the last packet of a picture is padded by at most, to be as long as the others: with as many packets as a
+segmented send has, pieces of equal size differ by less."""
 
 REPLAY_FIRST = 64 * 1024
 """Bytes of a cached GOP that a joiner is sent at once: a keyframe of 5 Mb/s, so that there is a picture."""

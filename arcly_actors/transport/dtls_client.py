@@ -20,7 +20,16 @@ from arcly_actors.errors import Malformed
 from arcly_actors.transport import dtls_trust as trust
 from arcly_actors.transport import dtls_wire as wire
 from arcly_actors.transport.dtls import DtlsState, Identity
-from arcly_actors.transport.dtls_wire import Direction, Message, Reassembly, Record, vector
+from arcly_actors.transport.dtls_wire import (
+    CLOSE_NOTIFY,
+    FATAL,
+    WARNING,
+    Direction,
+    Message,
+    Reassembly,
+    Record,
+    vector,
+)
 from arcly_actors.transport.srtp import PROFILES, Profile, key_length
 
 
@@ -39,7 +48,7 @@ class _Kind(IntEnum):
     FINISHED = 20
 
 
-_WARNING, _FATAL, _CLOSE_NOTIFY, _HANDSHAKE_FAILURE = 1, 2, 0, 40
+_HANDSHAKE_FAILURE = 40
 _EPOCH = 1 << 48  # of the first protected record: records of both epochs are counted from 0
 
 
@@ -129,7 +138,7 @@ class DtlsClient:
     def close(self) -> None:
         """Say close_notify, if there is anybody to say it to."""
         if self.state is DtlsState.CONNECTED:
-            self._alert(_WARNING, _CLOSE_NOTIFY)
+            self._alert(WARNING, CLOSE_NOTIFY)
         if self.state is not DtlsState.FAILED:
             self.state = DtlsState.CLOSED
         self._forget()
@@ -228,13 +237,13 @@ class DtlsClient:
         self._forget()
 
     def _alerted(self, body: bytes, *, protected: bool) -> None:
-        if len(body) != 2 or (body[0] != _FATAL and body[1] != _CLOSE_NOTIFY):
+        if len(body) != 2 or (body[0] != FATAL and body[1] != CLOSE_NOTIFY):
             return
-        if protected and body[1] == _CLOSE_NOTIFY:
-            self._alert(_WARNING, _CLOSE_NOTIFY)  # RFC 5246 §7.2.1: answered in kind
+        if protected and body[1] == CLOSE_NOTIFY:
+            self._alert(WARNING, CLOSE_NOTIFY)  # RFC 5246 §7.2.1: answered in kind
             self.state = DtlsState.CLOSED
             self._forget()
-        elif body[0] == _FATAL:
+        elif body[0] == FATAL:
             self.state, self.failure = DtlsState.FAILED, f"the peer gave up (alert {body[1]})"
             self._forget()
 
@@ -277,7 +286,7 @@ class DtlsClient:
         return wire.expand(self._master, label, hashlib.sha256(transcript).digest(), 12)
 
     def _fail(self, reason: str) -> None:
-        self._alert(_FATAL, _HANDSHAKE_FAILURE)
+        self._alert(FATAL, _HANDSHAKE_FAILURE)
         self.state, self.failure = DtlsState.FAILED, reason
         self._forget()
 

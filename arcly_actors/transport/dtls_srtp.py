@@ -67,6 +67,10 @@ class IceAgent(Protocol):
         """Take a STUN message that names this session, from a host and port. Never raises on what a peer sends."""
         ...
 
+    def again(self, datagram: bytes, source: tuple[str, int], now: int) -> IceAnswer | None:
+        """The same for one that is this source's last one again, but for its transaction; None for any other."""
+        ...
+
 
 class Ice(Protocol):
     """What a port needs of ICE, so that no transport depends on a protocol."""
@@ -128,11 +132,19 @@ class TransportFigures:
     dropped: Counter[str] = field(default_factory=Counter)
 
 
-class TransportCrowd(Protocol):
-    """Sends to many transports what they all get."""
+class TransportRank(Protocol):
+    """Sends to certain transports what they all get."""
 
-    def send(self, members: Any, packets: SharedPackets) -> Sequence[Any]:
-        """Send to all of these transports, which have this crowd; those that did not get all of it are returned."""
+    def send(self, packets: SharedPackets) -> Sequence[Any]:
+        """Send to all; the transports that did not get all of it are returned."""
+        ...
+
+
+class TransportCrowd(Protocol):
+    """Transports that can be sent to at once."""
+
+    def rank(self, members: Any) -> TransportRank:
+        """Arrange these transports, which have this crowd, to send to them again and again."""
         ...
 
 

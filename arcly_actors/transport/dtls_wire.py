@@ -1,4 +1,5 @@
-"""DTLS 1.2 on the wire, as much as `dtls_client` needs: records (RFC 6347 §4.1), handshake messages (§4.2), key schedule.
+"""DTLS 1.2 on the wire, as much as `dtls_client` and `dtls_settled` need: records (RFC 6347 §4.1), handshake messages
+(§4.2), key schedule.
 
 One cipher (AES-128-GCM, RFC 5288) and one hash (SHA-256). Reading ends in a value or in `Malformed`.
 """
@@ -17,6 +18,7 @@ from arcly_actors.errors import Malformed
 
 DTLS_1_2, DTLS_1_0 = b"\xfe\xfd", b"\xfe\xff"
 CHANGE_CIPHER, ALERT, HANDSHAKE, DATA = 20, 21, 22, 23
+WARNING, FATAL, CLOSE_NOTIFY = 1, 2, 0
 KEY, SALT, TAG, EXPLICIT = 16, 4, 16, 8
 _RECORD = struct.Struct("!B2sQH")
 _MESSAGE_HEADER = 12

@@ -123,7 +123,7 @@ class PortPair:
         elif len(train.bounds) == 1:
             self._sockets[destination.rtcp].send(train.data, destination.path)
         else:
-            self._sockets[destination.rtcp].send_segments(train.data, train.ancillary, train.bounds, destination.path)
+            self._sockets[destination.rtcp].send_segments(train.data, train.bounds[0][1], train.bounds, destination.path)
 
     def trains(self, data: bytes) -> list[Train]:
         """Interleaved frames as trains; made once for the same bytes, which many viewers are written in turn."""

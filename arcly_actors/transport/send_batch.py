@@ -3,12 +3,16 @@
 Python's `sendmsg` takes 4.4 µs for a datagram of 268 bytes and 9.0 µs for a segmented send of 12 kB; of these 1.6 and
 2.1 µs are its own. There is no `sendmmsg` in Python, so the C library's is called through cffi, which pyOpenSSL and
 pylibsrtp bring along.
+
+Who is sent to changes seldom, what is sent all the time. So the kernel's message headers are made once for a set of
+peers (`Addresses`), and a send changes only the length that all have and the size that all are cut into.
 """
 
 import errno
 import socket
 import struct
 import sys
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,8 +21,8 @@ from pylibsrtp._binding import ffi as srtp_ffi  # type: ignore[import-not-found]
 
 from arcly_actors import limits
 
+_LINUX = sys.platform.startswith("linux") and sys.byteorder == "little"
 _UDP_SEGMENT = 103
-_ROOM = 128
 _GSO = struct.Struct("@QiiH6x")
 _HEADER = struct.Struct("@Qii")
 
@@ -34,83 +38,118 @@ _ffi.cdef(
     int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
     """
 )
-
-Area = tuple[Any, list[tuple[Any, Any]], Any]
-"""Where the packets of one peer lie: their beginning, a pair of pointers (packet, length) for each, and the lengths."""
+_SIZE = _ffi.sizeof("struct mmsghdr")
+_WORDS = _SIZE // 8
+"""A header as words of 64 bits, of which `Addresses` fills these; `_PIECES` is the iovec's place."""
+_NAME, _NAME_SIZE, _PIECES, _PIECE_COUNT, _CONTROL, _CONTROL_SIZE = range(6)
+_STRIDE = (limits.GSO_BYTES + limits.RTP_BYTES) // 64 * 64 + 64
 
 
 class PeerName:
     """A peer's address and the control messages of a send to it, as the kernel takes them."""
 
-    __slots__ = ("_kept", "control", "control_size", "name", "name_size")
+    __slots__ = ("control", "name", "where")
 
     def __init__(self, source: tuple[Any, ...], ancillary: Sequence[tuple[int, int, bytes]]) -> None:
-        name = _sockaddr(source)
-        control = b"".join(_control(*each) for each in ancillary)
-        self._kept = (name, control)
-        self.name = _ffi.from_buffer(name)
-        self.name_size = len(name)
-        self.control = _ffi.from_buffer(control) if control else None
-        self.control_size = len(control)
+        self.name = _sockaddr(source)
+        self.control = b"".join(_control(*each) for each in ancillary)
+        self.where = _address(_ffi.from_buffer(self.name))
+
+
+class _Control:
+    """The control messages that all peers reached from one address of ours share: first how to cut, then from where."""
+
+    __slots__ = ("_memory", "address", "further", "segment", "size")
+
+    def __init__(self, further: bytes) -> None:
+        self._memory = bytearray(_GSO.pack(18, socket.IPPROTO_UDP, _UDP_SEGMENT, 0) + further)
+        self.segment = memoryview(self._memory)[_HEADER.size : _HEADER.size + 2].cast("H")
+        self.address = _address(_ffi.from_buffer(self._memory))
+        self.size = len(self._memory)
+        self.further = len(further)
+
+
+class Addresses:
+    """The headers of messages to these peers, for `SendBatch.flush`."""
+
+    __slots__ = ("_controls", "_of", "_peers", "_segmented", "_words", "messages")
+
+    def __init__(self, peers: Sequence[PeerName], pieces: "array[int]") -> None:
+        self._peers = peers  # whose memory is pointed into
+        controls = {peer.control: _Control(peer.control) for peer in peers}
+        self._controls = tuple(controls.values())
+        self._of = [controls[peer.control] for peer in peers]
+        memory = bytearray(_SIZE * len(peers))
+        self.messages = _ffi.from_buffer("struct mmsghdr[]", memory)
+        self._words = memoryview(memory).cast("Q")
+        self._fill(_NAME, [peer.where for peer in peers])
+        self._fill(_NAME_SIZE, [len(peer.name) for peer in peers])
+        self._fill(_PIECES, (pieces * (len(peers) // len(pieces) + 1))[: len(peers)])
+        self._fill(_PIECE_COUNT, [1] * len(peers))
+        self._segmented: bool | None = None
+
+    def cut(self, step: int) -> None:
+        """Messages are cut into datagrams of `step` bytes from now on; 0: each is one datagram."""
+        if bool(step) is not self._segmented:
+            self._segmented = bool(step)
+            skipped = 0 if step else _GSO.size
+            self._fill(_CONTROL, [each.address + skipped if each.size > skipped else 0 for each in self._of])
+            self._fill(_CONTROL_SIZE, [each.size - skipped for each in self._of])
+        for control in self._controls:
+            control.segment[0] = step
+
+    def _fill(self, word: int, values: "Sequence[int]") -> None:
+        self._words[word::_WORDS] = memoryview(array("Q", values))
 
 
 class SendBatch:
-    """Messages made ready for one `sendmmsg`: `lay_out` packets, fill the areas, `address` each, `flush`."""
+    """Memory for the messages of one `sendmmsg`: `fill` the areas, protect what lies at `slots`, `flush`."""
 
     def __init__(self, opened: socket.socket) -> None:
         count = limits.SEND_BATCH
         self._descriptor = opened.fileno()
         self._libc = _ffi.dlopen(None)
-        self._messages = _ffi.new("struct mmsghdr[]", count)
-        self._vectors = _ffi.new("struct iovec[]", count)
-        self._controls = _ffi.new("char[]", count * _ROOM)
-        self._memory = bytearray(count * (limits.GSO_BYTES + limits.RTP_BYTES))
-        self._base = srtp_ffi.from_buffer("uint8_t[]", self._memory)
-        self._address = int(srtp_ffi.cast("uintptr_t", self._base))
+        self._memory = bytearray(count * _STRIDE)
+        base = srtp_ffi.from_buffer("uint8_t[]", self._memory)
+        self.areas = [base + index * _STRIDE for index in range(count)]
         self._lengths = srtp_ffi.new("int[]", count * limits.GSO_SEGMENTS)
-        self._headers = [self._messages[index].msg_hdr for index in range(count)]
-        self._pieces = [self._vectors[index] for index in range(count)]
-        self._control_of = [self._controls + index * _ROOM for index in range(count)]
-        self._segmented = self._stride = 0
-        for index, header in enumerate(self._headers):
-            header.msg_iov, header.msg_iovlen = self._vectors + index, 1
+        self.lengths = [self._lengths + index for index in range(count * limits.GSO_SEGMENTS)]
+        address = _address(base)
+        self._vectors = array("Q")
+        for index in range(count):
+            self._vectors += array("Q", (address + index * _STRIDE, 0))
+        vectors = _address(_ffi.from_buffer(self._vectors))
+        self._pieces = array("Q", range(vectors, vectors + 16 * count, 16))
+        self._sizes = memoryview(self._vectors)[1::2]
 
-    def lay_out(self, size: int, count: int, step: int) -> list[Area]:
-        """Areas for messages of `count` packets that lie `step` bytes apart, `size` bytes in all."""
-        stride = self._stride = size + 63 & ~63
-        self._segmented = _GSO.size if count > 1 else 0
-        segment = _GSO.pack(18, socket.IPPROTO_UDP, _UDP_SEGMENT, step) if count > 1 else b""
-        areas: list[Area] = []
-        for index in range(limits.SEND_BATCH):
-            where, lengths = self._base + index * stride, self._lengths + index * count
-            areas.append((where, [(where + at * step, lengths + at) for at in range(count)], lengths))
-            piece = self._pieces[index]
-            piece.iov_base, piece.iov_len = _ffi.cast("void *", self._address + index * stride), size
-            if segment:
-                _ffi.memmove(self._control_of[index], segment, len(segment))
-        return areas
+    def arrange(self, peers: Sequence[PeerName]) -> Addresses:
+        """Headers for messages to these peers; the one at an index that lies in area `index % limits.SEND_BATCH`."""
+        return Addresses(peers, self._pieces)
 
-    def address(self, index: int, peer: PeerName) -> None:
-        """The message in area `index` goes to this peer."""
-        header, size = self._headers[index], self._segmented
-        header.msg_name, header.msg_namelen = peer.name, peer.name_size
-        if peer.control_size:
-            _ffi.memmove(self._control_of[index] + size, peer.control, peer.control_size)
-            size += peer.control_size
-        header.msg_control = self._control_of[index] if size else _ffi.NULL
-        header.msg_controllen = size
+    def slots(self, size: int, count: int, step: int, members: int) -> list[Any]:
+        """Messages have `size` bytes from now on: where their `count` packets lie, `step` apart, area after area."""
+        self._sizes[:] = memoryview(array("Q", (size,)) * limits.SEND_BATCH)
+        offsets = range(0, count * step, step)
+        return [area + offset for area in self.areas[:members] for offset in offsets]
+
+    def fill(self, template: bytes, lengths: bytes, members: int) -> None:
+        """The plain packets into the first areas, and how long each is to `lengths`."""
+        move, size = srtp_ffi.memmove, len(template)
+        for area in self.areas[:members]:
+            move(area, template, size)
+        move(self._lengths, lengths * members, len(lengths) * members)
 
     def view(self, index: int, start: int, end: int) -> memoryview:
-        """A part of the message in area `index`."""
-        begin = index * self._stride
+        """A part of the message in an area."""
+        begin = index * _STRIDE
         return memoryview(self._memory)[begin + start : begin + end]
 
-    def flush(self, count: int) -> list[tuple[int, int]]:
-        """Send the first `count` messages; (index, errno) of those that the kernel did not take."""
+    def flush(self, addresses: Addresses, start: int, count: int) -> list[tuple[int, int]]:
+        """Send so many messages from the one at `start` on; (index, errno) of those that the kernel did not take."""
         failed: list[tuple[int, int]] = []
-        done = 0
-        while done < count:
-            sent = self._libc.sendmmsg(self._descriptor, self._messages + done, count - done, 0)
+        done, end = start, start + count
+        while done < end:
+            sent = self._libc.sendmmsg(self._descriptor, addresses.messages + done, end - done, 0)
             if sent > 0:
                 done += sent
             elif _ffi.errno != errno.EINTR:
@@ -121,7 +160,11 @@ class SendBatch:
 
 def open_batch(opened: socket.socket) -> SendBatch | None:
     """The batch of a socket; None where the system has no such call."""
-    return SendBatch(opened) if sys.platform.startswith("linux") else None
+    return SendBatch(opened) if _LINUX else None
+
+
+def _address(pointer: Any) -> int:
+    return int(_ffi.cast("uintptr_t", pointer))
 
 
 def _sockaddr(source: tuple[Any, ...]) -> bytes:

@@ -16,6 +16,7 @@ from arcly_actors.runtime import Timer, notify
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls import DtlsServer, DtlsState, Identity
 from arcly_actors.transport.dtls_client import DtlsClient
+from arcly_actors.transport.dtls_settled import Association, settled
 from arcly_actors.transport.dtls_srtp import (
     Fingerprint,
     RemoteParameters,
@@ -27,7 +28,7 @@ from arcly_actors.transport.dtls_srtp import (
 )
 from arcly_actors.transport.srtp import SrtpReceiver, SrtpSender, session_keys
 from arcly_actors.transport.srtp_batch import Scratch, SharedPackets, send_group
-from arcly_actors.transport.srtp_crowd import Crowd
+from arcly_actors.transport.srtp_crowd import Crowd, Station
 from arcly_actors.transport.udp_socket import Datagrams, Path
 
 
@@ -83,21 +84,28 @@ class SrtpSession:
         self._udp = port.udp
         self._scratch = port.scratch
         prints = tuple((one.algorithm, one.value) for one in remote.fingerprints)
-        self._dtls = (DtlsClient if remote.active else DtlsServer)(port.identity, prints)
+        self._dtls: Association = (DtlsClient if remote.active else DtlsServer)(port.identity, prints)
+        self._settled = False
         self._dtls_timer: Timer | None = None
         self._path: Path | None = None
-        self.station: tuple[Any, int, Path] | None = None  # see `srtp_crowd.Member`
+        self.station: Station | None = None  # see `srtp_crowd.Member`
         self._out: SrtpSender | None = None
         self._in: SrtpReceiver | None = None
         self._opened_at = self._consented_at = self._heard_at = port.now()
         self._orphaned_at: int | None = None
         self.was_connected = False
         self.state = SessionState.OPEN
-        self.figures = TransportFigures()
+        self._figures = TransportFigures()
         self._owner: pykka.ActorRef[Any] | None = owner
         port.follow(self, owner)
 
     # --- DtlsSrtpTransport ---
+
+    @property
+    def figures(self) -> TransportFigures:
+        """See `DtlsSrtpTransport.figures`."""
+        self._port.crowd.count()
+        return self._figures
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -125,13 +133,13 @@ class SrtpSession:
 
     def send_shared(self, packets: SharedPackets) -> bool:
         """See `DtlsSrtpTransport.send_shared`."""
-        srtp, path, figures = self._out, self._path, self.figures
+        srtp, path, figures = self._out, self._path, self._figures
         if srtp is None or path is None:
             figures.dropped["not-connected"] += len(packets.packets)
             return False
         whole = True
-        for group in packets.groups(srtp.tag, self._scratch):
-            if send_group(group, srtp, self._udp, path):
+        for group in packets.groups(srtp.tag):
+            if send_group(group, srtp, self._scratch, self._udp, path):
                 figures.packets_sent += group.count
                 figures.bytes_sent += group.size
             else:
@@ -146,25 +154,25 @@ class SrtpSession:
 
     def sent(self, count: int, size: int) -> None:
         """See `srtp_crowd.Member`."""
-        self.figures.packets_sent += count
-        self.figures.bytes_sent += size
+        self._figures.packets_sent += count
+        self._figures.bytes_sent += size
 
     def unsent(self, count: int) -> None:
         """See `srtp_crowd.Member`."""
-        self.figures.dropped["unsent"] += count
+        self._figures.dropped["unsent"] += count
 
     def send_rtcp(self, data: bytes) -> bool:
         """See `DtlsSrtpTransport.send_rtcp`."""
         srtp, path = self._out, self._path
         if srtp is None or path is None:
-            self.figures.dropped["not-connected"] += 1
+            self._figures.dropped["not-connected"] += 1
             return False
         packet = srtp.protect_rtcp(data)
         if packet is None or not self._udp.send(packet, path):
-            self.figures.dropped["unsent"] += 1
+            self._figures.dropped["unsent"] += 1
             return False
-        self.figures.packets_sent += 1
-        self.figures.bytes_sent += len(packet)
+        self._figures.packets_sent += 1
+        self._figures.bytes_sent += len(packet)
         return True
 
     def close(self, reason: str) -> None:
@@ -191,7 +199,7 @@ class SrtpSession:
 
     def media_arrived(self, packet: memoryview, rtcp: bool) -> None:
         """An SRTP or SRTCP packet from one of the peer's addresses; it is overwritten."""
-        figures = self.figures
+        figures = self._figures
         if self._in is None:
             figures.dropped["not-connected"] += 1
             return
@@ -200,11 +208,18 @@ class SrtpSession:
         plain = self._in.unprotect(packet, rtcp=rtcp)
         if plain is None:
             return
+        if not self._settled:
+            self._settled = True
+            self._dtls = settled(self._dtls)
         now = self._heard_at = self._port.now()
         if self._owner is None:
             figures.dropped["no-owner"] += 1
             return
         notify(self._owner, (RtcpArrived if rtcp else RtpArrived)(plain, now))
+
+    def drop(self, reason: str) -> None:
+        """A datagram from one of the peer's addresses that is nothing known."""
+        self._figures.dropped[reason] += 1
 
     def owner_ended(self, error: BaseException | None, reason: str) -> None:
         """The owner is gone: crashed (another one may come) or done."""
@@ -238,6 +253,7 @@ class SrtpSession:
         if self._dtls_timer is not None:
             self._dtls_timer.cancel()
         self._out = self._in = self._path = self.station = None
+        self._port.crowd.changed()
         owner, self._owner = self._owner, None
         self._ended()
         if owner is not None:
@@ -286,6 +302,7 @@ class SrtpSession:
     def _settle(self) -> None:
         if self._out is not None and self._path is not None:
             self.station = (self._out.context, self._out.tag, self._path)
+            self._port.crowd.changed()
 
     def _transmit(self) -> None:
         for datagram in self._dtls.take():
@@ -295,7 +312,7 @@ class SrtpSession:
     def _connect(self) -> None:
         receiving, sending = session_keys(self._dtls.profile, self._dtls.material, active=self._dtls.active)
         self._dtls.material = b""
-        self._in = SrtpReceiver(self._dtls.profile, receiving, self.figures.dropped)
+        self._in = SrtpReceiver(self._dtls.profile, receiving, self._figures.dropped)
         self._out = SrtpSender(self._dtls.profile, sending)
         if self._dtls_timer is not None:
             self._dtls_timer.cancel()

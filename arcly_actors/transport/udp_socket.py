@@ -38,10 +38,11 @@ Deliver = Callable[[memoryview, Source, bytes], None]
 class Path:
     """A way to a peer: where it is (as the socket says it) and which of our addresses it talks to."""
 
-    __slots__ = ("_peer", "address", "ancillary", "segments", "source")
+    __slots__ = ("_peer", "address", "ancillary", "local", "segments", "source")
 
     def __init__(self, source: Source, local: bytes, *, segments: bool) -> None:
         self.source = source
+        self.local = local
         self.address = Address.of_peer(source)
         self.ancillary = _from(local)
         self.segments = segments
@@ -86,9 +87,7 @@ class Datagrams(Protocol):
         """See `UdpSocket.send`."""
         ...
 
-    def send_segments(
-        self, data: memoryview, ancillary: Ancillary, bounds: Sequence[tuple[int, int]], path: Path
-    ) -> bool:
+    def send_segments(self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path) -> bool:
         """See `UdpSocket.send_segments`."""
         ...
 
@@ -162,13 +161,12 @@ class UdpSocket:
             return False
         return True
 
-    def send_segments(
-        self, data: memoryview, ancillary: Ancillary, bounds: Sequence[tuple[int, int]], path: Path
-    ) -> bool:
-        """A train of datagrams lying in `data` at `bounds`; `ancillary` asks the kernel to cut it so."""
+    def send_segments(self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path) -> bool:
+        """A train of datagrams lying in `data` at `bounds`, `step` bytes apart: the kernel cuts it so where it can."""
         if path.segments:
+            cut = (socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", step))
             try:
-                self._send((data,), ancillary + path.ancillary, 0, path.source)
+                self._send((data,), (cut, *path.ancillary), 0, path.source)
             except OSError as error:
                 if error.errno not in NO_SEGMENTS:
                     self._drop(error)

@@ -26,7 +26,7 @@ from arcly_actors.transport.send_batch import SendBatch
 from arcly_actors.transport.srtp_batch import Scratch
 from arcly_actors.transport.srtp_crowd import Crowd
 from arcly_actors.transport.srtp_session import SrtpSession
-from arcly_actors.transport.udp_socket import Ancillary, Datagrams, Deliver, Path, Source
+from arcly_actors.transport.udp_socket import Datagrams, Deliver, Path, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +154,9 @@ class _Datagrams:
         self.dropped["send-buffer-full"] += 1
         return False
 
-    def send_segments(
-        self, data: memoryview, ancillary: Ancillary, bounds: Sequence[tuple[int, int]], path: Path
-    ) -> bool:
+    def send_segments(self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path) -> bool:
         """See `UdpSocket.send_segments`."""
-        del ancillary
+        del step
         return all([self.send(data[start:end], path) for start, end in bounds])  # noqa: C419 - all of them are sent
 
 
@@ -176,7 +174,7 @@ class WebRtcDial(LoopActor):
         self.identity = Identity(system.clock)
         self.scratch = Scratch()
         self.udp: Datagrams = _Datagrams(lambda: self._agent)
-        self.crowd = Crowd(self.udp, self.scratch)
+        self.crowd = Crowd(self.udp)
         self.candidates: tuple[Address, ...] = ()
         self._agent: FullIce
         self._asked: LoopFuture[LocalEnd] = LoopFuture()
@@ -312,7 +310,7 @@ class WebRtcDial(LoopActor):
         elif 20 <= first < 64:
             session.dtls_arrived(datagram)
         else:
-            session.figures.dropped["unexpected"] += 1
+            session.drop("unexpected")
 
     def _consented(self) -> None:
         if self._session is not None:

@@ -122,7 +122,7 @@ class WebRtcPort(LoopActor):
     def on_start(self) -> None:
         """Bind, make the certificate, listen."""
         self.udp = self._open_socket(self.system.loop, self._listen)
-        self.crowd = Crowd(self.udp, self.scratch)
+        self.crowd = Crowd(self.udp)
         self.identity = Identity(self.system.clock)
         bound = self.udp.bound
         if self._on_bound is not None:
@@ -294,9 +294,12 @@ class WebRtcPort(LoopActor):
         elif 20 <= first < 64:
             self._guarded(session, session.dtls_arrived, bytes(datagram))
         else:
-            session.figures.dropped["unexpected"] += 1
+            session.drop("unexpected")
 
     def _stun(self, datagram: bytes, source: Source, local: bytes) -> None:
+        session = self._by_source.get(source)
+        if session is not None and self._guarded(session, session.checked_again, datagram, source, local):
+            return
         ufrag = self._ice.ufrag(datagram)
         known = self._by_ufrag.get(ufrag) if ufrag is not None else None
         if known is None:

@@ -81,6 +81,19 @@ class WebRtcSession(SrtpSession):
             self._shake_hands()  # after the reply, without which some peers do not expect it
         return answer.validated or answer.reply is not None
 
+    def checked_again(self, datagram: bytes, source: Source, local: bytes) -> bool:
+        """Whether this was the check of the path in use once more, the peer's consent; it is answered then."""
+        path = self._path
+        if path is None or path.source != source or path.local != local or self.state is not SessionState.CONNECTED:
+            return False
+        now = self._port.now()
+        answer = self._agent.again(datagram, (path.address.host, path.address.port), now)
+        if answer is None or answer.reply is None or not self._port.hold(self, source, now):
+            return False
+        self._consented()
+        self._udp.send(answer.reply, path)
+        return True
+
     def _established(self) -> None:
         self._port.established(self)
 

@@ -130,7 +130,8 @@ class Watcher:
         at = 12 + 4 * (first & 15)
         if first & 16:
             at += 4 + 4 * int.from_bytes(packet[at + 2 : at + 4], "big")
-        kind, payload = second & 127, packet[at:]
+        end = len(packet) - (packet[-1] if first & 32 else 0)
+        kind, payload = second & 127, packet[at:end]
         if kind == OPUS:
             self.checker.accept(Message(AUDIO, 0, CODED + payload))
         elif kind in H264:

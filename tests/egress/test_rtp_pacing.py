@@ -27,14 +27,14 @@ async def test_a_keyframe_leaves_in_parts_before_the_next_frame(system: System) 
     viewer.join()
     await fed.play(1)
     started = system.clock.monotonic_ns()
-    fed.push(picture(40, key=True, size=300_000), sound(40))
+    fed.push(picture(40, key=True, size=380_000), sound(40))
     fed.clock = 2
     await pass_time(40 * NS_PER_MS)
     await fed.play(2, gop=100)
     leaving = {at: size for at, size in bursts(viewer).items() if started <= at < started + 40 * NS_PER_MS}
     assert [at - started for at in leaving] == [5 * NS_PER_MS * index for index in range(8)]
-    assert max(leaving.values()) <= 300_000 // 8 + 8 * 1200
-    assert sum(leaving.values()) > 300_000
+    assert max(leaving.values()) <= limits.PACER_BURST
+    assert sum(leaving.values()) > 380_000
     assert viewer.names() == ["K@0", "K@40", "p@80", "p@120"]
     assert viewer.times(Kind.AUDIO)[2] == started, "sound does not wait"
 

@@ -282,5 +282,5 @@ async def test_nobody_is_left_in_a_feed_whose_viewers_paused(system: System) -> 
     for viewer in viewers:
         viewer.viewer.pause()
         viewer.viewer.pause()
-    assert fed.feed._groups == {}
+    assert fed.feed._audience._groups == {}
     assert TICKS_PER_MS == 90

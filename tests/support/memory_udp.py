@@ -7,7 +7,7 @@ from typing import Any
 
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.send_batch import SendBatch
-from arcly_actors.transport.udp_socket import Ancillary, Deliver, Path, Source
+from arcly_actors.transport.udp_socket import Deliver, Path, Source
 
 
 class MemoryUdp:
@@ -55,9 +55,7 @@ class MemoryUdp:
             asyncio.get_running_loop().call_soon(host, bytes(data))
         return True
 
-    def send_segments(
-        self, data: memoryview, ancillary: Ancillary, bounds: Sequence[tuple[int, int]], path: Path
-    ) -> bool:
+    def send_segments(self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path) -> bool:
         for start, end in bounds:
             self.send(data[start:end], path)
         return True

@@ -35,10 +35,16 @@ class Sent:
 
 
 class OneByOne:
-    """Sends to each transport by itself."""
+    """A rank, and a crowd of such, that sends to each transport by itself."""
 
-    def send(self, members: Sequence[Any], packets: SharedPackets) -> Sequence[Any]:
-        return [member for member in members if not member.send_shared(packets)]
+    def __init__(self, members: Sequence[Any] = ()) -> None:
+        self._members = tuple(members)
+
+    def rank(self, members: Sequence[Any]) -> "OneByOne":
+        return OneByOne(members)
+
+    def send(self, packets: SharedPackets) -> Sequence[Any]:
+        return [member for member in self._members if not member.send_shared(packets)]
 
 
 _CROWD = OneByOne()

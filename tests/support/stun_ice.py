@@ -48,6 +48,9 @@ class StunAgent:
         response.add_message_integrity(key)
         return StunAnswer(bytes(response), validated=True, selected="USE-CANDIDATE" in request.attributes)
 
+    def again(self, datagram: bytes, source: tuple[str, int], now: int) -> StunAnswer | None:
+        return None
+
 
 class StunIce:
     """See the module."""

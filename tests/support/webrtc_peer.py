@@ -45,6 +45,7 @@ class Peer(Noticing):
         passive: bool = False,
         certificate: RTCCertificate = _CERTIFICATE,
         cookies: bool = False,
+        ciphers: bytes = b"ECDHE+AESGCM",  # with certificates of every kind
     ) -> None:
         super().__init__()
         self.out: Callable[[bytes], None] = lambda _datagram: None
@@ -61,7 +62,7 @@ class Peer(Noticing):
         self.certificate = certificate
         context = certificate._create_ssl_context(list(self.profiles))
         context.set_max_proto_version(0xFEFD)
-        context.set_cipher_list(b"ECDHE+AESGCM")  # with certificates of every kind
+        context.set_cipher_list(ciphers)
         if cookies:
             context.set_options(SSL.OP_COOKIE_EXCHANGE or 0)
             context.set_cookie_generate_callback(lambda _connection: b"cookie")

@@ -12,6 +12,7 @@ from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S, VirtualClock
 from arcly_actors.transport.dtls import DtlsServer, DtlsState, Identity, datagrams
 from arcly_actors.transport.dtls_client import DtlsClient
+from arcly_actors.transport.dtls_settled import SettledDtls, settled
 from arcly_actors.transport.srtp import key_length
 from tests.support.webrtc_peer import Peer, rsa_certificate
 
@@ -74,6 +75,64 @@ def test_a_goodbye_is_answered(passive: bool) -> None:
     peer._ssl.bio_write(answers[0])
     with pytest.raises(SSL.ZeroReturnError):
         peer._ssl.recv(1)
+
+
+def settled_with(peer: Peer) -> SettledDtls:
+    """What is left of our side once this peer is connected; what either says reaches the other."""
+    made = joined(peer)
+    shake_hands(made, peer)
+    left = settled(made)
+    assert isinstance(left, SettledDtls)
+
+    def carry(datagram: bytes) -> None:
+        left.receive(datagram)
+        for answer in left.take():
+            peer.receive(answer)
+
+    peer.out = carry
+    return left
+
+
+def test_what_is_left_of_an_association_says_goodbye_once() -> None:
+    peer = Peer()
+    left = settled_with(peer)
+    assert (left.state, left.profile.name, left.wake_in()) == (DtlsState.CONNECTED, "SRTP_AEAD_AES_128_GCM", None)
+    left.close()
+    left.close()
+    (goodbye,) = left.take()
+    peer.receive(goodbye)
+    assert left.state is DtlsState.CLOSED
+    assert peer.closed
+    assert left.take() == []
+
+
+def test_what_is_left_of_an_association_hears_a_goodbye_and_answers() -> None:
+    peer = Peer()
+    left = settled_with(peer)
+    goodbyes: list[bytes] = []
+    peer.out = goodbyes.append
+    peer._ssl.shutdown()
+    peer.flush()
+    (goodbye,) = goodbyes
+    for at in range(len(goodbye)):
+        left.receive(goodbye[:at] + bytes((goodbye[at] ^ 1,)) + goodbye[at + 1 :])
+        left.receive(goodbye[:at])
+    assert (left.state, left.take()) == (DtlsState.CONNECTED, [])
+    left.receive(b"noise" + goodbye)
+    assert left.take() == []
+    left.receive(goodbye + goodbye)
+    (answer,) = left.take()
+    peer._ssl.bio_write(answer)
+    with pytest.raises(SSL.ZeroReturnError):
+        peer._ssl.recv(1)
+
+
+def test_a_client_association_and_one_of_another_cipher_stay_as_they_are() -> None:
+    for peer in (Peer(passive=True), Peer(ciphers=b"ECDHE-ECDSA-AES256-GCM-SHA384")):
+        made = joined(peer)
+        shake_hands(made, peer)
+        assert made.state is DtlsState.CONNECTED
+        assert settled(made) is made
 
 
 def test_a_flight_is_repeated_on_time() -> None:

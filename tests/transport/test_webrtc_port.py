@@ -240,10 +240,9 @@ async def test_a_kernel_that_refuses_trains_gets_the_packets_one_by_one(rig: Mak
     call = await rig().call()
     frame = SharedPackets([packet(sequence, 1200) for sequence in range(9)])
     path = call.transport._path  # type: ignore[attr-defined]  # the real session's
-    groups = frame.groups(16, call.transport._scratch)  # type: ignore[attr-defined]  # the real session's
+    groups = frame.groups(16)
     assert len(groups) == 1
-    segment = groups[0].ancillary[0]
-    groups[0].ancillary = ((*segment[:2], b"\x0a\x00"),)  # a thousand segments: EINVAL
+    groups[0].step = 10  # a thousand segments: EINVAL
     assert path.segments
     assert call.transport.send_shared(frame)
     assert not path.segments
@@ -348,10 +347,11 @@ async def test_a_crowd_gets_every_packet(rig: MakeRig, listen: str, host: str, f
     gone = await made.call(SRTP_AEAD_AES_128_GCM, host=host, family=family)
     gone.transport.close("gone")
     everyone = [call.transport for call in (*calls, other, gone)]
+    rank = calls[0].transport.crowd.rank(everyone)
     sent: list[bytes] = []
     for number, sizes in enumerate(([100], [1180] * 9 + [300], [50, 1180, 1180, 20])):
         packets = [packet(100 * number + index, size) for index, size in enumerate(sizes)]
-        assert calls[0].transport.crowd.send(everyone, SharedPackets(packets)) == [gone.transport]
+        assert rank.send(SharedPackets(packets)) == [gone.transport]
         sent += packets
     for call in (*calls, other):
         await call.peer.until(lambda call=call: len(call.peer.rtp) == len(sent))  # type: ignore[misc]  # a default binds it
@@ -364,13 +364,14 @@ async def test_a_crowd_whose_kernel_refuses_trains_gets_the_packets_one_by_one(r
     calls = [await made.call() for _ in range(limits.SEND_BATCH)]
     crowd, transports = calls[0].transport.crowd, [cast("Member", call.transport) for call in calls]
     assert isinstance(crowd, Crowd)
-    batch = crowd._udp.batch
+    batch = crowd.udp.batch
     assert batch is not None
     batch._libc = Refusing()
     packets = [packet(index, 500) for index in range(3)]
     again = [packet(10 + index, 500) for index in range(3)]
-    assert crowd.send(transports, SharedPackets(packets)) == []
-    assert crowd.send(transports, SharedPackets(again)) == []
+    rank = crowd.rank(transports)
+    assert rank.send(SharedPackets(packets)) == []
+    assert rank.send(SharedPackets(again)) == []
     for call in calls:
         await call.peer.until(lambda call=call: len(call.peer.rtp) == 6)  # type: ignore[misc]  # a default binds it
         assert call.peer.rtp == packets + again
@@ -383,7 +384,7 @@ async def test_what_a_crowd_does_not_get_is_counted(rig: MakeRig) -> None:
     path = calls[5].transport._path  # type: ignore[attr-defined]  # the real session's
     path.source, path._peer = ("255.255.255.255", 9), None  # EACCES without SO_BROADCAST
     transports = [call.transport for call in calls]
-    assert transports[0].crowd.send(transports, SharedPackets([packet(1)])) == [transports[5]]
+    assert transports[0].crowd.rank(transports).send(SharedPackets([packet(1)])) == [transports[5]]
     assert (await made.figures()).dropped["send-error"] == 1
     assert transports[5].figures.dropped["unsent"] == 1
     assert (transports[5].figures.packets_sent, transports[4].figures.packets_sent) == (0, 1)

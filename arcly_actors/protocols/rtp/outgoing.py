@@ -2,19 +2,30 @@
 
 from collections.abc import Sequence
 
+from arcly_actors import limits
 from arcly_actors.protocols.rtp import extensions
 from arcly_actors.protocols.rtp.extensions import Element
 from arcly_actors.protocols.rtp.packet import FIXED
 from arcly_actors.protocols.rtp.payload.unit import RtpChunk
 
+_PADDED = 0x20
+
 
 def packets(
-    ssrc: int, payload_type: int, sequence: int, ticks: int, chunks: Sequence[RtpChunk], block: bytes = b""
+    ssrc: int,
+    payload_type: int,
+    sequence: int,
+    ticks: int,
+    chunks: Sequence[RtpChunk],
+    block: bytes = b"",
+    *,
+    even: bool = False,
 ) -> list[bytes]:
     """The packets of one frame at `ticks`; `sequence` is the first one's number. 0.3 µs each.
 
     Numbers and ticks may be unwrapped: 16 and 32 bits of them are sent. `block` is the header extension as
-    `extensions.build` makes it.
+    `extensions.build` makes it. `even`: a last packet that is a little shorter than the first is padded (RFC 3550 §5.1),
+    so that segmentation offload may go on behind it with something else.
     """
     pack = FIXED.pack
     first = 0x90 if block else 0x80
@@ -25,6 +36,9 @@ def packets(
         head = pack(first, kind, sequence & 0xFFFF, ticks + offset & 0xFFFFFFFF, ssrc)
         made.append(b"".join((head, block, payload)))
         sequence += 1
+    if even and len(made) > 1 and 0 < (short := len(made[0]) - len(made[-1])) <= limits.RTP_PADDING:
+        last = made[-1]
+        made[-1] = b"".join((bytes((last[0] | _PADDED,)), last[1:], bytes(short - 1), bytes((short,))))
     return made
 
 

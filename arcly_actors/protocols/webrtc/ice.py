@@ -56,6 +56,7 @@ class IceLite:
         self._heard = opened
         self._paths: dict[Address, int] = {}
         self.path: Address | None = None
+        self._last: tuple[Address, bytes, bool] | None = None  # the last good check: source, outline, whether nominated
 
     @property
     def paths(self) -> Mapping[Address, int]:
@@ -77,6 +78,19 @@ class IceLite:
             raise ValueError("a restart needs a new user name fragment")
         self._remotes = {self.local.ufrag: self._remotes[self.local.ufrag], local.ufrag: (local, remote)}
         self.local = local
+        self._last = None
+
+    def again(self, datagram: bytes, source: Address, now: int) -> Check | None:
+        """A check that is the last one but for its transaction, as consent checks are: it is not read again, only proven.
+        None for any other: `receive` it.
+        """
+        if self._last is None:
+            return None
+        known, outline, selected = self._last
+        if known != source or outline != stun.outline(datagram) or not stun.proven(datagram, self.local.pwd):
+            return None
+        moved = self._note(source, now, selected=selected)
+        return Check(_success(datagram[8 : stun.HEADER_BYTES], source, self.local), True, selected, moved)
 
     def receive(self, datagram: bytes, source: Address, now: int) -> Check:
         """Take a datagram that looks like STUN. Never raises on what a peer sends."""
@@ -92,7 +106,10 @@ class IceLite:
             return Check(ignored=Ignored.WRONG_USER)
         if not stun.authentic(datagram, message, local.pwd):
             return Check(ignored=Ignored.NOT_AUTHENTIC)
-        return self._answered(message, local, source, now)
+        check = self._answered(message, local, source, now)
+        if check.validated and local is self.local:
+            self._last = source, stun.outline(datagram), check.selected
+        return check
 
     def _answered(self, message: StunMessage, local: IceCredentials, source: Address, now: int) -> Check:
         """RFC 8445 §7.3 for a check that is the peer's."""
@@ -106,8 +123,7 @@ class IceLite:
             self._remotes = {local.ufrag: self._remotes[local.ufrag]}
         selected = message.find(Attribute.USE_CANDIDATE) is not None
         moved = self._note(source, now, selected=selected)
-        mapped = (Attribute.XOR_MAPPED_ADDRESS, stun.mapped_address(source, message.transaction))
-        return Check(_reply(message, Kind.SUCCESS, (mapped,), local), True, selected, moved)
+        return Check(_success(message.transaction, source, local), True, selected, moved)
 
     def _note(self, source: Address, now: int, *, selected: bool) -> bool:
         """Remember a validated path; True when media moves to it."""
@@ -156,3 +172,8 @@ def check_request(
 
 def _reply(request: StunMessage, kind: Kind, attributes: tuple[tuple[int, bytes], ...], local: IceCredentials) -> bytes:
     return stun.build(StunMessage(kind, request.transaction, attributes), local.pwd)
+
+
+def _success(transaction: bytes, source: Address, local: IceCredentials) -> bytes:
+    mapped = (Attribute.XOR_MAPPED_ADDRESS, stun.mapped_address(source, transaction))
+    return stun.build(StunMessage(Kind.SUCCESS, transaction, (mapped,)), local.pwd)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from arcly_actors import limits
 from arcly_actors.errors import Malformed, PeerLimit, PeerViolation
-from arcly_actors.protocols.rtp import extensions
+from arcly_actors.protocols.rtp import extensions, outgoing
 from arcly_actors.protocols.rtp.extensions import ExtensionMap, ExtensionUri
 from arcly_actors.protocols.rtp.outgoing import OutgoingStream
 from arcly_actors.protocols.rtp.packet import RtpPacket, build, is_rtcp, parse
@@ -148,3 +148,16 @@ def test_a_stream_numbers_its_packets() -> None:
     (data,) = stream.build([RtpChunk(b"d")], 0, [(2, b"now")])
     assert parse(data).extensions == ((1, b"0"), (2, b"now"))
     assert OutgoingStream(7, 96, 0).build([RtpChunk(b"d")], 0) == [bytes.fromhex("80600000 00000000 00000007") + b"d"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "padded"),
+    [((100, 100, 93), 7), ((100, 100), 0), ((100, 36), 64), ((100, 35), 0), ((50,), 0), ((50, 60), 0)],
+)
+def test_a_last_packet_that_is_a_little_shorter_is_padded(sizes: tuple[int, ...], padded: int) -> None:
+    chunks = [RtpChunk(bytes([index + 1]) * size) for index, size in enumerate(sizes)]
+    plain = outgoing.packets(1, 96, 10, 0, chunks)
+    made = outgoing.packets(1, 96, 10, 0, chunks, even=True)
+    assert [parse(each) for each in made] == [parse(each) for each in plain]
+    assert [len(each) for each in made[:-1]] == [len(each) for each in plain[:-1]]
+    assert len(made[-1]) == len(plain[-1]) + padded

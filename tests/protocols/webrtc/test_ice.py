@@ -49,6 +49,33 @@ def test_a_check_is_answered_with_its_source() -> None:
     assert stun.read_mapped_address(value, T) == WIFI
 
 
+@pytest.mark.parametrize("source", [WIFI, PHONE])
+def test_a_check_again_is_answered_as_the_first_was(source: tuple[str, int]) -> None:
+    fast, slow = agent(), agent()
+    assert fast.again(check(nominate=True), source, 1) is None
+    for each in (fast, slow):
+        assert each.receive(check(nominate=True), source, 1).validated
+    following = check_request(THEIRS, OURS, bytes(range(100, 112)), nominate=True)
+    assert fast.again(following, source, 2) == slow.receive(following, source, 2)
+    assert (fast.expires, fast.paths, fast.path) == (slow.expires, slow.paths, slow.path)
+
+
+def test_a_check_again_is_as_authentic_as_the_first_was() -> None:
+    session = agent()
+    session.receive(check(nominate=True), WIFI, 1)
+    following = check_request(THEIRS, OURS, bytes(range(100, 112)), nominate=True)
+    for at in range(len(following)):
+        damaged = following[:at] + bytes((following[at] ^ 1,)) + following[at + 1 :]
+        assert session.again(damaged, WIFI, 2) is None
+        assert session.again(following[:at], WIFI, 2) is None
+    assert session.again(request(password=None), WIFI, 2) is None
+    assert session.again(check(), WIFI, 2) is None, "it nominates no more"
+    assert session.again(following, PHONE, 2) is None
+    assert session.expires == 1 + 30 * NS_PER_S
+    session.restart(NEW, THEIR_NEW)
+    assert session.again(following, WIFI, 2) is None
+
+
 IGNORED = {
     "no integrity": (request(password=None), Ignored.NOT_AUTHENTIC),
     "another password": (request(password="x" * 22), Ignored.NOT_AUTHENTIC),
