@@ -14,5 +14,6 @@ from arcly_actors.limits.renditions import *  # noqa: F403 - one name for all bo
 from arcly_actors.limits.rtmp import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.rtp import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.runtime import *  # noqa: F403 - one name for all bounds
+from arcly_actors.limits.srt import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.transport import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.webrtc import *  # noqa: F403 - one name for all bounds

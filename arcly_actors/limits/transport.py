@@ -71,3 +71,6 @@ HTTP_DRAIN = 3 * NS_PER_S
 
 HTTP_UNASKED = 64 * 1024
 """Bytes that a client may send during a streamed response; there is nothing for it to say."""
+
+DATAGRAM_TICK = 10 * NS_PER_MS
+"""How often the deadlines of all connections on a datagram port are looked at: what SRT acknowledges by."""
