@@ -8,6 +8,7 @@ Each room has a module of its own here; everyone says ``limits.NAME``.
 from arcly_actors.limits.bus import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.hls import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.media import *  # noqa: F403 - one name for all bounds
+from arcly_actors.limits.mpegts import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.operating import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.remotes import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.renditions import *  # noqa: F403 - one name for all bounds
