@@ -24,7 +24,7 @@ def topology(port: int, viewers: int, flush_ms: float | None) -> str:
         "version: 1\n"
         f"applications:\n  {APPLICATION}: {{{application}}}\n"
         f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{port}"}}\n  http: {{enabled: false}}\n'
-        "  webrtc: {enabled: false}\n"
+        "  webrtc: {enabled: false}\n  srt: {enabled: false}\n"
         f"limits: {{max_connections: {viewers + 100}}}\n"
     )
 
@@ -35,7 +35,7 @@ def webrtc_topology(rtmp: int, http: int, viewers: int) -> str:
         "version: 1\n"
         f"applications:\n  {APPLICATION}: {{}}\n"
         f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{rtmp}"}}\n  http: {{listen: "127.0.0.1:{http}"}}\n'
-        '  webrtc: {listen: "127.0.0.1:0"}\n'
+        '  webrtc: {listen: "127.0.0.1:0"}\n  srt: {enabled: false}\n'
         f"limits: {{max_connections: {viewers + 100}}}\n"
     )
 

@@ -10,7 +10,8 @@ from examples import embed_frames, observe, publish, relay, supervise, threaded
 
 CLIP = Path(__file__).parent / "data/media/h264_baseline_mono.mp4"
 ANY_PORT = Topology.parse(
-    'version: 1\nendpoints: {rtmp: {listen: "127.0.0.1:0"}, http: {listen: "127.0.0.1:0"}, webrtc: {enabled: false}}\n'
+    'version: 1\nendpoints: {rtmp: {listen: "127.0.0.1:0"}, http: {listen: "127.0.0.1:0"}, '
+    "webrtc: {enabled: false}, srt: {enabled: false}}\n"
 )
 
 

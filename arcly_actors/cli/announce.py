@@ -39,6 +39,10 @@ def urls(bound: Mapping[str, Sequence[Address]], key: str, *, https: bool = Fals
             text = f"{address_of(name, address)}/{key}"
             found["publish"].append(text)
             found["play"].append(text)
+    for address in bound.get("srt", ()):
+        base = address_of("srt", address)
+        found["publish"].append(f"{base}?streamid=publish:{key}")
+        found["play"].append(f"{base}?streamid=read:{key}")
     for address in bound.get("http", ()):
         base = address_of("https" if https else "http", address)
         found["play"] += [f"{base}/{key}.flv", f"{base}/{key}/index.m3u8"]

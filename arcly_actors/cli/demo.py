@@ -14,6 +14,7 @@ def demo(
     rtmp: Annotated[str, typer.Option(help="Where RTMP listens; port 0: the system chooses.")] = "127.0.0.1:1935",
     http: Annotated[str, typer.Option(help="Where HTTP listens; port 0: the system chooses.")] = "127.0.0.1:8080",
     webrtc: Annotated[str, typer.Option(help="Where WebRTC's UDP port is; 0: the system chooses.")] = "127.0.0.1:8189",
+    srt: Annotated[str, typer.Option(help="Where SRT's UDP port is; 0: the system chooses.")] = "127.0.0.1:8890",
     log_level: LevelOption = Level.INFO,
 ) -> None:
     """Run the server with a test pattern at live/demo: open the page that it prints, and watch."""
@@ -21,16 +22,20 @@ def demo(
     from arcly_actors.cli.serve import Serving, serve  # noqa: PLC0415
     from arcly_actors.errors import ConfigurationError  # noqa: PLC0415
     from arcly_actors.topology import Topology  # noqa: PLC0415
-    from arcly_actors.topology.endpoints import Endpoints, Http, Rtmp, WebRtc  # noqa: PLC0415
+    from arcly_actors.topology.endpoints import Endpoints, Http, Rtmp, Srt, WebRtc  # noqa: PLC0415
     from arcly_actors.topology.values import Address  # noqa: PLC0415
 
     try:
-        rtmp_at, http_at, webrtc_at = Address.parse(rtmp), Address.parse(http), Address.parse(webrtc)
+        rtmp_at, http_at, webrtc_at, srt_at = (Address.parse(each) for each in (rtmp, http, webrtc, srt))
     except ConfigurationError as error:
         raise typer.BadParameter(str(error)) from None
     if rtmp_at.overlaps(http_at):
         raise typer.BadParameter(f"RTMP and HTTP cannot both listen on {http_at}")
-    endpoints = Endpoints(rtmp=Rtmp(listen=rtmp_at), http=Http(listen=http_at), webrtc=WebRtc(listen=webrtc_at))
+    if webrtc_at.overlaps(srt_at):
+        raise typer.BadParameter(f"WebRTC and SRT cannot both listen on {srt_at}")
+    endpoints = Endpoints(
+        rtmp=Rtmp(listen=rtmp_at), http=Http(listen=http_at), webrtc=WebRtc(listen=webrtc_at), srt=Srt(listen=srt_at)
+    )
     topology = Topology(endpoints=endpoints)
     note = f"demo: a test pattern is on the air at {KEY}"
     raise typer.Exit(serve(Serving(topology, log_level.number, note, KEY, _ADVICE)))

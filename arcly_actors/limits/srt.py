@@ -38,8 +38,10 @@ SRT_ACKS_KEPT = 256
 SRT_DRIFT_SAMPLES = 1000
 """Samples per correction of the peer's clock: 10 s of acknowledgements, as in libsrt; 30 ms of jitter average to 1 ms."""
 
-SRT_RETRANSMIT_SHARE = 4
-"""Retransmissions may take a quarter of the input rate (libsrt's oheadbw of 25 %), besides one burst."""
+SRT_RETRANSMIT_SHARE = 1.0
+"""Retransmissions may take this share of the input rate, besides one burst. libsrt's default has no bound (maxbw -1);
+under 10 % loss and much reordering half as much is asked for as is sent, and a peer that asks for everything again and
+again gets no more than twice the stream."""
 
 SRT_PEER_SILENCE = 5 * NS_PER_S
 """Without any packet of the peer for this long the connection is over: libsrt's peeridletimeo."""

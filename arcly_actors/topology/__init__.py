@@ -1,7 +1,7 @@
 """The declarative topology: the same model in YAML, in Python and as a JSON Schema."""
 
-from arcly_actors.topology.application import Application, GopCache, Hls, Subscriber
-from arcly_actors.topology.endpoints import Endpoints, Http, IceServer, Rtmp, Rtmps, WebRtc
+from arcly_actors.topology.application import Application, GopCache, Hls, SrtSecurity, Subscriber
+from arcly_actors.topology.endpoints import Endpoints, Http, IceServer, Rtmp, Rtmps, Srt, WebRtc
 from arcly_actors.topology.faults import TopologyError, TopologyFault
 from arcly_actors.topology.model import Backoff, Limits, Supervision, Topology, json_schema
 from arcly_actors.topology.sinks import Sink
@@ -23,6 +23,8 @@ __all__ = [
     "Rtmps",
     "Sink",
     "Source",
+    "Srt",
+    "SrtSecurity",
     "Subscriber",
     "Supervision",
     "Tls",

@@ -6,12 +6,13 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from arcly_actors import limits
 from arcly_actors.topology.section import Section
 from arcly_actors.topology.tls import Tls
-from arcly_actors.topology.values import Address, Listen, fault
+from arcly_actors.topology.values import Address, DurationNs, Listen, Within, fault
 
 _LOOPBACK = "127.0.0.1"
-_OVER_UDP = frozenset({"webrtc"})
+_OVER_UDP = frozenset({"webrtc", "srt"})
 
 
 def _origin(text: str) -> str:
@@ -105,6 +106,22 @@ class WebRtc(Section):
     )
 
 
+class Srt(Section):
+    """SRT: every caller comes to one UDP port, and its stream id says what it wants."""
+
+    enabled: bool = Field(default=True, description="false: do not listen")
+    listen: Listen = Field(
+        default=Address(_LOOPBACK, 8890), description="UDP address to bind, host:port; port 0 lets the system choose"
+    )
+    latency: Annotated[DurationNs, Within("20ms", "8s")] = Field(
+        default=limits.SRT_LATENCY,
+        description="what publishers' packets wait for lost ones at least; a caller may ask for more",
+    )
+    max_sessions: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=limits.SRT_SESSIONS, description="SRT connections at once, publishers and viewers"
+    )
+
+
 class Endpoints(Section):
     """Where the engine listens."""
 
@@ -112,18 +129,18 @@ class Endpoints(Section):
     rtmps: Rtmps | None = Field(default=None, description="RTMP over TLS")
     http: Http = Field(default=Http(), description="HLS, HTTP-FLV, WHIP, WHEP, API and console")
     webrtc: WebRtc = Field(default=WebRtc(), description="media of WHIP and WHEP")
+    srt: Srt = Field(default=Srt(), description="SRT publish and play")
 
     def listeners(self) -> dict[str, Address]:
         """Each enabled endpoint's name and address."""
         webrtc = self.webrtc if self.http.enabled else None  # its sessions are opened over HTTP
-        every = {"rtmp": self.rtmp, "rtmps": self.rtmps, "http": self.http, "webrtc": webrtc}
+        every = {"rtmp": self.rtmp, "rtmps": self.rtmps, "http": self.http, "webrtc": webrtc, "srt": self.srt}
         return {name: endpoint.listen for name, endpoint in every.items() if endpoint is not None and endpoint.enabled}
 
     @model_validator(mode="after")
     def _check_addresses(self) -> Self:
-        tcp = {name: address for name, address in self.listeners().items() if name not in _OVER_UDP}
-        for (name, address), (later, other) in itertools.combinations(tcp.items(), 2):
-            if address.overlaps(other):
+        for (name, address), (later, other) in itertools.combinations(self.listeners().items(), 2):
+            if (name in _OVER_UDP) == (later in _OVER_UDP) and address.overlaps(other):
                 raise fault(
                     "conflict", f"{other} is taken by {name} ({address})", "give it another port", at=f"{later}.listen"
                 )

@@ -6,6 +6,7 @@ It begins when its first datagram came, and holds what its engine tells until an
 import struct
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import pykka
@@ -38,7 +39,7 @@ class LinkPort(Protocol):
 class DatagramLink:
     """See the module. Its engine may put out *trains* beside what all engines do: anything with `data` and `step`."""
 
-    __slots__ = ("_held", "_port", "engine", "ended", "owner", "path", "wake_at")
+    __slots__ = ("_held", "_port", "ended", "engine", "owner", "path", "wake_at")
 
     def __init__(self, port: LinkPort, engine: Any, path: Path) -> None:
         self._port = port
@@ -74,6 +75,12 @@ class DatagramLink:
             self.engine.command(command, self._port.now())
             self.drain()
 
+    def send(self, payloads: tuple[bytes, ...]) -> None:
+        """Have the engine send these; ignored when the link is over."""
+        if self.ended is None:
+            self.engine.send(payloads, self._port.now())
+            self.drain()
+
     # --- what the port does ---
 
     def wake(self, now: int) -> None:
@@ -99,19 +106,18 @@ class DatagramLink:
             else:
                 self._send_train(output.data, output.step)
 
-    def close(self, reason: str) -> None:
-        """The port is closing: say good-bye."""
+    def close(self) -> None:
+        """Say good-bye."""
         if self.ended is None:
             self.engine.closed(self._port.now())
             while (output := self.engine.poll()) is not None:
                 if type(output) is Transmit:
                     self._port.udp.send(output.data, self.path)
-            del reason
 
     def owner_ended(self, reason: str) -> None:
         """Its owner is gone, and with it the reason for this connection."""
         self.owner = None
-        self.close(reason)
+        self.close()
         self.over(ConnectionClosed(reason))
 
     def over(self, verdict: ConnectionClosed) -> None:
@@ -127,10 +133,8 @@ class DatagramLink:
             if event is not self.ended:
                 self._held.append(event)
             return
-        try:
+        with suppress(pykka.ActorDeadError):  # its Exited is under way to the port
             self.owner.tell(event)
-        except pykka.ActorDeadError:
-            pass  # its Exited is under way to the port
 
     def _send_train(self, data: bytes, step: int) -> None:
         control = ((_IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", step)),)

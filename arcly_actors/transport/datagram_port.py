@@ -1,8 +1,8 @@
 """`DatagramPort`: an actor with one UDP socket for all connections of a protocol that tells them apart itself.
 
-A *switchboard* (injected, pure) takes each datagram and says which connection's engine it went to; the port then does what
-that engine puts out. As with a TCP `Connection`, engines run in the socket's own callback and only events become messages.
-Deadlines are looked at all together, every `limits.DATAGRAM_TICK`, which costs a comparison per connection and no timer.
+A *switchboard* (injected, pure) takes each datagram and says which connection's engine it went to; the port then does
+what that engine puts out. As with a TCP `Connection`, engines run in the socket's own callback and only events become
+messages. Deadlines are looked at all together, every `limits.DATAGRAM_TICK`: a comparison per connection, and no timers.
 """
 
 import asyncio
@@ -207,7 +207,7 @@ class DatagramPort(LoopActor):
         if self._ticking is not None:
             self._ticking.cancel()
         for link in tuple(self._links.values()):
-            link.close(verdict.reason)
+            link.close()
             link.over(verdict)
         if hasattr(self, "udp"):
             self.udp.close()

@@ -133,7 +133,7 @@ class _Log(logging.Handler):
         self._server.notice()
 
 
-ANYWHERE: Mapping[str, Any] = {name: {"listen": "127.0.0.1:0"} for name in ("rtmp", "http", "webrtc")}
+ANYWHERE: Mapping[str, Any] = {name: {"listen": "127.0.0.1:0"} for name in ("rtmp", "http", "webrtc", "srt")}
 
 
 @contextlib.asynccontextmanager
@@ -155,6 +155,7 @@ async def live(
     """
     endpoints = dict(endpoints or ANYWHERE)
     endpoints["webrtc"] = {**endpoints.get("webrtc", ANYWHERE["webrtc"]), **webrtc}
+    endpoints.setdefault("srt", ANYWHERE["srt"])
     if tls is not None:
         endpoints["rtmps"] = {"listen": "127.0.0.1:0", "tls": {"certificate": str(tls[0]), "key": str(tls[1])}}
     topology = Topology.model_validate(

@@ -35,6 +35,7 @@ def test_a_default_topology_listens_on_this_machine_only() -> None:
         "rtmp": Address("127.0.0.1", 1935),
         "http": Address("127.0.0.1", 8080),
         "webrtc": Address("127.0.0.1", 8189),
+        "srt": Address("127.0.0.1", 8890),
     }
 
 
@@ -77,6 +78,7 @@ def test_the_python_form_is_the_file() -> None:
         "rtmps": Address("::", 1936),
         "http": Address("127.0.0.1", 8080),
         "webrtc": Address("::", 0),
+        "srt": Address("127.0.0.1", 8890),
     }
 
 

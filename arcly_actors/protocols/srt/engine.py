@@ -98,8 +98,8 @@ class SrtEngine:
             self._plan(now)
 
     def closed(self, now: int) -> None:
-        """Our socket is gone."""
-        self._over("the port was closed", None)
+        """Our side is closing."""
+        self._disconnect("closed", now)
 
     def poll(self) -> SrtOutput | None:
         """See the contract."""
@@ -166,6 +166,7 @@ class SrtEngine:
                 self._over("the peer closed", None)
             return
         self._heard = now
+        receiver.passed(timestamp)
         if kind == ControlType.ACK:
             sender.acknowledge(specific, content, now)
             self._drained()
@@ -239,6 +240,8 @@ class SrtEngine:
         self._outputs.append(WakeAt(at))
 
     def _disconnect(self, reason: str, now: int) -> None:
+        if self.state is State.CLOSED:
+            return
         if self.state is State.ESTABLISHED:
             self._line.control(ControlType.SHUTDOWN, 0, now)
         self._over(reason, None)

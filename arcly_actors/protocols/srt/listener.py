@@ -29,7 +29,7 @@ Caller = tuple[Hashable, int, int]
 
 
 class SrtListener:
-    """See the module. `secret` has 32 unpredictable bytes."""
+    """See the module. `secret` has 32 unpredictable bytes. `on_refused` hears of who is not let in, and why."""
 
     def __init__(
         self,
@@ -39,6 +39,7 @@ class SrtListener:
         *,
         sessions: int = limits.SRT_SESSIONS,
         half_open: int = limits.SRT_HALF_OPEN,
+        on_refused: Callable[[Hashable, Rejected], None] | None = None,
     ) -> None:
         self._admit = admit
         self._ciphers = ciphers
@@ -46,6 +47,7 @@ class SrtListener:
         self._seed = Seed(secret)
         self._most = sessions
         self._most_half_open = half_open
+        self._on_refused = on_refused
         self._by_id: dict[int, AcceptedSrt] = {}
         self._by_caller: dict[Caller, AcceptedSrt] = {}
         self._half_open: set[AcceptedSrt] = set()
@@ -123,6 +125,8 @@ class SrtListener:
             return rejection(shake, Reject.ROGUE, stamp)
         except Rejected as refused:
             self.dropped["refused"] += 1
+            if self._on_refused is not None:
+                self._on_refused(peer, refused)
             return rejection(shake, int(refused.code or 0), stamp)
 
     def _induce(self, shake: Handshake, peer: Hashable, now: int) -> bytes:

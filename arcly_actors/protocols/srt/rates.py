@@ -16,6 +16,11 @@ class RoundTrip:
         self.measured = False
         self.first = 0
 
+    @property
+    def least(self) -> int:
+        """How soon something sent may at the earliest be known to be lost (libsrt's bound, and never at once)."""
+        return max(self.smoothed - 4 * self.variance, self.smoothed // 4)
+
     def sample(self, trip: int) -> None:
         """One was measured."""
         if not self.measured:
@@ -25,11 +30,9 @@ class RoundTrip:
         self.smoothed = (7 * self.smoothed + trip) // 8
 
     def told(self, smoothed: int, variance: int) -> None:
-        """The peer, which receives only, or also, has measured these."""
+        """The peer has measured these; believed as long as we, who only send, have nothing of our own."""
         if not self.measured:
-            self.measured, self.smoothed, self.variance, self.first = True, smoothed, variance, smoothed
-            return
-        self.sample(smoothed)
+            self.smoothed, self.variance = smoothed, variance
 
 
 class Rate:

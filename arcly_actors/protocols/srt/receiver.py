@@ -66,11 +66,16 @@ class Receiver:
         self._rate.add(1, len(payload))
         if missing:
             self._report(missing, now)
-            self._nak_at = now + self._nak_period
+            if now >= self._nak_at:  # these, too, may be lost again, or their report: all are reported together then
+                self._nak_at = now + self._nak_period
         self._since_ack += 1
         if self._since_ack >= _LIGHT_ACK:
             self._since_ack = 0
             line.control(ControlType.ACK, 0, now, struct.pack(">I", buffer.acknowledged & SEQUENCE_MASK))
+
+    def passed(self, timestamp: int) -> None:
+        """A control packet has this time stamp: the clock must not miss a wrap while no data comes."""
+        self._clock.sent(timestamp)
 
     def confirm(self, number: int, timestamp: int, now: int) -> None:
         """An ACKACK came: how long it took is the round trip."""
@@ -128,8 +133,8 @@ class Receiver:
 
     @property
     def _nak_period(self) -> int:
-        trip = self._line.trip
-        return max((trip.smoothed + 4 * trip.variance) // 2, _LEAST_NAK_PERIOD)
+        # libsrt adds twice the variance, which under jitter leaves two tries less within the latency.
+        return max(self._line.trip.smoothed // 2, _LEAST_NAK_PERIOD)
 
     def _acknowledge(self, acknowledged: int, now: int) -> None:
         self._number = self._number + 1 & 0xFFFF_FFFF or 1

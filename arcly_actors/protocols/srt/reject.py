@@ -93,6 +93,7 @@ class Rejected(PeerViolation):
 
     def __init__(self, code: int, detail: str = "") -> None:
         known = REASONS.get(Reject(code), Reject(code).name.lower()) if code in set(Reject) else "refused"
+        self.reason = Reject(code) if code in set(Reject) else Reject.UNKNOWN
         super().__init__(f"{detail or known} (SRT reason {int(code)})", code=int(code))
 
 

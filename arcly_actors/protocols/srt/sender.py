@@ -1,8 +1,8 @@
 """The sending half of a connection: packets leave as they come, are kept until acknowledged, and sent again when lost.
 
 Live mode paces by itself, so packets leave in bursts, as many as `limits.SRT_BURST` in a tick and what the peer's window
-takes; the rest waits in the queue, whose size the feeder sees. Retransmissions have their own budget (section 5.1): a share
-of the input rate, and one burst.
+takes; the rest waits in the queue, whose size the feeder sees. Retransmissions have their own budget (section 5.1): a
+share of the input rate, and one burst.
 """
 
 from collections import deque
@@ -164,14 +164,16 @@ class Sender:
             start = max(first, self.first)
             if last >= start:
                 statistics.pktSndLoss += last - start + 1
+            patience = self._line.trip.least
             for index in range(start, last + 1):
-                if now - self._again.get(index, 0) > self._line.trip.smoothed and not self._repeat(index, now):
+                if now - self._again.get(index, 0) > patience and not self._repeat(index, now):
                     return
 
     def _repeat(self, index: int, now: int) -> bool:
         """Send a packet again; False when the budget is spent."""
-        rate = max(self._input.bytes // limits.SRT_RETRANSMIT_SHARE, limits.SRT_PAYLOAD * limits.SRT_BURST)
-        most = float(max(limits.SRT_BURST * limits.SRT_PAYLOAD, rate // 10))
+        burst = float(limits.SRT_BURST * limits.SRT_PAYLOAD)
+        rate = max(self._input.bytes * limits.SRT_RETRANSMIT_SHARE, burst)
+        most = max(burst, rate / 10)
         self._allowance = min(most, self._allowance + rate * (now - self._allowed_at) / NS_PER_S)
         self._allowed_at = now
         kept = self._kept[index]

@@ -11,7 +11,7 @@ A query after the name (``live/cam?token=…``) goes to the bus as that of an RT
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import parse_qsl
@@ -32,7 +32,7 @@ class Wanted:
     publishes: bool
     path: str
     user: str = ""
-    parameters: Mapping[str, str] = MappingProxyType({})
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_stream_id(text: str) -> Wanted:
