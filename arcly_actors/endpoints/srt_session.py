@@ -78,7 +78,8 @@ class SrtSession(LoopActor):
 
     def figures(self) -> dict[str, int | float]:
         """What the tree shows: libsrt's statistics."""
-        return self._link.engine.statistics(self.system.clock.monotonic_ns()).values()
+        found: dict[str, int | float] = self._link.engine.statistics(self.system.clock.monotonic_ns()).values()
+        return found
 
     def _end_children(self) -> None:
         if self._publisher is not None:

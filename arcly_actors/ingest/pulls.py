@@ -8,6 +8,7 @@ from arcly_actors.bus.messages import Ref
 from arcly_actors.ingest.av_pull import AvPulls
 from arcly_actors.ingest.pull import PullFactory, PullRequest
 from arcly_actors.ingest.rtmp_pull import RtmpPull
+from arcly_actors.ingest.srt_pull import SrtPull
 from arcly_actors.runtime import System
 
 AV_SCHEMES: Final = frozenset(
@@ -16,7 +17,7 @@ AV_SCHEMES: Final = frozenset(
 )  # fmt: skip
 """What FFmpeg's demuxers reach, without those protocols of its that only name other inputs (concat, pipe, subfile…)."""
 
-OWN_SCHEMES: Final = frozenset({"rtmp", "rtmps"})
+OWN_SCHEMES: Final = frozenset({"rtmp", "rtmps", "srt"})
 """What our own protocol engines pull, with better errors and without a thread."""
 
 PULL_SCHEMES: Final = AV_SCHEMES | OWN_SCHEMES
@@ -31,4 +32,5 @@ def pull_factories(events: Events) -> Mapping[str, PullFactory]:
         start: PullFactory = through_ffmpeg if request.url.user else RtmpPull.start
         return start(system, request, owner)
 
-    return {**dict.fromkeys(AV_SCHEMES, through_ffmpeg), **dict.fromkeys(OWN_SCHEMES, rtmp)}
+    own = {**dict.fromkeys(("rtmp", "rtmps"), rtmp), "srt": SrtPull.start}
+    return {**dict.fromkeys(AV_SCHEMES, through_ffmpeg), **own}

@@ -26,7 +26,7 @@ from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import ArclyError
 from arcly_actors.ingest.in_process import InProcessPublisher, Tracks
 from arcly_actors.ingest.publisher import KeyframeNeeded, PublishAccepted, Publishing, PublishLost
-from arcly_actors.ingest.pull import PullEnded, PullFactory, PullFailed, PullFrames, PullRequest, PullTracks
+from arcly_actors.ingest.pull import PullEnded, PullFactory, PullFailed, PullFrames, PullRequest, PullTracks, PullWaiting
 from arcly_actors.ingest.watchdog import Watchdog
 from arcly_actors.media.frame import MediaFrame
 from arcly_actors.runtime import Exited, LoopActor, System, Timer, receives
@@ -166,6 +166,12 @@ class Source(LoopActor):
         return SourceBroke(f"{self._shown}: {error}")
 
     # -- the try
+
+    @receives(PullWaiting)
+    def waiting(self, _: PullWaiting) -> None:
+        """Whoever it waits for may take his time."""
+        if self._pull is not None and self._state is SourceState.DIALLING:
+            self._watchdog.begin(self.system.clock.monotonic_ns())
 
     @receives(PullTracks)
     def tracks(self, told: PullTracks) -> None:

@@ -55,6 +55,12 @@ SRT_HANDSHAKE_REPEAT = 250 * NS_PER_MS
 SRT_CONNECT_TIMEOUT = 3 * NS_PER_S
 """A caller gives up after this long: libsrt's conntimeo."""
 
+SRT_RENDEZVOUS_TIMEOUT = 12 * NS_PER_S
+"""How long one end of a rendezvous waits for the other: libsrt waits ten times a caller's time; below `SOURCE_OPEN`."""
+
+SRT_WAITING = 5 * NS_PER_S
+"""How often a source that listens says that it still waits, which is no stall; below `SOURCE_OPEN`."""
+
 SRT_HALF_OPEN = 64
 """Conclusions that wait for our decision, or for the peer's first packet: a crowd of viewers comes through within a
 round trip each, and one that is turned away repeats itself in 250 ms."""

@@ -59,8 +59,8 @@ class _Broken:
 
 
 class DatagramPort(LoopActor):
-    """See the module. `on_link` is given each new connection. AddressUnavailable is the actor's failure when the address
-    cannot be had.
+    """See the module. `on_link` is given each new connection; `call` is the engine of one that we begin, and where its
+    peer is. AddressUnavailable is the actor's failure when the address cannot be had.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class DatagramPort(LoopActor):
         *,
         open_socket: OpenSocket = UdpSocket,
         on_bound: Callable[[Address], None] | None = None,
+        call: tuple[Any, Source] | None = None,
     ) -> None:
         super().__init__(system)
         self._listen = listen
@@ -79,6 +80,7 @@ class DatagramPort(LoopActor):
         self._on_link = on_link
         self._open_socket = open_socket
         self._on_bound = on_bound
+        self._call = call
         self._links: dict[Any, DatagramLink] = {}
         self._owners: dict[str, dict[DatagramLink, None]] = {}
         self._ticking: asyncio.TimerHandle | None = None
@@ -92,6 +94,10 @@ class DatagramPort(LoopActor):
         if self._on_bound is not None:
             self._on_bound(Address(self._listen.host, self.udp.bound.port))
         self.udp.start(self._readable)
+        if self._call is not None:
+            link = self.add(*self._call)
+            self._on_link(link)
+            self.guarded(link, link.drain)
 
     def on_stop(self) -> None:
         """Every peer and every owner is told."""

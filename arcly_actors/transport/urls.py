@@ -8,6 +8,7 @@ from arcly_actors import limits
 from arcly_actors.errors import ConfigurationError
 
 MASK: Final = "***"
+_HOSTLESS: Final = frozenset({"srt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,14 @@ class Url:
         if scheme.lower() == "file":
             path = urlsplit(text).path
             return cls(path, "file", path=path)
+        hostless = scheme.lower() in _HOSTLESS
         try:
-            parts = urlsplit(text)
+            # A stream id of SRT may begin with #, which begins no fragment there.
+            parts = urlsplit(text.replace("#", "%23") if hostless else text)
             host, port = parts.hostname or "", parts.port
         except ValueError:
             raise ConfigurationError("the URL has a host or port that is none") from None
-        if not host or any(character.isspace() for character in text):
+        if not (host or hostless) or any(character.isspace() for character in text):
             raise ConfigurationError("the URL has no host, or blanks in it")
         path = parts.path.removeprefix("/")
         user, password = parts.username or "", parts.password or ""

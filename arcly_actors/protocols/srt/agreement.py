@@ -34,18 +34,26 @@ _FIRST_ANSWERS = {
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What our side wants: latency (ns) of what it receives, and the secret; `refresh` and `announce` in packets."""
+    """What our side wants: latency (ns) of what it receives, the secret, and the least latency (ns) that the peer is to
+    have with what we send. `refresh` and `announce` are in packets.
+    """
 
     latency: int = limits.SRT_LATENCY
     passphrase: str = field(default="", repr=False)
     key_size: int = 16
     refresh: int = limits.SRT_KEY_REFRESH
     announce: int = limits.SRT_KEY_ANNOUNCE
+    send_latency: int = 0
 
     @property
     def latency_ms(self) -> int:
         """The latency as it goes on the wire."""
         return min(self.latency, limits.SRT_MAX_LATENCY) // NS_PER_MS
+
+    @property
+    def send_latency_ms(self) -> int:
+        """The same of what we send."""
+        return min(self.send_latency, limits.SRT_MAX_LATENCY) // NS_PER_MS
 
     def keys(self, ciphers: Ciphers, seed: Seed) -> Keys | None:
         """The keys of a connection on these terms; None without a passphrase."""
@@ -56,7 +64,7 @@ class Terms:
 
 def offer(terms: Terms, keys: Keys | None, stream_id: str) -> tuple[int, tuple[Block, ...]]:
     """What the side says that asks: the flags and the extensions of its conclusion."""
-    blocks = [Block(ExtensionType.HSREQ, _capabilities(terms.latency_ms, 0).encode())]
+    blocks = [Block(ExtensionType.HSREQ, _capabilities(terms.latency_ms, terms.send_latency_ms).encode())]
     flags = ExtensionFlag.HANDSHAKE
     if keys is not None:
         blocks.append(Block(ExtensionType.KMREQ, keys.create(terms.key_size)))
@@ -131,7 +139,10 @@ def answered(shake: Handshake, keys: Keys | None) -> Capabilities:
 def latencies(terms: Terms, peer: Capabilities) -> tuple[int, int]:
     """What both get (ms), of what we receive and of what the peer does: the larger of the wishes (section 4.4)."""
     most = limits.SRT_MAX_LATENCY // NS_PER_MS
-    return max(terms.latency_ms, min(peer.send_latency, most)), min(peer.receive_latency, most)
+    return (
+        max(terms.latency_ms, min(peer.send_latency, most)),
+        max(terms.send_latency_ms, min(peer.receive_latency, most)),
+    )
 
 
 def _capabilities(receive: int, send: int) -> Capabilities:
