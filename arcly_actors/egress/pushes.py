@@ -5,13 +5,14 @@ from functools import partial
 
 from arcly_actors.egress.push import PushFactory
 from arcly_actors.egress.rtmp_push import RtmpPush
+from arcly_actors.egress.srt_push import SrtPush
 from arcly_actors.renditions import Renditions
 
-SCHEMES = frozenset({"rtmp", "rtmps"})
+SCHEMES = frozenset({"rtmp", "rtmps", "srt"})
 """What can be pushed to."""
 
 
 def push_factories(renditions: Renditions | None) -> Mapping[str, PushFactory]:
     """Each scheme's factory. `renditions` make a stream fit for the target; without them it is pushed as it is."""
     rtmp = partial(RtmpPush.start, renditions=renditions)
-    return {"rtmp": rtmp, "rtmps": rtmp}
+    return {"rtmp": rtmp, "rtmps": rtmp, "srt": partial(SrtPush.start, renditions=renditions)}

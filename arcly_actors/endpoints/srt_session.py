@@ -9,6 +9,7 @@ from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
+from arcly_actors.egress import ts
 from arcly_actors.egress.byte_subscriber import Begin, NotSeated, Seated, ViewEnded, Viewing
 from arcly_actors.egress.srt import Cutter, SrtOutlet
 from arcly_actors.egress.view import View
@@ -32,10 +33,6 @@ class _Leave:
     """The stream has ended, and the peer has played it."""
 
     reason: str
-
-
-def _make():  # type: ignore[no-untyped-def]
-    raise NotImplementedError
 
 
 class SrtSession(LoopActor):
@@ -104,7 +101,7 @@ class SrtSession(LoopActor):
             self._publisher = SrtPublisher.start(self.system, self._bus, publishing, self.actor_ref)
             self.watch(self._publisher)
         else:
-            viewing = Viewing(key, "srt", self._peer, "mpegts", _make, wish=Wish.HLS)
+            viewing = Viewing(key, "srt", self._peer, ts.FORMAT, ts.make_encoder, wish=Wish.TS)
             self._view = View(self.system, self._bus, self.actor_ref, viewing, self._renditions)
             self.watch(self._view.start())
 

@@ -31,6 +31,7 @@ from arcly_actors.ingest.watchdog import Watchdog
 from arcly_actors.media.frame import MediaFrame
 from arcly_actors.runtime import Exited, LoopActor, System, Timer, receives
 from arcly_actors.runtime.notify import notify
+from arcly_actors.runtime.tree import figures_of
 
 
 class SourceState(Enum):
@@ -135,6 +136,10 @@ class Source(LoopActor):
     def on_failure(self, *_: object) -> None:
         """Likewise."""
         self._let_go()
+
+    def figures(self) -> Mapping[str, int | float]:
+        """What its pull counts, for the tree."""
+        return figures_of(self._pull) if self._pull is not None else {}
 
     def _move(self, move: SourceMove) -> None:
         self._state = SOURCE[self._state][move]

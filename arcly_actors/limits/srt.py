@@ -58,7 +58,7 @@ SRT_CONNECT_TIMEOUT = 3 * NS_PER_S
 SRT_RENDEZVOUS_TIMEOUT = 12 * NS_PER_S
 """How long one end of a rendezvous waits for the other: libsrt waits ten times a caller's time; below `SOURCE_OPEN`."""
 
-SRT_WAITING = 5 * NS_PER_S
+SRT_WAITING = 1 * NS_PER_S
 """How often a source that listens says that it still waits, which is no stall; below `SOURCE_OPEN`."""
 
 SRT_HALF_OPEN = 64

@@ -10,7 +10,7 @@ from arcly_actors.egress.pushes import SCHEMES
 from arcly_actors.errors import Refused
 from arcly_actors.protocols.rtmp.address import client_address
 from arcly_actors.topology.section import Section
-from arcly_actors.topology.sources import Key, read_url
+from arcly_actors.topology.sources import Key, check_srt, read_url
 from arcly_actors.topology.values import fault
 from arcly_actors.transport.urls import Url
 
@@ -22,6 +22,7 @@ def _pushable(text: str) -> str:
             client_address(url.path, url.query)
         except Refused as refused:
             raise fault("url", refused.detail) from None
+    check_srt(url)
     return text
 
 
@@ -30,7 +31,7 @@ class Sink(Section):
 
     key: Key = Field(description="which stream: application/name")
     url: Annotated[str, AfterValidator(_pushable)] = Field(
-        description="where to: rtmp://host/application/name or rtmps://…", repr=False
+        description="where to: rtmp://host/application/name, rtmps://… or srt://host:port?…", repr=False
     )
     verify: bool = Field(default=True, description="TLS: the certificate has to be good; false takes any")
 

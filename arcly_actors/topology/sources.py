@@ -63,7 +63,7 @@ class Source(Section):
 
     key: Key = Field(description="where it is published: application/name")
     url: Annotated[str, AfterValidator(_pullable)] = Field(
-        description="rtsp://, rtmp://, srt://, http(s):// (HLS too), udp://… or a file's name, from this file's directory",
+        description="rtsp://, rtmp://, srt://, http(s):// (HLS too), udp://… or a file, from this file's directory",
         repr=False,
     )
     transport: Transport = Field(

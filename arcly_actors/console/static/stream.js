@@ -13,6 +13,7 @@ const own = {
   HLS: new URL("index.m3u8", location.href).href,
   "HTTP-FLV": `${location.origin}${bare}.flv`,
   RTMP: `rtmp://${location.hostname}:1935${bare}`,
+  SRT: `srt://${location.hostname}:8890?streamid=read:${key}`,
 };
 
 function showStreams(streams) {

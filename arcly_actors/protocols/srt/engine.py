@@ -193,6 +193,7 @@ class SrtEngine:
         if keys is None:
             return
         if subtype == 3 and keys.accept(content):
+            self._line.statistics.pktRecvKM += 1
             self._line.control(ControlType.EXTENDED, 0, now, content, subtype=4)
         elif subtype == 4:
             keys.confirmed(content)
