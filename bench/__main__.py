@@ -5,6 +5,7 @@ import shlex
 import sys
 
 from bench import rtmp
+from bench.srt import run as srt
 from bench.whep import run as whep
 from bench.whep.srtp import PROFILES
 
@@ -17,7 +18,9 @@ def main() -> int:
     commands = parser.add_subparsers(required=True, dest="command")
     over_rtmp = commands.add_parser("rtmp", help="RTMP in, RTMP out, N viewers")
     over_webrtc = commands.add_parser("whep", help="RTMP in, WebRTC out, N viewers")
-    for command, default in ((over_rtmp, [1, 50, 200, 500, 1000]), (over_webrtc, [1, 20, 100, 300])):
+    over_srt = commands.add_parser("srt", help="SRT in, SRT out, N viewers")
+    ladders = ((over_rtmp, [1, 50, 200, 500, 1000]), (over_webrtc, [1, 20, 100, 300]), (over_srt, [1, 50]))
+    for command, default in ladders:
         command.add_argument("--viewers", type=_counts, default=default, help="numbers of viewers, comma separated")
         command.add_argument("--seconds", type=float, default=20.0, help="the steady window (default: %(default)s)")
         command.add_argument("--save", action="store_true", help="write the results and the table in README.md")
@@ -35,6 +38,8 @@ def main() -> int:
     if options.command == "rtmp":
         planned = rtmp.cases(options.viewers, options.which, options.seconds)
         return not rtmp.run(planned, options.server, save=options.save)
+    if options.command == "srt":
+        return not srt.run(srt.cases(options.viewers, options.seconds), options.server, save=options.save)
     return not whep.run(whep.cases(options.viewers, options.srtp, options.seconds), options.server, save=options.save)
 
 

@@ -40,6 +40,17 @@ def webrtc_topology(rtmp: int, http: int, viewers: int) -> str:
     )
 
 
+def srt_topology(rtmp: int, srt: int, passphrase: str) -> str:
+    """A topology with SRT, and RTMP because that tells when it listens; all streams encrypted with a passphrase."""
+    security = f'srt: {{passphrase: "{passphrase}"}}' if passphrase else ""
+    return (
+        "version: 1\n"
+        f"applications:\n  {APPLICATION}: {{{security}}}\n"
+        f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{rtmp}"}}\n  http: {{enabled: false}}\n'
+        f'  webrtc: {{enabled: false}}\n  srt: {{listen: "127.0.0.1:{srt}"}}\n'
+    )
+
+
 @contextmanager
 def running_server(text: str, port: int, bench: "Bench") -> Iterator[Child]:
     """The server with this topology in a process of its own, listening on `port` as the topology says."""

@@ -14,8 +14,8 @@ from arcly_actors.runtime.mailbox import Mailbox
 class TreeNode:
     """One actor of the tree. `state` is a `ChildState`, or "stopped"; a supervisor is degraded when a child of it is.
 
-    `actor` is the class of the actor, "" while it is down; `last_error` is "" if there was none. `figures` are what an actor
-    with a `figures()` counts.
+    `actor` is the class of the actor, "" while it is down; `last_error` is "" if there was none. `figures` are what an
+    actor with a `figures()` counts.
     """
 
     id: str

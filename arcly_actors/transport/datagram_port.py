@@ -85,6 +85,9 @@ class DatagramPort(LoopActor):
         self._owners: dict[str, dict[DatagramLink, None]] = {}
         self._ticking: asyncio.TimerHandle | None = None
         self._touched: dict[Any, DatagramLink] = {}
+        self._polling: asyncio.TimerHandle | None = None
+        self._hurried = 0
+        self._read_at = 0
         self.now = system.clock.monotonic_ns
         self.udp: Datagrams
 
@@ -160,14 +163,39 @@ class DatagramPort(LoopActor):
     # --- datagrams ---
 
     def _readable(self) -> None:
+        now = self.now()
+        self._hurried = self._hurried + 1 if now - self._read_at < limits.DATAGRAM_POLL else 0
+        self._read_at = now
+        self._read()
+        if self._hurried >= limits.DATAGRAM_BUSY and self._polling is None:
+            self._hurried = 0
+            self.udp.pause()
+            self._poll_later(limits.DATAGRAM_POLL)
+
+    def _poll(self) -> None:
+        self._polling = None
+        count = self._read()
+        self._hurried = 0 if count else self._hurried + 1
+        if self._hurried >= limits.DATAGRAM_BUSY:
+            self._hurried = 0
+            self.udp.start(self._readable)
+        else:
+            self._poll_later(0 if count >= limits.UDP_READS else limits.DATAGRAM_POLL)
+
+    def _poll_later(self, ns: int) -> None:
+        self._polling = self.system.loop.call_later(ns / NS_PER_S, self._poll)
+
+    def _read(self) -> int:
+        count = 0
         try:
-            self.udp.read(self._arrived)
+            count = self.udp.read(self._arrived)
             touched, self._touched = self._touched, {}
             for link in touched.values():
                 self.guarded(link, link.drain)
         except Exception as error:  # noqa: BLE001 - whatever a defect raises must reach the supervisor, not the loop
             self.actor_ref.tell(_Broken(error))
         self.system.run_queue.drain()
+        return count
 
     def _arrived(self, datagram: memoryview, source: Source, local: bytes) -> None:
         try:
@@ -210,8 +238,9 @@ class DatagramPort(LoopActor):
         self.system.run_queue.drain()
 
     def _close(self, verdict: ConnectionClosed) -> None:
-        if self._ticking is not None:
-            self._ticking.cancel()
+        for timer in (self._ticking, self._polling):
+            if timer is not None:
+                timer.cancel()
         for link in tuple(self._links.values()):
             link.close()
             link.over(verdict)
