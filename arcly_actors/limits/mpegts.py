@@ -28,14 +28,18 @@ TS_PCR_GAP = 100 * NS_PER_MS
 13818-1 §2.7.2 allows between two."""
 
 TS_TABLES_EVERY = 100 * NS_PER_MS
-"""Between two PATs and PMTs that we send: ETSI TR 101 290 §5.2.1 wants them every 500 ms; a joiner waits for them."""
+"""The longest time between two PATs and PMTs that we send: a joiner waits for them. ETSI TR 101 290 §5.2.1 alarms at
+500 ms."""
 
-TS_PCR_EVERY = 35 * NS_PER_MS
-"""Between two PCRs that we send: ETSI TR 101 290 §5.2.2 wants one every 40 ms."""
+TS_PCR_EVERY = 40 * NS_PER_MS
+"""The longest time between two PCRs that we send: ETSI TR 101 290 §5.2.2 alarms beyond it."""
 
 TS_PCR_FILLED = 2 * NS_PER_S
-"""The longest silence that is bridged with PCRs in front of a frame; after a longer one the clock is told anew."""
+"""The longest silence that is bridged with PCRs and tables before a frame: 50 packets, which come too late anyway."""
 
 TS_LEAD = 500 * NS_PER_MS
 """How far the DTS of what we send is ahead of its PCR: as much as one track may come behind another. FFmpeg's muxer
 has 700 ms; senders that put 200 ms of sound into one PES packet need half of it."""
+
+TS_REANNOUNCE = 1 * NS_PER_S
+"""Within this time the first frames of several tracks after a seam belong to the same one."""

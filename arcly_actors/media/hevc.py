@@ -8,7 +8,7 @@ from arcly_actors.media import nal
 from arcly_actors.media.cursor import Cursor
 from arcly_actors.media.hevc_sps import Sps, read_sps
 
-VPS, SPS, PPS = 32, 33, 34
+VPS, SPS, PPS, DELIMITER = 32, 33, 34, 35
 _FIRST_IRAP, _LAST_IRAP, _LAST_PICTURE = 16, 23, 31
 _FIXED_BYTES = 22
 
