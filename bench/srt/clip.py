@@ -32,7 +32,7 @@ def stamps(stream: bytes) -> Iterator[int]:
 def _mux(messages: list[ClipMessage], loops: int) -> bytes:
     flv = io.BytesIO(_flv(messages, loops))
     out = io.BytesIO()
-    with av.open(flv, format="flv") as source, av.open(out, "w", format="mpegts") as target:
+    with av.open(flv, "r", format="flv") as source, av.open(out, "w", format="mpegts") as target:
         streams = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
         for packet in source.demux():
             if packet.dts is not None:

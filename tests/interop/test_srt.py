@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ async def test_refusals_are_told_in_the_peers_own_words(clip_file: ClipFile) -> 
     async with live(applications=applications) as server, srt_publishes(server, clip_file()):
         port = server.port("srt")
 
-        async def told(stream_id: str, **options: object) -> str:
+        async def told(stream_id: str, **options: Any) -> str:
             async with transmit(
                 srt(port, stream_id, **options), "file://con", "-loglevel", "note", "-to:1", "-a:no"
             ) as it:
@@ -185,7 +186,7 @@ async def test_sources_call_listen_and_meet_halfway(clip_file: ClipFile, udp_por
 @pytest.mark.parametrize("mode", ["caller", "listener"])
 async def test_a_sink_pushes_to_libsrt(clip_file: ClipFile, udp_ports: list[int], mode: str) -> None:
     port = udp_ports[0]
-    more = {"latency": 150, "kmrefreshrate": 40, "kmpreannounce": 10}  # our keys change, too
+    more: dict[str, Any] = {"latency": 150, "kmrefreshrate": 40, "kmpreannounce": 10}  # our keys change, too
     theirs = srt(port, mode="listener" if mode == "caller" else "caller", passphrase=PASSPHRASE)
     sinks = [{"key": "live/cam", "url": srt(port, mode=mode, passphrase=PASSPHRASE.replace(" ", "%20"), **more)}]
     async with (

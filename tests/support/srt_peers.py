@@ -13,7 +13,7 @@ from tests.support.tools import Program, require_tool, running
 PASSPHRASE = "correct horse battery"
 
 
-def srt(port: int, stream_id: str = "", host: str = "127.0.0.1", **options: object) -> str:
+def srt(port: int, stream_id: str = "", /, host: str = "127.0.0.1", **options: object) -> str:
     """An SRT URL as FFmpeg (`latency` in µs) and srt-live-transmit (in ms) take it."""
     said = {"streamid": stream_id, **options} if stream_id else options
     return f"srt://{host}:{port}?{'&'.join(f'{name}={value}' for name, value in said.items())}"

@@ -121,8 +121,7 @@ def test_a_silent_peer_is_over_after_five_seconds() -> None:
 def test_an_idle_connection_is_kept_alive_and_shut_down_in_an_orderly_way() -> None:
     network = connected()
     network.run(60_000)
-    assert not network.caller.over
-    assert not network.callee.over
+    assert not [side.error for side in (network.caller, network.callee) if side.over]
     network.command(network.caller, Disconnect("enough"))
     network.run(60_100)
     assert network.callee.over
