@@ -48,14 +48,13 @@ class SrtEngine:
         self._heard = now
         self._wake_at: int | None = None
         self._waiting = False
+        self._closed = False
 
     # --- the contract ---
 
     def receive(self, data: bytes | memoryview, now: int) -> None:
         """Take one datagram; see the module."""
-        if self.state is State.CLOSED:
-            return
-        if len(data) < HEADER_SIZE:
+        if len(data) < HEADER_SIZE or self._closed:
             self._line.statistics.pktMalformed += 1
             return
         first, second, timestamp, _ = HEADER.unpack_from(data)
@@ -152,6 +151,7 @@ class SrtEngine:
     def _over(self, reason: str, error: ArclyError | None) -> None:
         if self.state is not State.CLOSED:
             self.state = moved(self.state, Move.OVER)
+            self._closed = True
             self._outputs.append(Hangup(reason, error))
 
     # --- the established connection ---
