@@ -72,7 +72,7 @@ HTTP_DRAIN = 3 * NS_PER_S
 HTTP_UNASKED = 64 * 1024
 """Bytes that a client may send during a streamed response; there is nothing for it to say."""
 
-DATAGRAM_POLL = 4 * NS_PER_MS
+DATAGRAM_POLL = 5 * NS_PER_MS
 """A datagram port that is busy is read at this pace instead of with every packet: a wake-up of the loop costs more than
 three packets. It adds to round trips, and to nothing that is delivered by its time stamp."""
 

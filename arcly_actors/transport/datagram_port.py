@@ -83,9 +83,10 @@ class DatagramPort(LoopActor):
         self._call = call
         self._links: dict[Any, DatagramLink] = {}
         self._owners: dict[str, dict[DatagramLink, None]] = {}
-        self._ticking: asyncio.TimerHandle | None = None
+        self._pulsing: asyncio.TimerHandle | None = None
+        self._tick_at = 0
         self._touched: dict[Any, DatagramLink] = {}
-        self._polling: asyncio.TimerHandle | None = None
+        self._busy = False
         self._hurried = 0
         self._read_at = 0
         self.now = system.clock.monotonic_ns
@@ -156,8 +157,8 @@ class DatagramPort(LoopActor):
     def add(self, engine: Any, source: Source, local: bytes = b"") -> DatagramLink:
         """A connection: `engine` is its, `source` where its peer is, `local` which of our addresses it talks to."""
         link = self._links[engine] = DatagramLink(self, engine, self.udp.path(source, local))
-        if self._ticking is None:
-            self._tick_later()
+        if self._pulsing is None:
+            self._pulse_later(limits.DATAGRAM_TICK)
         return link
 
     # --- datagrams ---
@@ -167,23 +168,9 @@ class DatagramPort(LoopActor):
         self._hurried = self._hurried + 1 if now - self._read_at < limits.DATAGRAM_POLL else 0
         self._read_at = now
         self._read()
-        if self._hurried >= limits.DATAGRAM_BUSY and self._polling is None:
-            self._hurried = 0
+        if self._hurried >= limits.DATAGRAM_BUSY and self._links:
+            self._busy, self._hurried = True, 0
             self.udp.pause()
-            self._poll_later(limits.DATAGRAM_POLL)
-
-    def _poll(self) -> None:
-        self._polling = None
-        count = self._read()
-        self._hurried = 0 if count else self._hurried + 1
-        if self._hurried >= limits.DATAGRAM_BUSY:
-            self._hurried = 0
-            self.udp.start(self._readable)
-        else:
-            self._poll_later(0 if count >= limits.UDP_READS else limits.DATAGRAM_POLL)
-
-    def _poll_later(self, ns: int) -> None:
-        self._polling = self.system.loop.call_later(ns / NS_PER_S, self._poll)
 
     def _read(self) -> int:
         count = 0
@@ -225,22 +212,30 @@ class DatagramPort(LoopActor):
 
     # --- time ---
 
-    def _tick_later(self) -> None:
-        self._ticking = self.system.loop.call_later(limits.DATAGRAM_TICK / NS_PER_S, self._tick)
+    def _pulse_later(self, ns: int) -> None:
+        self._pulsing = self.system.loop.call_later(ns / NS_PER_S, self._pulse)
 
-    def _tick(self) -> None:
-        self._ticking = None
+    def _pulse(self) -> None:
+        self._pulsing = None
+        count = self._read() if self._busy else 0
+        if self._busy:
+            self._hurried = 0 if count else self._hurried + 1
+            if self._hurried >= limits.DATAGRAM_BUSY or not self._links:
+                self._busy, self._hurried = False, 0
+                self.udp.start(self._readable)
         now = self.now()
-        for link in [link for link in self._links.values() if link.wake_at <= now]:
-            self.guarded(link, link.wake, now)
+        if now >= self._tick_at:
+            self._tick_at = now + limits.DATAGRAM_TICK - limits.DATAGRAM_POLL // 2
+            for link in [link for link in self._links.values() if link.wake_at <= now]:
+                self.guarded(link, link.wake, now)
         if self._links:
-            self._tick_later()
+            full = count >= limits.UDP_READS
+            self._pulse_later(0 if full else limits.DATAGRAM_POLL if self._busy else limits.DATAGRAM_TICK)
         self.system.run_queue.drain()
 
     def _close(self, verdict: ConnectionClosed) -> None:
-        for timer in (self._ticking, self._polling):
-            if timer is not None:
-                timer.cancel()
+        if self._pulsing is not None:
+            self._pulsing.cancel()
         for link in tuple(self._links.values()):
             link.close()
             link.over(verdict)
