@@ -5,13 +5,15 @@ from functools import partial
 
 from arcly_actors.egress.push import PushFactory
 from arcly_actors.egress.rtmp_push import RtmpPush
+from arcly_actors.egress.udp_push import UdpPush
 from arcly_actors.renditions import Renditions
 
-SCHEMES = frozenset({"rtmp", "rtmps"})
+SCHEMES = frozenset({"rtmp", "rtmps", "udp", "rtp"})
 """What can be pushed to."""
 
 
 def push_factories(renditions: Renditions | None) -> Mapping[str, PushFactory]:
     """Each scheme's factory. `renditions` make a stream fit for the target; without them it is pushed as it is."""
     rtmp = partial(RtmpPush.start, renditions=renditions)
-    return {"rtmp": rtmp, "rtmps": rtmp}
+    udp = partial(UdpPush.start, renditions=renditions)
+    return {"rtmp": rtmp, "rtmps": rtmp, "udp": udp, "rtp": udp}

@@ -7,11 +7,12 @@ from pydantic import AfterValidator, Field
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.egress.push import PushRequest
 from arcly_actors.egress.pushes import SCHEMES
-from arcly_actors.errors import Refused
+from arcly_actors.errors import ConfigurationError, Refused
 from arcly_actors.protocols.rtmp.address import client_address
 from arcly_actors.topology.section import Section
 from arcly_actors.topology.sources import Key, read_url
 from arcly_actors.topology.values import fault
+from arcly_actors.transport.feed_address import FeedAddress
 from arcly_actors.transport.urls import Url
 
 
@@ -22,6 +23,11 @@ def _pushable(text: str) -> str:
             client_address(url.path, url.query)
         except Refused as refused:
             raise fault("url", refused.detail) from None
+    else:
+        try:
+            FeedAddress.parse(text)
+        except ConfigurationError as error:
+            raise fault("url", str(error)) from None
     return text
 
 
@@ -30,7 +36,8 @@ class Sink(Section):
 
     key: Key = Field(description="which stream: application/name")
     url: Annotated[str, AfterValidator(_pushable)] = Field(
-        description="where to: rtmp://host/application/name or rtmps://…", repr=False
+        description="where to: rtmp://host/application/name, rtmps://…, udp://group:port?ttl=4&interface=eth0, rtp://…",
+        repr=False,
     )
     verify: bool = Field(default=True, description="TLS: the certificate has to be good; false takes any")
 

@@ -94,6 +94,15 @@ class FeedAddress:
         return f"{self.scheme}://{host}:{self.port}"
 
 
+def is_feed(text: str) -> bool:
+    """Whether `FeedAddress` can read it, and its host is an address, as what is received at has to be."""
+    try:
+        ipaddress.ip_address(FeedAddress.parse(text).host.partition("%")[0])
+    except (ConfigurationError, ValueError):
+        return False
+    return True
+
+
 def _ip(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text.strip()))
