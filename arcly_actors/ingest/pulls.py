@@ -9,7 +9,9 @@ from arcly_actors.ingest.av_pull import AvPulls
 from arcly_actors.ingest.pull import PullFactory, PullRequest
 from arcly_actors.ingest.rtmp_pull import RtmpPull
 from arcly_actors.ingest.srt_pull import SrtPull
+from arcly_actors.ingest.udp_pull import UdpPull
 from arcly_actors.runtime import System
+from arcly_actors.transport.feed_address import is_feed
 
 AV_SCHEMES: Final = frozenset(
     {"file", "ftp", "http", "https", "mmsh", "mmst", "rtmpe", "rtmpt", "rtmpte", "rtmpts", "rtp", "rtsp", "rtsps", "tcp",
@@ -32,5 +34,10 @@ def pull_factories(events: Events) -> Mapping[str, PullFactory]:
         start: PullFactory = through_ffmpeg if request.url.user else RtmpPull.start
         return start(system, request, owner)
 
-    own = {**dict.fromkeys(("rtmp", "rtmps"), rtmp), "srt": SrtPull.start}
+    def udp(system: System, request: PullRequest, owner: Ref) -> Ref:
+        # What our address has no word for (FFmpeg's fifo_size and the like, a host by name) is FFmpeg's to know.
+        start: PullFactory = UdpPull.start if is_feed(request.url.text) else through_ffmpeg
+        return start(system, request, owner)
+
+    own = {**dict.fromkeys(("rtmp", "rtmps"), rtmp), "srt": SrtPull.start, "udp": udp}
     return {**dict.fromkeys(AV_SCHEMES, through_ffmpeg), **own}

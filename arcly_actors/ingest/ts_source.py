@@ -1,4 +1,4 @@
-"""MPEG-TS to tracks and frames: what SRT, UDP, RTP and files that carry it have in common. Pure but for the publisher.
+"""MPEG-TS to tracks and frames: what SRT, UDP, RTP and files that carry it have in common. Pure.
 
     source = TsSource()                              # the first programme; `program=7`, or `every=True`
     for program, item in source.receive(datagram, now):
@@ -6,17 +6,15 @@
     source.wake(now)                                 # at `wake_at`, if nothing came
     source.flush(now)                                # at the end
 
-Over the bus, give each programme a `TsPublisher` and tell it ``TsItems((item, …))``.
+To the bus, give each programme a `TsPublisher` (`ingest/ts.py`) and tell it ``TsItems((item, …))``.
 """
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from arcly_actors import limits
 from arcly_actors.errors import Malformed
-from arcly_actors.ingest.publisher import Publisher
 from arcly_actors.ingest.track_gathering import TracksGathered
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.describe import describe, evolve, learn
@@ -37,7 +35,6 @@ from arcly_actors.media.mpegts.pictures import Pictures
 from arcly_actors.media.mpegts.piece import Piece
 from arcly_actors.media.mpegts.sound import Sound
 from arcly_actors.media.mpegts.tables import ElementaryStream, ProgramMap
-from arcly_actors.runtime import receives
 
 Assembler: TypeAlias = Pictures | Sound | Metadata
 TsNotice: TypeAlias = ProgramChanged | ProgramEnded | ContinuityLost | ClockJumped | Scrambled
@@ -199,8 +196,8 @@ class TsSource:
     the first keyframe, sound before its configuration), ``unreadable``, ``untimed``, ``empty``.
     """
 
-    def __init__(self, program: int | None = None, *, every: bool = False) -> None:
-        self._demuxer = TsDemuxer(program, every=every)
+    def __init__(self, program: int | None = None, *, every: bool = False, counts: Counter[str] | None = None) -> None:
+        self._demuxer = TsDemuxer(program, every=every, counts=counts)
         self._programs: dict[int, _Program] = {}
         self.counts = self._demuxer.counts
 
@@ -245,25 +242,3 @@ class TsSource:
                     self._programs.pop(event.program, None)
                 items.append((event.program, event))
         return items
-
-
-@dataclass(frozen=True, slots=True)
-class TsItems:
-    """To a `TsPublisher`: what its programme is and brings, in order."""
-
-    items: tuple[TsItem, ...]
-
-
-class TsPublisher(Publisher):
-    """The publisher actor of one programme."""
-
-    @receives(TsItems)
-    def items(self, message: TsItems) -> None:
-        """Announce and push; lost packets are told to the stream, which may ask for a keyframe."""
-        for item in message.items:
-            if isinstance(item, MediaFrame):
-                self.push(item)
-            elif isinstance(item, TracksGathered):
-                self.announce(item.tracks)
-            elif isinstance(item, ContinuityLost):
-                self.lost_references()

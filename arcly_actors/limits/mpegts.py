@@ -43,3 +43,15 @@ has 700 ms; senders that put 200 ms of sound into one PES packet need half of it
 
 TS_REANNOUNCE = 1 * NS_PER_S
 """Within this time the first frames of several tracks after a seam belong to the same one."""
+
+TS_PACING_STEP = 2 * NS_PER_MS
+"""Between two parts of a frame that is spread: 3 datagrams at 16 Mb/s, and 20 steps in a PCR interval."""
+
+TS_SILENCE = 5 * NS_PER_S
+"""How long a feed may send nothing before it counts as gone: as long as a switch that re-routes multicast takes."""
+
+TS_RETRY = 5 * NS_PER_S
+"""Between two tries of a feed to get the slot of its key: it cannot be told that it was refused."""
+
+TS_DAMAGE_REPORT = 1 * NS_PER_S
+"""Between two events about packets that are missing: on a bad path there are hundreds a second."""

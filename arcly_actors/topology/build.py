@@ -27,6 +27,7 @@ from arcly_actors.egress.rtp_feed import RtpFeeds
 from arcly_actors.egress.whep import WhepPlaces
 from arcly_actors.endpoints.complaint_log import ComplaintLog
 from arcly_actors.endpoints.http import HttpDoor, start_http
+from arcly_actors.endpoints.mpegts import TsFeed, start_mpegts
 from arcly_actors.endpoints.rtmp import RtmpDoor, start_rtmp
 from arcly_actors.endpoints.srt import SrtDoor, SrtSecret, start_srt
 from arcly_actors.endpoints.webrtc import WebRtcDoor, WebRtcEndpoint
@@ -188,6 +189,8 @@ class _Builder:
             doors.append(("webrtc", lambda: webrtc.start(self._on_event, partial(self._listens, "webrtc"))))
         if endpoints.srt.enabled:
             doors.append(("srt", self._start_srt))
+        if feeds := endpoints.feeds():
+            doors.append(("mpegts", lambda: self._start_mpegts(feeds)))
         if endpoints.http.enabled:
             web = self._http_door(webrtc.routes() if webrtc is not None else ())
             doors.append(("http", lambda: self._start_http(web)))
@@ -223,6 +226,17 @@ class _Builder:
             on_event=self._on_event,
             on_listener=partial(self._listens, "srt"),
             renditions=self._renditions,
+        )
+
+    def _start_mpegts(self, feeds: Sequence[TsFeed]) -> Ref:
+        return start_mpegts(
+            self._system,
+            self._bus,
+            feeds,
+            restarts=self._restarts,
+            complaints=self._complaints,
+            on_event=self._on_event,
+            on_listener=self._listens,
         )
 
     def _listens(self, name: str, listener: Ref) -> None:

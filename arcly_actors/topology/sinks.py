@@ -7,11 +7,12 @@ from pydantic import AfterValidator, Field
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.egress.push import PushRequest
 from arcly_actors.egress.pushes import SCHEMES
-from arcly_actors.errors import Refused
+from arcly_actors.errors import ConfigurationError, Refused
 from arcly_actors.protocols.rtmp.address import client_address
 from arcly_actors.topology.section import Section
 from arcly_actors.topology.sources import Key, check_srt, read_url
 from arcly_actors.topology.values import fault
+from arcly_actors.transport.feed_address import FeedAddress
 from arcly_actors.transport.urls import Url
 
 
@@ -22,7 +23,13 @@ def _pushable(text: str) -> str:
             client_address(url.path, url.query)
         except Refused as refused:
             raise fault("url", refused.detail) from None
-    check_srt(url)
+    elif url.scheme == "srt":
+        check_srt(url)
+    else:
+        try:
+            FeedAddress.parse(text)
+        except ConfigurationError as error:
+            raise fault("url", str(error)) from None
     return text
 
 
@@ -31,7 +38,8 @@ class Sink(Section):
 
     key: Key = Field(description="which stream: application/name")
     url: Annotated[str, AfterValidator(_pushable)] = Field(
-        description="where to: rtmp://host/application/name, rtmps://… or srt://host:port?…", repr=False
+        description="where to: rtmp://host/application/name, rtmps://…, srt://host:port?…, udp://group:port?ttl=4, rtp://…",
+        repr=False,
     )
     verify: bool = Field(default=True, description="TLS: the certificate has to be good; false takes any")
 

@@ -77,7 +77,7 @@ class Live(Noticing):
 
     async def settled(self, within: float = 20.0) -> None:
         """Return when no connection has an actor any more."""
-        await until(lambda: not self.actors("RtmpSession", "FlvSession", "Connection"), within)
+        await until(lambda: not self.actors("RtmpSession", "HttpStreamSession", "Connection"), within)
 
     async def until_pictures(self, count: int) -> None:
         """Return when the only stream has had so many pictures; they are counted by its own feed from its log."""

@@ -89,7 +89,7 @@ def test_neither_its_text_nor_an_error_shows_a_secret() -> None:
         ("sinks: [{key: live/a, url: 'rtmp://h/app'}]",
          "t:2:28: sinks[0].url: an RTMP address has an application and a name: rtmp://host/application/name"),
         ("sinks: [{key: live/a, url: 'http://h/app/x'}]",
-         "t:2:28: sinks[0].url: 'http' is not a scheme that works here (these do: rtmp, rtmps)"),
+         "t:2:28: sinks[0].url: 'http' is not a scheme that works here (these do: rtmp, rtmps, rtp, udp)"),
         ("sinks: [{key: live/a, url: 'rtmp://h/b/c'}, {key: live/a, url: 'rtmp://h/b/c'}]",
          "t:2:51: sinks[1].key: is pushed there already: sinks[0] (keep one)"),
         ("sinks: [{key: other/a, url: 'rtmp://h/b/c'}]",

@@ -65,8 +65,8 @@ class TsDemuxer:
     `skipped` the bytes outside packets.
     """
 
-    def __init__(self, program: int | None = None, *, every: bool = False) -> None:
-        self.counts: Counter[str] = Counter()
+    def __init__(self, program: int | None = None, *, every: bool = False, counts: Counter[str] | None = None) -> None:
+        self.counts: Counter[str] = Counter() if counts is None else counts
         self.programs: dict[int, ProgramMap] = {}
         self._program = program
         self._every = every

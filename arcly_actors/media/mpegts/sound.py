@@ -230,6 +230,8 @@ class Sound:
                 at = data.find(self._cutter.mark, at + 1) if tries < _TRIES else -1
                 if at < 0:
                     at = len(data)
+        if anchor is not None and fresh <= at < len(data):
+            self._next = anchor  # of the frame that begins here and ends in another packet
         self._rest = data[at:] if len(data) - at <= limits.TS_REMAINDER else b""
         return pieces
 
