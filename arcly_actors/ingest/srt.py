@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.messages import Ref
 from arcly_actors.ingest.publisher import Publishing
-from arcly_actors.ingest.ts_source import TsItem, TsItems, TsPublisher, TsSource
+from arcly_actors.ingest.ts import TsItems, TsPublisher
+from arcly_actors.ingest.ts_source import TsItem, TsSource
 from arcly_actors.protocols.srt.events import Received
 from arcly_actors.runtime import System, Timer, receives
 
