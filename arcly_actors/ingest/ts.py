@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+from typing import ClassVar
 
 from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
@@ -30,7 +31,7 @@ class _Report:
 class TsPublisher(Publisher):
     """See the module. What comes before its slot is granted waits for it, up to `limits.EARLY_FRAMES`."""
 
-    media_types = (TsItems,)
+    media_types: ClassVar[tuple[type, ...]] = (TsItems,)
 
     def __init__(self, system: System, bus: Bus, publishing: Publishing, owner: Ref | None) -> None:
         super().__init__(system, bus, publishing, owner)
