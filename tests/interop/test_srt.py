@@ -135,6 +135,7 @@ async def test_beyond_the_budget_frames_are_dropped_counted_and_the_stream_goes_
         await until(lambda: counted(server)["pktRcvDrop"] > 10)
         before = server.logged_pictures()
         await until(lambda: server.logged_pictures() > before + 10)
+        assert counted(server)["pktRcvBelated"] > 0
 
 
 async def test_a_publisher_that_is_killed_is_missed_after_five_seconds_and_its_stream_held(clip_file: ClipFile) -> None:

@@ -16,6 +16,7 @@ from arcly_actors.topology import (
     IceServer,
     Rtmp,
     Rtmps,
+    Srt,
     Subscriber,
     Supervision,
     Tls,
@@ -117,5 +118,9 @@ def test_values_that_cannot_work_are_refused_in_python_too(value: dict[str, obje
 
 
 def test_a_disabled_endpoint_leaves_its_address_to_others() -> None:
-    endpoints = Endpoints(rtmp=Rtmp(enabled=False, listen=Address("127.0.0.1", 8080)), webrtc=WebRtc(enabled=False))
+    endpoints = Endpoints(
+        rtmp=Rtmp(enabled=False, listen=Address("127.0.0.1", 8080)),
+        webrtc=WebRtc(enabled=False),
+        srt=Srt(enabled=False),
+    )
     assert endpoints.listeners() == {"http": Address("127.0.0.1", 8080)}
