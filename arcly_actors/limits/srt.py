@@ -20,8 +20,15 @@ SRT_LARGEST_PAYLOAD = 1456
 SRT_WINDOW = 8192
 """Packets on the way, or held for a connection: libsrt's buffer; 8 s at 10 Mb/s, 11 MB."""
 
-SRT_BURST = 64
-"""Packets sent in one go: 84 kB, what a default kernel receive buffer (212 kB) surely takes twice."""
+SRT_BURST = 24
+"""Packets sent in one tick at least, 25 Mb/s: a joiner's cached pictures come at ten times the speed of a usual stream, and
+the last kilometre, or a default kernel buffer that many share (212 kB), is not flooded."""
+
+SRT_BURST_FACTOR = 4
+"""A stream may be sent at so many times its own rate, if that is more: a keyframe is several times its share."""
+
+SRT_RETRANSMIT_BURST = 64
+"""Packets that may be sent again at once, however slow the stream: 84 kB."""
 
 SRT_TICK = 10 * NS_PER_MS
 """The pace of acknowledgements (draft-sharabayko-srt 4.8.1), deliveries and bursts, which are thus at most 67 Mb/s."""

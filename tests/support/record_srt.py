@@ -126,7 +126,11 @@ async def _record(name: str, command: str, clip: Path, media: tuple[bytes, ...])
     source: Any = None
     parts: list[bytes] = []
     began = 0
-    playing = Playing(lambda data: made.sendto(data, source) and None, media[:600] if "read" in name else ())
+
+    def send(data: bytes) -> None:
+        made.sendto(data, source)
+
+    playing = Playing(send, media[:600] if "read" in name else ())
     deadline = time.monotonic() + 2.5
     while time.monotonic() < deadline and process.returncode is None:
         await asyncio.sleep(0)

@@ -1,6 +1,6 @@
 """The sending half of a connection: packets leave as they come, are kept until acknowledged, and sent again when lost.
 
-Live mode paces by itself, so packets leave in bursts, as many as `limits.SRT_BURST` in a tick and what the peer's window
+Live mode paces by itself, so packets leave in bursts, some packets in a tick and what the peer's window
 takes; the rest waits in the queue, whose size the feeder sees. Retransmissions have their own budget (section 5.1): a
 share of the input rate, and one burst.
 """
@@ -54,7 +54,7 @@ class Sender:
         self._burst_ends = now
         self._progress = now
         self._input = Rate(now)
-        self._allowance = float(limits.SRT_BURST * limits.SRT_PAYLOAD)
+        self._allowance = float(limits.SRT_RETRANSMIT_BURST * limits.SRT_PAYLOAD)
         self._allowed_at = now
         self.queue: deque[bytes] = deque()
         self.queued = 0
@@ -70,7 +70,8 @@ class Sender:
     def pump(self, now: int) -> None:
         """Send of what waits as much as the burst and the peer's window let."""
         if now >= self._burst_ends:
-            self._burst, self._burst_ends = limits.SRT_BURST, now + limits.SRT_TICK
+            usual = self._input.packets * limits.SRT_BURST_FACTOR * limits.SRT_TICK // NS_PER_S
+            self._burst, self._burst_ends = max(limits.SRT_BURST, usual), now + limits.SRT_TICK
         count = min(len(self.queue), self._burst, self.window - (self.next - self.first))
         if count <= 0:
             return
@@ -171,7 +172,7 @@ class Sender:
 
     def _repeat(self, index: int, now: int) -> bool:
         """Send a packet again; False when the budget is spent."""
-        burst = float(limits.SRT_BURST * limits.SRT_PAYLOAD)
+        burst = float(limits.SRT_RETRANSMIT_BURST * limits.SRT_PAYLOAD)
         rate = max(self._input.bytes * limits.SRT_RETRANSMIT_SHARE, burst)
         most = max(burst, rate / 10)
         self._allowance = min(most, self._allowance + rate * (now - self._allowed_at) / NS_PER_S)

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 
+from arcly_actors import limits
 from arcly_actors.clock import NS_PER_MS
 from arcly_actors.protocols.srt.agreement import Terms
 from arcly_actors.protocols.srt.caller import Call
@@ -152,7 +153,7 @@ def test_a_burst_is_paced_and_a_peer_that_does_not_acknowledge_stops_it() -> Non
     burst = [number.to_bytes(4) * 329 for number in range(1000)]
     network.at(200, lambda: network.send(network.caller, *burst))
     network.run(201)
-    assert network.caller.engine.pending == (1000 - 64) * 1316
+    assert network.caller.engine.pending == (1000 - limits.SRT_BURST) * 1316
     network.run(2000)
     assert network.callee.payloads == burst
     assert network.caller.engine.pending == 0
