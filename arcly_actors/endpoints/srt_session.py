@@ -40,6 +40,8 @@ class SrtSession(LoopActor):
     that crashes ends it, and its stream is held.
     """
 
+    media_types = (Received,)
+
     def __init__(
         self,
         system: System,

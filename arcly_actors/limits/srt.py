@@ -21,8 +21,8 @@ SRT_WINDOW = 8192
 """Packets on the way, or held for a connection: libsrt's buffer; 8 s at 10 Mb/s, 11 MB."""
 
 SRT_BURST = 24
-"""Packets sent in one tick at least, 25 Mb/s: a joiner's cached pictures come at ten times the speed of a usual stream, and
-the last kilometre, or a default kernel buffer that many share (212 kB), is not flooded."""
+"""Packets that may be sent in one tick, 25 Mb/s: a joiner's cached pictures come at ten times the speed of a usual
+stream, and the last kilometre, or a default kernel buffer that many share (212 kB), is not flooded."""
 
 SRT_BURST_FACTOR = 4
 """A stream may be sent at so many times its own rate, if that is more: a keyframe is several times its share."""
@@ -31,7 +31,7 @@ SRT_RETRANSMIT_BURST = 64
 """Packets that may be sent again at once, however slow the stream: 84 kB."""
 
 SRT_TICK = 10 * NS_PER_MS
-"""The pace of acknowledgements (draft-sharabayko-srt 4.8.1), deliveries and bursts, which are thus at most 67 Mb/s."""
+"""The pace of acknowledgements (draft-sharabayko-srt 4.8.1), deliveries and bursts."""
 
 SRT_TRAIN = 48
 """Packets in one segmented send: 64 is the kernel's limit, and 64 kB that of the datagram it cuts: 48 of 1332 fit."""
@@ -68,9 +68,9 @@ SRT_RENDEZVOUS_TIMEOUT = 12 * NS_PER_S
 SRT_WAITING = 1 * NS_PER_S
 """How often a source that listens says that it still waits, which is no stall; below `SOURCE_OPEN`."""
 
-SRT_HALF_OPEN = 64
+SRT_HALF_OPEN = 256
 """Conclusions that wait for our decision, or for the peer's first packet: a crowd of viewers comes through within a
-round trip each, and one that is turned away repeats itself in 250 ms."""
+round trip each, but those of a source on demand wait until it is live. Each costs some kB, and the peer its address."""
 
 SRT_DECISION_TIMEOUT = 10 * NS_PER_S
 """How long a caller's request may wait for the bus. libsrt's callers give up after 3 s, others after 10."""

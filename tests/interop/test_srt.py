@@ -16,6 +16,7 @@ from arcly_actors.bus.events import (
 )
 from tests.interop.conftest import ClipFile
 from tests.interop.test_ffmpeg import check_probed
+from tests.support.flv_view import fetch
 from tests.support.live import live
 from tests.support.srt_peers import PASSPHRASE, counted, srt, srt_publishes, transmit, unbroken
 from tests.support.udp_relay import relaying
@@ -60,6 +61,9 @@ async def test_whichever_way_a_publisher_says_it(clip_file: ClipFile, stream_id:
         (report,) = server.engine.streams()
         assert (str(report.key), report.protocol) == ("live/cam", "srt")
         assert counted(server)["msRTT"] >= 0
+        status, told = await fetch(server.http("api/v1/tree"))
+        assert status == 200
+        assert "msRcvTsbPdDelay" in told
 
 
 @pytest.mark.parametrize("size", [16, 24, 32])

@@ -14,7 +14,7 @@ from arcly_actors.protocols.srt.events import Accept, Asked, Refuse
 from arcly_actors.protocols.srt.handshake import Handshake, HandshakeType
 from arcly_actors.protocols.srt.keys import Keys
 from arcly_actors.protocols.srt.packet import SEQUENCE_MASK, ControlType, control
-from arcly_actors.protocols.srt.reject import FAILURES, Rejected
+from arcly_actors.protocols.srt.reject import FAILURES, Reject, Rejected
 from arcly_actors.protocols.srt.states import Move, State, moved
 
 
@@ -70,12 +70,18 @@ class AcceptedSrt(SrtEngine):
         self._outputs.append(Transmit(self.rejection))
         self._over(f"refused (SRT reason {reason})", None)
 
+    def _disconnect(self, reason: str, now: int) -> None:
+        if self.state is State.DECIDING:
+            self._refuse(int(Reject.CLOSE), now)
+        else:
+            super()._disconnect(reason, now)
+
     def _greet(self, shake: Handshake, timestamp: int, now: int) -> None:
         if self._answer is not None and shake.kind == HandshakeType.CONCLUSION and shake.cookie == self._shake.cookie:
             self._respond(now)
 
     def _urge(self, now: int) -> None:
-        self._over("nobody decided in time", Rejected(16))
+        self._over("nobody decided in time", Rejected(Reject.TIMEOUT))
 
     def _respond(self, now: int) -> None:
         assert self._answer is not None
