@@ -1,6 +1,7 @@
 """The port of a feed in virtual time: publishers come with programmes and go with silence."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pykka
 
@@ -181,10 +182,9 @@ async def test_a_crash_of_either_is_mended(system: System) -> None:
     assert len(scene.inlets) == 2
     await scene.play()
     assert len(scene.stage.of(PublishResumed)) == 1
-    (publisher,) = [
-        ref for ref in pykka.ActorRegistry.get_all() if issubclass(ref.actor_class, TsPublisher)
-    ]
-    publisher.actor_inbox.urgent(Crash(RuntimeError("injected")))
+    (publisher,) = [ref for ref in pykka.ActorRegistry.get_all() if issubclass(ref.actor_class, TsPublisher)]
+    inbox: Any = publisher.actor_inbox
+    inbox.urgent(Crash(RuntimeError("injected")))
     await pass_time(NS_PER_S)
     assert len(scene.inlets) == 3
     (node,) = tree(scene.supervisor).children
