@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 
-from bench import rtmp
+from bench import rtmp, ts
 from bench.srt import run as srt
 from bench.whep import run as whep
 from bench.whep.srtp import PROFILES
@@ -34,7 +34,12 @@ def main() -> int:
     over_webrtc.add_argument(
         "--srtp", choices=list(PROFILES), default="gcm", help="what viewers offer: GCM first, or AES-CM alone"
     )
+    over_ts = commands.add_parser("ts", help="MPEG-TS read and written on one core, without sockets")
+    over_ts.add_argument("--megabytes", type=int, default=100, help="of transport stream (default: %(default)s)")
     options = parser.parse_args()
+    if options.command == "ts":
+        ts.show(options.megabytes)
+        return 0
     if options.command == "rtmp":
         planned = rtmp.cases(options.viewers, options.which, options.seconds)
         return not rtmp.run(planned, options.server, save=options.save)

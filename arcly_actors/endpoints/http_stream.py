@@ -31,6 +31,7 @@ class HttpFormat:
     `carries` says whether there is anything of a stream with these tracks that it can hold.
     """
 
+    name: str
     protocol: str
     suffix: str
     content_type: str
@@ -41,6 +42,7 @@ class HttpFormat:
 
 
 FLV = HttpFormat(
+    "FLV",
     http_flv.FORMAT,
     ".flv",
     http_flv.CONTENT_TYPE,
@@ -49,7 +51,9 @@ FLV = HttpFormat(
     http_flv.make_file_encoder,
     lambda _: True,
 )
-TS = HttpFormat("http-ts", ".ts", ts.CONTENT_TYPE, Wish.TS, ts.make_chunked_encoder, ts.make_encoder, ts.carries)
+TS = HttpFormat(
+    "MPEG-TS", "http-ts", ".ts", ts.CONTENT_TYPE, Wish.TS, ts.make_chunked_encoder, ts.make_encoder, ts.carries
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ class HttpStreamSession(LoopActor):
         self._subscriber = seated.subscriber
         tracks = next((each.tracks for each in self._bus.reports() if each.key == self._viewing.key), ())
         if tracks and not self._form.carries(tracks) and not self._seated.settled:
-            detail = f"{self._form.suffix} carries none of its tracks: {', '.join(track.codec for track in tracks)}"
+            detail = f"{self._form.name} carries none of its tracks: {', '.join(track.codec for track in tracks)}"
             self._seated.fail(Refused(Refusal.UNSUPPORTED, detail))
             self.stop_self(detail)
             return

@@ -5,7 +5,7 @@ has been silent. The same feed goes on where it stopped, as long as its stream i
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -128,12 +128,14 @@ class TsPort(LoopActor):
         feed: TsFeed,
         complaints: ComplaintLog,
         open_inlet: OpenInlet = FeedInlet,
+        on_bound: Callable[[Address], None] | None = None,
     ) -> None:
         super().__init__(system)
         self._bus = bus
         self._feed = feed
         self._complaints = complaints
         self._open = open_inlet
+        self._on_bound = on_bound
         self._inlet: Inlet | None = None
         self._datagrams = TsDatagrams(
             feed.program, every=PROGRAM in feed.key, sources=feed.address.sources, silence=feed.silence_ns
@@ -147,6 +149,8 @@ class TsPort(LoopActor):
     def on_start(self) -> None:
         """Bind and join; AddressUnavailable is the actor's failure."""
         self._inlet = self._open(self.system.loop, self._feed.address)
+        if self._on_bound is not None:
+            self._on_bound(self._inlet.bound)
         self._inlet.start(self._wake)
 
     def on_stop(self) -> None:
@@ -289,8 +293,13 @@ def start_mpegts(
 ) -> Ref:
     """Start the endpoint; returns its supervisor. `on_listener` is given each port by its feed's name."""
 
+    ports: dict[str, int] = {}
+
     def start(feed: TsFeed) -> Ref:
-        port = TsPort.start(system, bus, feed, complaints)
+        # A restarted port comes back where its sender sends to, also if the system chose it.
+        known = replace(feed, address=replace(feed.address, port=ports.get(feed.name, feed.address.port)))
+        bound = partial(_note, ports, feed.name)
+        port = TsPort.start(system, bus, known, complaints, on_bound=bound)
         on_listener(feed.name, port)
         return port
 
@@ -299,3 +308,7 @@ def start_mpegts(
         for feed in feeds
     )
     return Supervisor.start(system, "mpegts", children=children, policy=restarts, on_event=on_event)
+
+
+def _note(ports: dict[str, int], name: str, bound: Address) -> None:
+    ports[name] = bound.port
