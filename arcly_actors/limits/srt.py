@@ -33,6 +33,9 @@ SRT_RETRANSMIT_BURST = 64
 SRT_TICK = 10 * NS_PER_MS
 """The pace of acknowledgements (draft-sharabayko-srt 4.8.1), deliveries and bursts."""
 
+SRT_HURRY = 3 * NS_PER_MS
+"""The pace while something is missing: a lost report or retransmission is then noticed in time for another."""
+
 SRT_TRAIN = 48
 """Packets in one segmented send: 64 is the kernel's limit, and 64 kB that of the datagram it cuts: 48 of 1332 fit."""
 

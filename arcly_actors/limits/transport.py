@@ -72,13 +72,13 @@ HTTP_DRAIN = 3 * NS_PER_S
 HTTP_UNASKED = 64 * 1024
 """Bytes that a client may send during a streamed response; there is nothing for it to say."""
 
-DATAGRAM_POLL = 5 * NS_PER_MS
-"""A datagram port that is busy is read at this pace instead of with every packet: a wake-up of the loop costs more than
-three packets. It adds to round trips, and to nothing that is delivered by its time stamp."""
+DATAGRAM_TICK = 10 * NS_PER_MS
+"""How often the deadlines of all connections on a datagram port are looked at: what SRT acknowledges by. A busy port is
+read at this pace, which adds to round trips, and to nothing that is delivered by its time stamp."""
+
+DATAGRAM_SOONEST = 3 * NS_PER_MS
+"""The same when a connection asks for it, because something is missing."""
 
 DATAGRAM_BUSY = 16
-"""So many wake-ups, each within `DATAGRAM_POLL` of the one before, make a port busy; as many polls without a datagram end
-that."""
-
-DATAGRAM_TICK = 10 * NS_PER_MS
-"""How often the deadlines of all connections on a datagram port are looked at: what SRT acknowledges by."""
+"""So many wake-ups, each within `DATAGRAM_TICK` of the one before, make a port busy; as many pulses without a datagram
+end that."""

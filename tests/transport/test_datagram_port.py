@@ -180,9 +180,9 @@ async def test_a_busy_port_is_read_by_the_clock_and_a_quiet_one_at_once_again(sy
     count = len(rig.sent)
     rig.say("echo")
     assert len(rig.sent) == count  # not at once
-    await pass_time(2 * limits.DATAGRAM_POLL)
+    await pass_time(2 * limits.DATAGRAM_TICK)
     assert len(rig.sent) > count
-    await pass_time(limits.DATAGRAM_POLL * (limits.DATAGRAM_BUSY + 2))
+    await pass_time(limits.DATAGRAM_TICK * (limits.DATAGRAM_BUSY + 2))
     count = len(rig.sent)
     rig.say("echo")
     assert len(rig.sent) == count + 1

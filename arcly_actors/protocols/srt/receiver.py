@@ -109,7 +109,7 @@ class Receiver:
         statistics.pktRcvBuf = len(buffer)
         acknowledged = buffer.acknowledged
         trip = line.trip
-        if acknowledged != self._acked or (
+        if (acknowledged != self._acked and now - self._acked_at >= limits.SRT_TICK - limits.SRT_HURRY) or (
             acknowledged != self._confirmed and now - self._acked_at > trip.smoothed + 4 * trip.variance
         ):
             self._acknowledge(acknowledged, now)
@@ -123,9 +123,11 @@ class Receiver:
         return self._buffer.deliver(_NEVER)
 
     @property
-    def busy(self) -> bool:
-        """Whether ticks are needed: packets wait, or the peer has not heard all of what came."""
-        return len(self._buffer) > 0 or self._buffer.acknowledged != self._confirmed
+    def period(self) -> int | None:
+        """How soon the next `tick` is needed (ns): packets wait, or the peer has not heard all of what came."""
+        if self._buffer.has_losses:
+            return limits.SRT_HURRY
+        return limits.SRT_TICK if len(self._buffer) or self._buffer.acknowledged != self._confirmed else None
 
     def next_due(self) -> int | None:
         """When the next packet is due (ns)."""
