@@ -1,6 +1,7 @@
 """SRT push: a stream as MPEG-TS to a listener that we call, to who calls us, or to whom we meet halfway."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.messages import Ref
@@ -13,27 +14,14 @@ from arcly_actors.egress.srt import Cutter, SrtOutlet
 from arcly_actors.errors import ConfigurationError
 from arcly_actors.protocols.srt.events import Accept, Asked, Drained, Established, Received, Refuse
 from arcly_actors.protocols.srt.reject import Reject
-from arcly_actors.protocols.srt.target import Mode, SrtTarget
+from arcly_actors.protocols.srt.target import SrtTarget
 from arcly_actors.renditions import Renditions, Wish
-from arcly_actors.runtime import Exited, LoopActor, System, receives
+from arcly_actors.runtime import Exited, System, receives
 from arcly_actors.runtime.notify import notify
 from arcly_actors.transport.connection import ConnectionClosed
-from arcly_actors.transport.datagram_dial import local_address, resolve
+from arcly_actors.transport.datagram_dial import DatagramCaller
 from arcly_actors.transport.datagram_link import DatagramLink
-from arcly_actors.transport.datagram_port import DatagramPort
-from arcly_actors.transport.dialler import DialFailed
 from arcly_actors.transport.srt_ciphers import SrtCiphers
-from arcly_actors.transport.udp_socket import Source
-
-
-@dataclass(frozen=True, slots=True)
-class _Resolved:
-    where: Source | DialFailed
-
-
-@dataclass(frozen=True, slots=True)
-class _Linked:
-    link: DatagramLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +31,7 @@ class _Part:
     reason: str
 
 
-class SrtPush(LoopActor):
+class SrtPush(DatagramCaller):
     """A push (see `egress.push`) over SRT. A listener serves the first caller who is heard; others are refused."""
 
     def __init__(
@@ -54,77 +42,39 @@ class SrtPush(LoopActor):
         self._request = request
         self._owner = owner
         self._renditions = renditions
-        self._target: SrtTarget | None = None
-        self._port: Ref | None = None
-        self._link: DatagramLink | None = None
         self._outlet: SrtOutlet | None = None
         self._subscriber: Ref | None = None
         self._latency = 0
 
     def on_start(self) -> None:
         """Dial, or listen."""
-        url = self._request.url
+        url, system = self._request.url, self.system
         try:
-            target = self._target = SrtTarget.of(url.host, url.port, url.query)
+            target = SrtTarget.of(url.host, url.port, url.query)
         except ConfigurationError as error:
-            self._fail(str(error))
+            self.unreachable(str(error))
             return
-        if target.mode is Mode.LISTENER:
-            self._open(target, None)
-        else:
-            self.spawn(resolve(self.system, target.host, target.port), then=_Resolved)
+        self.call(target.remote, target.local, partial(target.connect, SrtCiphers(), system.entropy, system.clock))
 
     def on_stop(self) -> None:
-        """Leave in an orderly way: the port says good-bye."""
-        for actor in (self._subscriber, self._port):
-            if actor is not None:
-                actor.stop(block=False)
+        """Leave in an orderly way."""
+        if self._subscriber is not None:
+            self._subscriber.stop(block=False)
+        super().on_stop()
 
-    def on_failure(self, *_: object) -> None:
-        """Likewise."""
-        self.on_stop()
+    def connected(self, link: DatagramLink) -> None:
+        """Here it goes out."""
+        self._outlet = SrtOutlet(link, Cutter(), self.system.loop.call_soon)
 
-    def figures(self) -> dict[str, int | float]:
-        """What the tree shows: libsrt's statistics."""
-        if self._link is None:
-            return {}
-        found: dict[str, int | float] = self._link.engine.statistics(self.system.clock.monotonic_ns()).values()
-        return found
-
-    @receives(_Resolved)
-    def resolved(self, resolved: _Resolved) -> None:
-        """Call it."""
-        if isinstance(resolved.where, DialFailed):
-            self._fail(resolved.where.detail)
-        elif self._target is not None:
-            self._open(self._target, resolved.where)
-
-    def _open(self, target: SrtTarget, peer: Source | None) -> None:
-        secret, now = self.system.entropy.random_bytes(32), self.system.clock.monotonic_ns()
-        switchboard, engine = target.connect(peer, SrtCiphers(), secret, now)
-        call = (engine, peer) if engine is not None and peer is not None else None
-        local = local_address(*target.local, peer)
-        ours = self.actor_ref
-        self._port = DatagramPort.start(
-            self.system, local, switchboard, lambda link: notify(ours, _Linked(link)), call=call
-        )
-        self.watch(self._port)
-
-    @receives(_Linked)
-    def linked(self, linked: _Linked) -> None:
-        """Somebody called, or we did."""
-        if self._link is None:
-            self._link = linked.link
-            self._outlet = SrtOutlet(linked.link, Cutter(), self.system.loop.call_soon)
-            linked.link.attach(self.actor_ref)
-        else:
-            linked.link.command(Refuse(Reject.RESOURCE))
+    def spare(self, link: DatagramLink) -> None:
+        """One at a time."""
+        link.command(Refuse(Reject.RESOURCE))
 
     @receives(Asked)
     def asked(self, _: Asked) -> None:
         """Let the caller in."""
-        if self._link is not None:
-            self._link.command(Accept())
+        if self.link is not None:
+            self.link.command(Accept())
 
     @receives(Established)
     def established(self, event: Established) -> None:
@@ -142,7 +92,7 @@ class SrtPush(LoopActor):
         """Send, if there is anything that MPEG-TS can carry."""
         tracks = next((each.tracks for each in self._bus.reports() if each.key == self._request.key), ())
         if tracks and not ts.carries(tracks):
-            self._fail(f"MPEG-TS carries none of its tracks: {', '.join(track.codec for track in tracks)}")
+            self.unreachable(f"MPEG-TS carries none of its tracks: {', '.join(track.codec for track in tracks)}")
         elif self._outlet is not None:
             notify(seated.subscriber, Begin(self._outlet))
             notify(self._owner, PushStarted())
@@ -168,7 +118,7 @@ class SrtPush(LoopActor):
         if ended.refusal is None:
             self.after(self._latency + NS_PER_S // 100, _Part(ended.detail))
         else:
-            self._fail(ended.detail)
+            self.unreachable(ended.detail)
 
     @receives(_Part)
     def part(self, message: _Part) -> None:
@@ -184,20 +134,18 @@ class SrtPush(LoopActor):
         """Over."""
         if self._outlet is not None:
             self._outlet.drained()
-        self._fail(closed.detail)
+        self.unreachable(closed.detail)
 
-    @receives(Exited)
     def child_gone(self, exited: Exited) -> None:
-        """The port could not be opened or failed, or a subscriber crashed; the others have said why before."""
-        if self._port is not None and exited.urn == self._port.actor_urn:
-            self._fail(str(exited.error) if exited.error is not None else "the port was closed")
-        elif exited.error is not None:
-            self._fail(f"{type(exited.error).__name__} in its subscriber")
+        """A subscriber that crashed; otherwise it has said why before."""
+        if exited.error is not None:
+            self.unreachable(f"{type(exited.error).__name__} in its subscriber")
 
     def _part(self, reason: str) -> None:
         notify(self._owner, PushEnded(reason))
         self.stop_self(reason)
 
-    def _fail(self, detail: str) -> None:
+    def unreachable(self, detail: str) -> None:
+        """The try is over."""
         notify(self._owner, PushFailed(self._request.url.hidden_from(detail)))
         self.stop_self(detail)

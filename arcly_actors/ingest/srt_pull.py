@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from arcly_actors import limits
 from arcly_actors.bus.messages import Ref
@@ -13,26 +14,13 @@ from arcly_actors.ingest.ts_source import TsItem, TsSource
 from arcly_actors.media.frame import MediaFrame
 from arcly_actors.protocols.srt.events import Accept, Asked, Drained, Established, Received, Refuse
 from arcly_actors.protocols.srt.reject import Reject
-from arcly_actors.protocols.srt.target import Mode, SrtTarget
-from arcly_actors.runtime import Exited, LoopActor, System, Timer, receives
+from arcly_actors.protocols.srt.target import SrtTarget
+from arcly_actors.runtime import System, Timer, receives
 from arcly_actors.runtime.notify import notify
 from arcly_actors.transport.connection import ConnectionClosed
-from arcly_actors.transport.datagram_dial import local_address, resolve
+from arcly_actors.transport.datagram_dial import DatagramCaller
 from arcly_actors.transport.datagram_link import DatagramLink
-from arcly_actors.transport.datagram_port import DatagramPort
-from arcly_actors.transport.dialler import DialFailed
 from arcly_actors.transport.srt_ciphers import SrtCiphers
-from arcly_actors.transport.udp_socket import Source
-
-
-@dataclass(frozen=True, slots=True)
-class _Resolved:
-    where: Source | DialFailed
-
-
-@dataclass(frozen=True, slots=True)
-class _Linked:
-    link: DatagramLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,87 +33,45 @@ class _Wake:
     """Frames wait for a track that may not come."""
 
 
-class SrtPull(LoopActor):
+class SrtPull(DatagramCaller):
     """A pull (see `ingest.pull`) over SRT. Of a listener it is the first caller who is heard; others are refused."""
 
     def __init__(self, system: System, request: PullRequest, owner: Ref) -> None:
         super().__init__(system)
         self._request = request
         self._owner = owner
-        self._target: SrtTarget | None = None
-        self._port: Ref | None = None
-        self._link: DatagramLink | None = None
         self._source = TsSource()
         self._waking: Timer | None = None
 
     def on_start(self) -> None:
         """Dial, or listen."""
-        url = self._request.url
+        url, system = self._request.url, self.system
         try:
-            target = self._target = SrtTarget.of(url.host, url.port, url.query)
+            target = SrtTarget.of(url.host, url.port, url.query)
         except ConfigurationError as error:
-            self._fail(str(error))
+            self.unreachable(str(error))
             return
-        if target.mode is Mode.LISTENER:
-            self._open(target, None)
+        self.call(target.remote, target.local, partial(target.connect, SrtCiphers(), system.entropy, system.clock))
+        if target.remote is None:
             self.wait(_Waiting())
-        else:
-            self.spawn(resolve(self.system, target.host, target.port), then=_Resolved)
 
-    def on_stop(self) -> None:
-        """Leave in an orderly way: the port says good-bye."""
-        if self._port is not None:
-            self._port.stop(block=False)
+    def connected(self, link: DatagramLink) -> None:
+        """What it tells is all that is needed."""
 
-    def on_failure(self, *_: object) -> None:
-        """Likewise."""
-        self.on_stop()
-
-    def figures(self) -> dict[str, int | float]:
-        """What the tree shows: libsrt's statistics."""
-        if self._link is None:
-            return {}
-        found: dict[str, int | float] = self._link.engine.statistics(self.system.clock.monotonic_ns()).values()
-        return found
-
-    @receives(_Resolved)
-    def resolved(self, resolved: _Resolved) -> None:
-        """Call it."""
-        if isinstance(resolved.where, DialFailed):
-            self._fail(resolved.where.detail)
-        elif self._target is not None:
-            self._open(self._target, resolved.where)
-
-    def _open(self, target: SrtTarget, peer: Source | None) -> None:
-        secret, now = self.system.entropy.random_bytes(32), self.system.clock.monotonic_ns()
-        switchboard, engine = target.connect(peer, SrtCiphers(), secret, now)
-        call = (engine, peer) if engine is not None and peer is not None else None
-        local = local_address(*target.local, peer)
-        ours = self.actor_ref
-        self._port = DatagramPort.start(
-            self.system, local, switchboard, lambda link: notify(ours, _Linked(link)), call=call
-        )
-        self.watch(self._port)
-
-    @receives(_Linked)
-    def linked(self, linked: _Linked) -> None:
-        """Somebody called, or we did."""
-        if self._link is None or self._link.ended is not None:
-            self._link = linked.link
-            linked.link.attach(self.actor_ref)
-        else:
-            linked.link.command(Refuse(Reject.RESOURCE))
+    def spare(self, link: DatagramLink) -> None:
+        """One at a time."""
+        link.command(Refuse(Reject.RESOURCE))
 
     @receives(Asked)
     def asked(self, _: Asked) -> None:
         """Let the caller in."""
-        if self._link is not None:
-            self._link.command(Accept())
+        if self.link is not None:
+            self.link.command(Accept())
 
     @receives(_Waiting)
     def wait(self, _: _Waiting) -> None:
         """Say that nobody has come yet."""
-        if self._link is None:
+        if self.link is None:
             notify(self._owner, PullWaiting())
             self.after(limits.SRT_WAITING, _Waiting())
 
@@ -164,13 +110,9 @@ class SrtPull(LoopActor):
     def closed(self, closed: ConnectionClosed) -> None:
         """Over."""
         self._pass_on(self._source.flush(self.system.clock.monotonic_ns()))
-        self._fail(closed.detail)
+        self.unreachable(closed.detail)
 
-    @receives(Exited)
-    def port_gone(self, exited: Exited) -> None:
-        """The port could not be opened, or failed."""
-        self._fail(str(exited.error) if exited.error is not None else "the port was closed")
-
-    def _fail(self, detail: str) -> None:
+    def unreachable(self, detail: str) -> None:
+        """The try is over."""
         notify(self._owner, PullFailed(self._request.url.hidden_from(detail)))
         self.stop_self(detail)

@@ -96,6 +96,9 @@ SRT_EXTENSIONS = 16
 SRT_PASSPHRASE = (10, 80)
 """Characters of a passphrase, at least and at most: libsrt takes no other."""
 
+SRT_KEY_DERIVATIONS = 150
+"""Passphrases checked in a second: each takes a millisecond, so a flood of handshakes takes a seventh of a core."""
+
 SRT_KEY_REFRESH = 1 << 24
 """Packets under one key until the next: libsrt's kmrefreshrate; 19 hours at 2.6 Mb/s."""
 

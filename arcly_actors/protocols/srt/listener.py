@@ -11,6 +11,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 
 from arcly_actors import limits
+from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Malformed
 from arcly_actors.protocols.srt.accepted import AcceptedSrt, rejection
 from arcly_actors.protocols.srt.agreement import Terms, request_of
@@ -52,6 +53,7 @@ class SrtListener:
         self._by_caller: dict[Caller, AcceptedSrt] = {}
         self._half_open: set[AcceptedSrt] = set()
         self._tombs: OrderedDict[Caller, tuple[int, bytes | None]] = OrderedDict()
+        self._second = self._derived = 0
         self.dropped: Counter[str] = Counter()
         """Datagrams that reached no connection, by reason."""
 
@@ -153,6 +155,8 @@ class SrtListener:
             raise Rejected(Reject.BACKLOG)
         _, stream_id = request_of(shake)
         terms = self._admit(stream_id)
+        if terms.passphrase:
+            self._afford_derivation(now)
         socket_id = self._seed.number(30)
         while socket_id in self._by_id:
             socket_id = self._seed.number(30)
@@ -161,6 +165,15 @@ class SrtListener:
         self._by_id[socket_id] = self._by_caller[caller] = engine
         self._half_open.add(engine)
         return engine
+
+    def _afford_derivation(self, now: int) -> None:
+        """A passphrase costs a millisecond of work to check: Rejected when too many were in this second."""
+        second = now // NS_PER_S
+        if second != self._second:
+            self._second, self._derived = second, 0
+        self._derived += 1
+        if self._derived > limits.SRT_KEY_DERIVATIONS:
+            raise Rejected(Reject.BACKLOG)
 
     def _cookie(self, peer: Hashable, now: int) -> int:
         minute = now // limits.SRT_COOKIE_PERIOD

@@ -11,7 +11,7 @@ from typing import Final, Self
 from urllib.parse import unquote
 
 from arcly_actors import limits
-from arcly_actors.clock import NS_PER_MS
+from arcly_actors.clock import NS_PER_MS, Clock, Entropy
 from arcly_actors.errors import ConfigurationError
 from arcly_actors.protocols.srt.agreement import Terms
 from arcly_actors.protocols.srt.caller import Call, SingleConnection, SrtCaller
@@ -72,13 +72,19 @@ class SrtTarget:
             return self.host, self.port
         return self.adapter, self.port if self.mode is Mode.RENDEZVOUS else 0
 
+    @property
+    def remote(self) -> tuple[str, int] | None:
+        """Whom to call; None for a listener."""
+        return None if self.mode is Mode.LISTENER else (self.host, self.port)
+
     def connect(
-        self, peer: Hashable, ciphers: Ciphers, secret: bytes, now: int
+        self, ciphers: Ciphers, entropy: Entropy, clock: Clock, peer: Hashable
     ) -> tuple[SingleConnection | SrtListener, SrtEngine | None]:
         """What tells its connections apart, and the one that begins at once: there is none when it listens.
 
-        `secret` has 32 unpredictable bytes; `peer` is where the host is.
+        `peer` is where the host is.
         """
+        secret, now = entropy.random_bytes(32), clock.monotonic_ns()
         if self.mode is Mode.LISTENER:
             return SrtListener(self._admit, ciphers, secret, half_open=2), None
         seed = Seed(secret)

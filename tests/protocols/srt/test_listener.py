@@ -25,6 +25,7 @@ from arcly_actors.protocols.srt.handshake import (
     HandshakeType,
     encode_text,
 )
+from arcly_actors.protocols.srt.keys import Keys
 from arcly_actors.protocols.srt.listener import SrtListener
 from arcly_actors.protocols.srt.packet import ControlType, control
 from arcly_actors.protocols.srt.reject import Reject, Rejected
@@ -151,6 +152,20 @@ def test_our_own_refusal_reaches_the_caller_and_is_repeated_when_it_was_lost() -
     assert isinstance(network.caller.error, Rejected)
     assert network.caller.error.reason is Reject.NOT_FOUND
     assert len(network.listener) == 0
+
+
+def test_a_flood_of_passphrases_costs_a_bounded_share_of_a_core() -> None:
+    server = SrtListener(lambda _: SAFE, SrtCiphers(), b"s" * 32, half_open=10_000)
+    cookie = cookie_for(server)
+    wrong = Block(ExtensionType.KMREQ, Keys(SrtCiphers(), "another secret", Seed(b"1")).create(16))
+    answers = [
+        refused_with(server.receive(packet(conclusion(cookie, number, wrong)), CALLER, START))
+        for number in range(1, limits.SRT_KEY_DERIVATIONS + 20)
+    ]
+    assert answers.count(Reject.BAD_SECRET) == limits.SRT_KEY_DERIVATIONS
+    assert answers.count(Reject.BACKLOG) == 19
+    later = server.receive(packet(conclusion(cookie, 5000, wrong)), CALLER, START + NS_PER_S)
+    assert refused_with(later) == Reject.BAD_SECRET
 
 
 def test_a_decision_may_take_its_time() -> None:
