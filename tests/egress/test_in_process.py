@@ -21,7 +21,10 @@ from tests.bus.fan import tokens
 from tests.bus.frames import BOTH, STEP_MS, audio, video
 from tests.support.virtual import in_virtual_time, pass_time
 
-NO_DOORS: dict[str, Any] = {"version": 1, "endpoints": {"rtmp": {"enabled": False}, "http": {"enabled": False}}}
+NO_DOORS: dict[str, Any] = {
+    "version": 1,
+    "endpoints": {name: {"enabled": False} for name in ("rtmp", "http", "srt")},
+}
 
 
 @asynccontextmanager
