@@ -75,11 +75,11 @@ EVENTS: tuple[tuple[bus.Event, str], ...] = (
     ),
     (
         bus.PacketsMissing(KEY, "udp://10.0.0.5", 3),
-        "WARNING live/cam packets missing (3 gaps) from udp://10.0.0.5",
+        "WARNING live/cam udp://10.0.0.5 packets missing (3 gaps)",
     ),
     (
         bus.StreamScrambled(KEY, "udp://10.0.0.5", 257),
-        "WARNING live/cam PID 257 from udp://10.0.0.5 is encrypted, and left out",
+        "WARNING live/cam udp://10.0.0.5 PID 257 is encrypted, and left out",
     ),
     (bus.SourceConnected(KEY, "rtsp://***@c/"), "INFO    live/cam source is live: rtsp://***@c/"),
     (

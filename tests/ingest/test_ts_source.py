@@ -150,8 +150,8 @@ def test_a_track_that_never_comes_is_not_waited_for_any_longer_than_the_bound() 
     source = TsSource()
     made = [item for packet in pictures for item in source.receive(packet, 5)]
     assert not any(isinstance(item, MediaFrame | TracksGathered) for _, item in made)
-    assert source.wake_at == 5 + limits.TRACKS_GATHERING
-    made = source.wake(5 + limits.TRACKS_GATHERING)
+    assert source.wake_at == 5 + limits.TS_GATHERING
+    made = source.wake(5 + limits.TS_GATHERING)
     assert isinstance(made[0][1], TracksGathered)
     assert [track.kind for track in made[0][1].tracks] == [Kind.VIDEO]
     assert sum(isinstance(item, MediaFrame) for _, item in made) == 14
