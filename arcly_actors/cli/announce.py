@@ -45,7 +45,7 @@ def urls(bound: Mapping[str, Sequence[Address]], key: str, *, https: bool = Fals
         found["play"].append(f"{base}?streamid=read:{key}")
     for address in bound.get("http", ()):
         base = address_of("https" if https else "http", address)
-        found["play"] += [f"{base}/{key}.flv", f"{base}/{key}/index.m3u8"]
+        found["play"] += [f"{base}/{key}.flv", f"{base}/{key}.ts", f"{base}/{key}/index.m3u8"]
         if "webrtc" in bound:
             found["publish"].append(f"{base}/{key}/whip")
             found["play"].append(f"{base}/{key}/whep")

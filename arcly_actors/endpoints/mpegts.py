@@ -7,7 +7,6 @@ has been silent. The same feed goes on where it stopped, as long as its stream i
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
 
 from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
@@ -18,24 +17,23 @@ from arcly_actors.errors import ArclyError, Refusal, Refused
 from arcly_actors.ingest.publisher import KeyframeNeeded, PublishAccepted, Publishing, PublishLost
 from arcly_actors.ingest.ts import TsItems, TsPublisher
 from arcly_actors.ingest.ts_datagrams import TsDatagrams
+from arcly_actors.ingest.ts_receiver import OpenInlet, TsReceiver
 from arcly_actors.ingest.ts_source import TsItem
 from arcly_actors.media.mpegts.events import ProgramChanged, ProgramEnded
 from arcly_actors.runtime import (
     ChildSpec,
     Exited,
-    LoopActor,
     OnExceeded,
     RestartPolicy,
     SupervisionEvent,
     Supervisor,
     System,
-    Timer,
     receives,
 )
 from arcly_actors.runtime.notify import notify
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.feed_address import FeedAddress
-from arcly_actors.transport.feed_socket import Deliver, FeedInlet
+from arcly_actors.transport.feed_socket import FeedInlet
 from arcly_actors.transport.listener import WhereBound
 
 PROGRAM = "{program}"
@@ -54,32 +52,6 @@ class TsFeed:
     key: str
     program: int | None = None
     silence_ns: int = limits.TS_SILENCE
-
-
-class Inlet(Protocol):
-    """The face of `FeedInlet`, for sockets that are none (tests in virtual time)."""
-
-    bound: Address
-
-    def start(self, wake: Callable[[], None]) -> None:
-        """See `FeedInlet.start`."""
-        ...
-
-    def read(self, deliver: Deliver) -> None:
-        """See `FeedInlet.read`."""
-        ...
-
-    def close(self) -> None:
-        """See `FeedInlet.close`."""
-        ...
-
-
-OpenInlet = Callable[[Any, FeedAddress], Inlet]
-
-
-@dataclass(frozen=True, slots=True)
-class _Due:
-    """Something is due although nothing came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +83,7 @@ class _FeedPublisher(TsPublisher):
         super().lose(refusal, detail)
 
 
-@dataclass(frozen=True, slots=True)
-class _Broken:
-    """Reading the socket failed, which is this actor's failure."""
-
-    error: Exception
-
-
-class TsPort(LoopActor):
+class TsPort(TsReceiver):
     """Receives one feed and has a publisher for each of its programmes."""
 
     def __init__(
@@ -130,99 +95,56 @@ class TsPort(LoopActor):
         open_inlet: OpenInlet = FeedInlet,
         on_bound: Callable[[Address], None] | None = None,
     ) -> None:
-        super().__init__(system)
+        datagrams = TsDatagrams(
+            feed.program, every=PROGRAM in feed.key, sources=feed.address.sources, silence=feed.silence_ns
+        )
+        super().__init__(system, feed.address, datagrams, open_inlet)
         self._bus = bus
         self._feed = feed
         self._complaints = complaints
-        self._open = open_inlet
         self._on_bound = on_bound
-        self._inlet: Inlet | None = None
-        self._datagrams = TsDatagrams(
-            feed.program, every=PROGRAM in feed.key, sources=feed.address.sources, silence=feed.silence_ns
-        )
-        self._batch: list[tuple[int, TsItem]] = []
         self._publishers: dict[int, Ref] = {}
-        self._known: dict[int, ProgramChanged] = {}
-        self._timer: Timer | None = None
-        self.counts = self._datagrams.counts
+        self._known: set[int] = set()
+        self.counts = datagrams.counts
 
     def on_start(self) -> None:
         """Bind and join; AddressUnavailable is the actor's failure."""
-        self._inlet = self._open(self.system.loop, self._feed.address)
-        if self._on_bound is not None:
+        super().on_start()
+        if self._on_bound is not None and self._inlet is not None:
             self._on_bound(self._inlet.bound)
-        self._inlet.start(self._wake)
 
-    def on_stop(self) -> None:
+    def let_go(self) -> None:
         """Its streams are held."""
-        self._close()
-
-    def on_failure(self, *_: object) -> None:
-        """Likewise."""
-        self._close()
+        super().let_go()
+        for publisher in self._publishers.values():
+            publisher.stop(block=False)
 
     @receives(WhereBound)
     def where_bound(self, _: WhereBound) -> tuple[Address, ...]:
         """See `WhereBound`."""
         return (self._inlet.bound,) if self._inlet is not None else ()
 
-    def _close(self) -> None:
-        if self._inlet is not None:
-            self._inlet.close()
-        if self._timer is not None:
-            self._timer.cancel()
-        for publisher in self._publishers.values():
-            publisher.stop(block=False)
+    def fell_silent(self) -> None:
+        """Its publishers leave."""
+        for program in list(self._publishers):
+            self._end_publisher(program)
+        self._known.clear()
 
-    # -- what comes (called on the loop) ------------------------------------------------------------------------------
-
-    def _wake(self) -> None:
-        if self._inlet is None:
-            return
-        try:
-            self._inlet.read(self._deliver)
-            self._pass_on()
-        except Exception as error:  # noqa: BLE001 - a defect of ours ends this feed, visibly, and not the loop
-            self._inlet.close()
-            self.actor_ref.tell(_Broken(error))
-
-    def _deliver(self, data: bytes, source: str) -> None:
-        self._batch += self._datagrams.receive(data, source, self.system.clock.monotonic_ns())
-
-    @receives(_Broken)
-    def broken(self, broken: _Broken) -> None:
-        """Fail where the supervisor sees it."""
-        raise broken.error
-
-    @receives(_Due)
-    def due(self, _: _Due) -> None:
-        """Frames that waited long enough, or the feed's silence."""
-        self._timer = None
-        before = self._datagrams.source
-        self._batch += self._datagrams.wake(self.system.clock.monotonic_ns())
-        self._pass_on()
-        if before and not self._datagrams.source:
-            for program in list(self._publishers):
-                self._end_publisher(program)
-            self._known.clear()
-
-    def _pass_on(self) -> None:
-        batch, self._batch = self._batch, []
+    def take(self, items: list[tuple[int, TsItem]]) -> None:
+        """Give each programme its own; the first that is heard of one starts its publisher."""
         mine: dict[int, list[TsItem]] = {}
-        for program, item in batch:
+        for program, item in items:
             mine.setdefault(program, []).append(item)
-        for program, items in mine.items():
-            if isinstance(items[0], ProgramChanged) and program not in self._known:
-                self._known[program] = items[0]
+        for program, own in mine.items():
+            if isinstance(own[0], ProgramChanged) and program not in self._known:
+                self._known.add(program)
                 self._publish(program)
             publisher = self._publishers.get(program)
             if publisher is not None:
-                notify(publisher, TsItems(tuple(items)))
-            if any(isinstance(item, ProgramEnded) for item in items):
+                notify(publisher, TsItems(tuple(own)))
+            if any(isinstance(item, ProgramEnded) for item in own):
                 self._end_publisher(program)
-                self._known.pop(program, None)
-        if self._timer is None and (at := self._datagrams.wake_at) is not None:
-            self._timer = self.after(max(0, at - self.system.clock.monotonic_ns()), _Due())
+                self._known.discard(program)
 
     # -- publishers ---------------------------------------------------------------------------------------------------
 

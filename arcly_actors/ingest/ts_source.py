@@ -62,7 +62,7 @@ class _Program:
     """One programme's tracks.
 
     They are told together once each stream of pictures and sound has been heard of, or after
-    `limits.TRACKS_GATHERING`; frames wait until then. A track keeps its id for as long as the programme has it, and one
+    `limits.TS_GATHERING`; frames wait until then. A track keeps its id for as long as the programme has it, and one
     that takes the place of another of its kind takes its id, so that viewers go on.
     """
 
@@ -176,7 +176,7 @@ class _Program:
 
     def _ready(self, now: int) -> bool:
         since = now if self._since is None else self._since
-        late = now - since >= limits.TRACKS_GATHERING or len(self._held) >= limits.EARLY_FRAMES
+        late = now - since >= limits.TS_GATHERING or len(self._held) >= limits.EARLY_FRAMES
         return late or len(self._known) == len(self._tracks)
 
     def _tell(self) -> list[TracksGathered | MediaFrame]:
@@ -210,7 +210,7 @@ class TsSource:
     def wake_at(self) -> int | None:
         """When `wake` is due although nothing came: frames wait for a track that may never come."""
         waiting = [each.waits_since for each in self._programs.values() if each.waits_since is not None]
-        return min(waiting) + limits.TRACKS_GATHERING if waiting else None
+        return min(waiting) + limits.TS_GATHERING if waiting else None
 
     def receive(self, data: bytes, now: int) -> list[tuple[int, TsItem]]:
         """Bytes in any cuts, which came at `now` (monotonic ns): (programme, item) in order. Never raises."""

@@ -44,6 +44,10 @@ has 700 ms; senders that put 200 ms of sound into one PES packet need half of it
 TS_REANNOUNCE = 1 * NS_PER_S
 """Within this time the first frames of several tracks after a seam belong to the same one."""
 
+TS_GATHERING = 1500 * NS_PER_MS
+"""How long the first frames wait for the other tracks of the PMT: FFmpeg puts 2.9 kB of sound into one PES packet, which
+is 0.7 s at 32 kb/s. A track that is told later makes HLS begin anew, and FLV players may never hear it."""
+
 TS_PACING_STEP = 2 * NS_PER_MS
 """Between two parts of a frame that is spread: 3 datagrams at 16 Mb/s, and 20 steps in a PCR interval."""
 

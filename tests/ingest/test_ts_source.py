@@ -14,6 +14,7 @@ from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.media.mpegts.events import ProgramChanged
 from arcly_actors.media.timebase import to_ns
+from tests.support.transport_streams import Studio, recorded
 
 DATA = Path(__file__).parent.parent / "data" / "mpegts"
 FILES = sorted(path.name for path in DATA.glob("*.ts"))
@@ -150,9 +151,38 @@ def test_a_track_that_never_comes_is_not_waited_for_any_longer_than_the_bound() 
     source = TsSource()
     made = [item for packet in pictures for item in source.receive(packet, 5)]
     assert not any(isinstance(item, MediaFrame | TracksGathered) for _, item in made)
-    assert source.wake_at == 5 + limits.TRACKS_GATHERING
-    made = source.wake(5 + limits.TRACKS_GATHERING)
+    assert source.wake_at == 5 + limits.TS_GATHERING
+    made = source.wake(5 + limits.TS_GATHERING)
     assert isinstance(made[0][1], TracksGathered)
     assert [track.kind for track in made[0][1].tracks] == [Kind.VIDEO]
     assert sum(isinstance(item, MediaFrame) for _, item in made) == 14
     assert source.wake_at is None
+
+
+def studio_picture(studio: Studio, number: int, pid: int) -> bytes:
+    """A whole keyframe of the recorded stream, as one of another's."""
+    frame = next(item for _, item in items(recorded("h264_aac.ts"), 1316) if isinstance(item, MediaFrame))
+    return studio.pes(nal.to_annex_b(frame.payload), number * 3600, pid=pid)
+
+
+def test_a_stream_that_takes_another_ones_place_takes_its_track() -> None:
+    studio, source = Studio(), TsSource()
+    data = studio.tables() + studio_picture(studio, 0, 0x100)
+    (_, (_, first), (_, frame)) = source.receive(data, 1)
+    assert isinstance(first, TracksGathered)
+    assert isinstance(frame, MediaFrame)
+    studio.version, studio.rows = 1, [(0x1B, 0x200, b""), (0x06, 0x201, b"\x05\x04KLVA")]
+    made = [item for _, item in source.receive(studio.program_map() + studio_picture(studio, 1, 0x200), 2)]
+    told = [item for item in made if isinstance(item, TracksGathered)][-1]
+    assert [(track.id, track.codec) for track in told.tracks] == [(0, CodecId.H264), (1, CodecId.KLV)]
+    assert isinstance(made[-1], MediaFrame)
+    assert (made[-1].track.id, made[-1].payload) == (0, frame.payload)
+
+
+def test_what_still_waited_comes_out_before_the_change() -> None:
+    studio, source = Studio(), TsSource()
+    big = nal.to_annex_b(nal.join([b"\x41" + b"\x55" * 70_000]))
+    source.receive(studio.tables() + studio_picture(studio, 0, 0x100) + studio.pes(big, 3600), 1)
+    studio.version, studio.rows = 1, [(0x0F, 0x101, b"")]
+    made = [item for _, item in source.receive(studio.program_map(pcr_pid=0x101), 2)]
+    assert [type(item).__name__ for item in made[:2]] == ["MediaFrame", "ProgramChanged"]

@@ -39,6 +39,7 @@ async def test_a_publisher_that_crashes_ends_its_connection_and_its_stream_is_he
             await publisher.until(lambda: not publisher.running or bool(publisher.errors))
         async with srt_publishes(server, clip_file()):
             await server.event(PublishResumed)
+        assert len(server.events(PublishHeld)) >= 1
 
 
 async def test_a_port_that_crashes_comes_back_where_its_callers_know_it(clip_file: ClipFile) -> None:
@@ -50,6 +51,7 @@ async def test_a_port_that_crashes_comes_back_where_its_callers_know_it(clip_fil
             await server.event(PublishHeld)
         async with srt_publishes(server, clip_file(), srt(port, "publish:live/cam")):
             await server.event(PublishResumed)
+            assert server.events(ActorRestarted)[0].actor == "srt/port"
 
 
 async def test_strangers_change_nothing_for_those_who_are_in(clip_file: ClipFile) -> None:
