@@ -110,7 +110,7 @@ def _receiving(address: FeedAddress) -> socket.socket:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address.host != "::"))
-        opened.bind(where)
+        opened.bind(_scoped(where, address))
         if address.group is not None:
             _join(opened, address)
     except (OSError, ConfigurationError) as error:
@@ -144,6 +144,13 @@ def _join(opened: socket.socket, address: FeedAddress) -> None:
         opened.setsockopt(level, _JOIN_GROUP, index + _storage(address.host))
 
 
+def _scoped(where: tuple[Any, ...], address: FeedAddress) -> tuple[Any, ...]:
+    """The socket's name of an IPv6 group says on which interface it is meant: those of a link are many (RFC 4007)."""
+    if len(where) == 4 and address.group is not None and address.interface:
+        return (where[0].partition("%")[0], where[1], where[2], _index(address.interface))
+    return where
+
+
 def _index(interface: str) -> int:
     return socket.if_nametoindex(interface) if interface else 0
 
@@ -160,6 +167,7 @@ def _storage(host: str) -> bytes:
 
 def _sending(address: FeedAddress, where: tuple[Any, ...]) -> socket.socket:
     family = socket.AF_INET6 if ":" in str(where[0]) else socket.AF_INET
+    where = (*where, 0, 0) if family == socket.AF_INET6 and len(where) == 2 else where
     opened = socket.socket(family, socket.SOCK_DGRAM)
     try:
         opened.setblocking(False)
@@ -168,7 +176,7 @@ def _sending(address: FeedAddress, where: tuple[Any, ...]) -> socket.socket:
             _send_out(opened, address)
         elif address.interface and "." in address.interface:
             opened.bind((address.interface, 0))
-        opened.connect(where)
+        opened.connect(_scoped(where, address))
     except OSError as error:
         opened.close()
         raise AddressUnavailable(str(Address(str(where[0]), int(where[1]))), error.strerror or str(error)) from error

@@ -57,18 +57,26 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(opened.getsockname()[1])
 
 
-def loopback_takes_groups(family: int = socket.AF_INET) -> bool:
+def loopback_takes_groups() -> bool:
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as opened:
-            if family == socket.AF_INET6:
-                opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex("lo"))
-                opened.sendto(b"", ("ff11::7", 9))
-            else:
-                opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
-                opened.sendto(b"", ("239.255.7.7", 9))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+            opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+            opened.sendto(b"", ("239.255.7.7", 9))
     except OSError:
         return False
     return True
+
+
+def interface_with_ipv6_groups() -> str:
+    """One on which a group of its link can be sent to; empty where there is none."""
+    for index, name in socket.if_nameindex() if socket.has_ipv6 else ():
+        try:
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as opened:
+                opened.connect(("ff12::7", 9, 0, index))
+        except OSError:
+            continue
+        return name
+    return ""
 
 
 async def through(receive: str, send: str) -> list[tuple[bytes, str]]:
@@ -102,12 +110,22 @@ async def test_a_group_is_joined(query: str) -> None:
     assert got == [(b"one", "127.0.0.1"), (b"two", "127.0.0.1")]
 
 
-async def test_a_group_of_ipv6_is_joined() -> None:
-    if not socket.has_ipv6 or not loopback_takes_groups(socket.AF_INET6):
-        pytest.skip("no IPv6 multicast on the loopback interface")
-    port = free_port("::1")
-    got = await through(f"udp://[ff11::7]:{port}?interface=lo", f"udp://[ff11::7]:{port}?interface=lo")
-    assert [data for data, _ in got] == [b"one", b"two"]
+@pytest.mark.parametrize("group", ["ff12::7", "ff15::7"])
+async def test_a_group_of_ipv6_is_joined(group: str) -> None:
+    interface = interface_with_ipv6_groups()
+    if not interface:
+        pytest.skip("no interface with IPv6 multicast")
+    address = f"udp://[{group}]:{free_port('::')}?interface={interface}"
+    assert [data for data, _ in await through(address, address)] == [b"one", b"two"]
+
+
+async def test_ipv6_to_one_host() -> None:
+    try:
+        port = free_port("::1")
+    except OSError:
+        pytest.skip("no IPv6")
+    got = await through(f"udp://[::1]:{port}", f"udp://[::1]:{port}")
+    assert got == [(b"one", "::1"), (b"two", "::1")]
 
 
 async def test_another_source_is_not_heard() -> None:
