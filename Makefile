@@ -31,6 +31,7 @@ types: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m bench rtmp --viewers 1,50,200,500,1000 --save
 	$(BIN)/python -m bench whep --viewers 1,20,100,300 --save
+	$(BIN)/python -m bench srt --viewers 1,50 --save
 
 schema: $(STAMP)
 	$(BIN)/arcly schema > specs/topology.schema.json

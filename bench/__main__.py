@@ -4,7 +4,8 @@ import argparse
 import shlex
 import sys
 
-from bench import rtmp, rtsp
+from bench import rtmp, rtsp, ts
+from bench.srt import run as srt
 from bench.whep import run as whep
 from bench.whep.srtp import PROFILES
 
@@ -19,7 +20,9 @@ def main() -> int:
     commands = parser.add_subparsers(required=True, dest="command")
     over_rtmp = commands.add_parser("rtmp", help="RTMP in, RTMP out, N viewers")
     over_webrtc = commands.add_parser("whep", help="RTMP in, WebRTC out, N viewers")
-    for command, default in ((over_rtmp, [1, 50, 200, 500, 1000]), (over_webrtc, [1, 20, 100, 300])):
+    over_srt = commands.add_parser("srt", help="SRT in, SRT out, N viewers")
+    ladders = ((over_rtmp, [1, 50, 200, 500, 1000]), (over_webrtc, [1, 20, 100, 300]), (over_srt, [1, 50]))
+    for command, default in ladders:
         command.add_argument("--viewers", type=_counts, default=default, help="numbers of viewers, comma separated")
         command.add_argument("--seconds", type=float, default=20.0, help="the steady window (default: %(default)s)")
         command.add_argument("--save", action="store_true", help="write the results and the table in README.md")
@@ -33,10 +36,17 @@ def main() -> int:
     over_webrtc.add_argument(
         "--srtp", choices=list(PROFILES), default="gcm", help="what viewers offer: GCM first, or AES-CM alone"
     )
+    over_ts = commands.add_parser("ts", help="MPEG-TS read and written on one core, without sockets")
+    over_ts.add_argument("--megabytes", type=int, default=100, help="of transport stream (default: %(default)s)")
     options = parser.parse_args()
+    if options.command == "ts":
+        ts.show(options.megabytes)
+        return 0
     if options.command == "rtmp":
         planned = rtmp.cases(options.viewers, options.which, options.seconds)
         return not rtmp.run(planned, options.server, save=options.save)
+    if options.command == "srt":
+        return not srt.run(srt.cases(options.viewers, options.seconds), options.server, save=options.save)
     return not whep.run(whep.cases(options.viewers, options.srtp, options.seconds), options.server, save=options.save)
 
 

@@ -24,7 +24,7 @@ def topology(port: int, viewers: int, flush_ms: float | None) -> str:
         "version: 1\n"
         f"applications:\n  {APPLICATION}: {{{application}}}\n"
         f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{port}"}}\n  http: {{enabled: false}}\n  rtsp: {{enabled: false}}\n'
-        "  webrtc: {enabled: false}\n"
+        "  webrtc: {enabled: false}\n  srt: {enabled: false}\n"
         f"limits: {{max_connections: {viewers + 100}}}\n"
     )
 
@@ -35,8 +35,19 @@ def webrtc_topology(rtmp: int, http: int, viewers: int) -> str:
         "version: 1\n"
         f"applications:\n  {APPLICATION}: {{}}\n"
         f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{rtmp}"}}\n  http: {{listen: "127.0.0.1:{http}"}}\n'
-        '  rtsp: {enabled: false}\n  webrtc: {listen: "127.0.0.1:0"}\n'
+        '  rtsp: {enabled: false}\n  webrtc: {listen: "127.0.0.1:0"}\n  srt: {enabled: false}\n'
         f"limits: {{max_connections: {viewers + 100}}}\n"
+    )
+
+
+def srt_topology(rtmp: int, srt: int, passphrase: str) -> str:
+    """A topology with SRT, and RTMP because that tells when it listens; all streams encrypted with a passphrase."""
+    security = f'srt: {{passphrase: "{passphrase}"}}' if passphrase else ""
+    return (
+        "version: 1\n"
+        f"applications:\n  {APPLICATION}: {{{security}}}\n"
+        f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{rtmp}"}}\n  http: {{enabled: false}}\n'
+        f'  webrtc: {{enabled: false}}\n  srt: {{listen: "127.0.0.1:{srt}"}}\n'
     )
 
 

@@ -14,7 +14,7 @@ from arcly_actors.runtime.receiver import Crash
 
 NO_SOCKETS = """
 version: 1
-endpoints: {rtmp: {enabled: false}, rtsp: {enabled: false}, http: {enabled: false}}
+endpoints: {rtmp: {enabled: false}, rtsp: {enabled: false}, http: {enabled: false}, srt: {enabled: false}}
 """
 SOUND = arcly.Track(0, arcly.CodecId.PCMU, sample_rate=8000, channels=1)
 FRAME_NS = 20_000_000

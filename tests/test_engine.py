@@ -8,7 +8,7 @@ import pytest
 import arcly_actors as arcly
 from arcly_actors.bus.events import Event, Failed, PublishEnded, PublishStarted
 from arcly_actors.runtime.receiver import Kill
-from arcly_actors.topology import Address, Endpoints, Http, Rtmp, Topology, WebRtc
+from arcly_actors.topology import Address, Endpoints, Http, Rtmp, Srt, Topology, WebRtc
 from tests.bus.frames import VIDEO, pictures, video
 from tests.support.loopback import ANY, ANY_RTSP, LOOPBACK
 from tests.support.waiting import until
@@ -79,6 +79,7 @@ async def test_an_address_that_is_taken_is_named() -> None:
                 rtsp=ANY_RTSP,
                 http=Http(listen=ANY),
                 webrtc=WebRtc(listen=ANY),
+                srt=Srt(listen=ANY),
             )
         )
         with pytest.raises(arcly.AddressUnavailable, match=str(taken)) as caught:

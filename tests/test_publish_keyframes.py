@@ -6,7 +6,10 @@ import arcly_actors as arcly
 from arcly_actors.runtime import System, run_virtual
 from tests.support.virtual import pass_time
 
-ENDPOINTLESS = "version: 1\nendpoints: {rtmp: {enabled: false}, rtsp: {enabled: false}, http: {enabled: false}}\n"
+ENDPOINTLESS = (
+    "version: 1\nendpoints: {rtmp: {enabled: false}, rtsp: {enabled: false}, http: {enabled: false}, "
+    "srt: {enabled: false}}\n"
+)
 
 
 def test_a_viewer_without_a_gop_asks_the_program_for_a_keyframe() -> None:

@@ -12,6 +12,7 @@ from arcly_actors.egress.hls_policy import Container
 from arcly_actors.media.codec import CodecId
 from arcly_actors.media.flv_audio import LEGACY
 from arcly_actors.media.frame import Track
+from arcly_actors.media.mpegts import kinds as mpegts
 from arcly_actors.protocols.rtp.payload.formats import FORMATS
 from arcly_actors.protocols.webrtc.formats import CODECS as WEBRTC
 from arcly_actors.renditions import RenditionPolicy, Wish
@@ -125,7 +126,7 @@ def test_a_specification_names_tests_that_exist(name: str) -> None:
 
 def test_the_table_of_codecs_is_the_codes() -> None:
     """A cell says ``as X`` where renditions make X of the codec for the outputs of that column."""
-    rows = re.findall(r"^\| ([^|]+)" + r" \| (yes|no|enhanced|as \w+)" * 7 + r" \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| ([^|]+)" + r" \| (yes|no|enhanced|as \w+)" * 9 + r" \|$", README, re.MULTILINE)
     assert {row[0] for row in rows} == set(CODECS)
     assert set(CODECS.values()) >= flv.CARRIED | Container.FMP4.codecs | Container.MPEGTS.codecs | set(WEBRTC) | set(
         FORMATS
@@ -141,6 +142,8 @@ def test_the_table_of_codecs_is_the_codes() -> None:
             (None, "yes" if codec in WEBRTC else "no"),
             (Wish.WEBRTC, "yes" if codec in WEBRTC else "no"),
             (None, "yes" if codec in FORMATS else "no"),
+            (None, "yes" if codec in mpegts.CARRIED else "no"),
+            (Wish.TS, "yes" if codec in mpegts.CARRIED else "no"),
         )
         assert (title, cells) == (title, [becomes(codec, wish) or plain for wish, plain in columns])
 

@@ -13,7 +13,7 @@ from arcly_actors import limits
 from arcly_actors.bus.events import PublishStarted
 from arcly_actors.errors import ConfigurationError, Refusal
 from arcly_actors.runtime.receiver import Kill
-from arcly_actors.topology import Address, Endpoints, Http, Rtmp, Topology, WebRtc
+from arcly_actors.topology import Address, Endpoints, Http, Rtmp, Srt, Topology, WebRtc
 from tests.bus.frames import VIDEO, pictures, video
 from tests.support.loopback import ANY, ANY_RTSP, LOOPBACK
 from tests.support.streams import encode
@@ -183,6 +183,7 @@ def test_an_address_that_is_taken_is_raised_on_entering(engine: arcly.ThreadedEn
             rtsp=ANY_RTSP,
             http=Http(listen=ANY),
             webrtc=WebRtc(listen=ANY),
+            srt=Srt(listen=ANY),
         )
     )
     with pytest.raises(arcly.AddressUnavailable, match=str(taken)), arcly.Engine.run_in_thread(other):

@@ -213,6 +213,27 @@ class TranscodeFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class PacketsMissing:
+    """Of a publisher's transport stream packets are missing, `gaps` times since the last such event.
+
+    There is at most one a second. What they belonged to was dropped.
+    """
+
+    key: StreamKey
+    peer: str
+    gaps: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamScrambled:
+    """An elementary stream of a publisher is encrypted from here on, and left out."""
+
+    key: StreamKey
+    peer: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class SourceConnected:
     """A source is live. In `url`, here and in the events below, what could be a secret is masked."""
 
@@ -330,6 +351,8 @@ Event = (
     | TranscodeStopped
     | TranscodeLagged
     | TranscodeFailed
+    | PacketsMissing
+    | StreamScrambled
     | SourceConnected
     | SourceStalled
     | SourceFailed

@@ -39,9 +39,13 @@ def urls(bound: Mapping[str, Sequence[Address]], key: str, *, https: bool = Fals
             text = f"{address_of(name, address)}/{key}"
             found["publish"].append(text)
             found["play"].append(text)
+    for address in bound.get("srt", ()):
+        base = address_of("srt", address)
+        found["publish"].append(f"{base}?streamid=publish:{key}")
+        found["play"].append(f"{base}?streamid=read:{key}")
     for address in bound.get("http", ()):
         base = address_of("https" if https else "http", address)
-        found["play"] += [f"{base}/{key}.flv", f"{base}/{key}/index.m3u8"]
+        found["play"] += [f"{base}/{key}.flv", f"{base}/{key}.ts", f"{base}/{key}/index.m3u8"]
         if "webrtc" in bound:
             found["publish"].append(f"{base}/{key}/whip")
             found["play"].append(f"{base}/{key}/whep")

@@ -74,6 +74,8 @@ _LINES: Final[dict[type, tuple[int, Callable[[Any], str]]]] = {
             + ("too often, tried again later" if event.resting else "started again")
         ),
     ),
+    bus.PacketsMissing: (logging.WARNING, lambda event: f"packets missing ({event.gaps} gaps)"),
+    bus.StreamScrambled: (logging.WARNING, lambda event: f"PID {event.pid} is encrypted, and left out"),
     bus.SourceConnected: (logging.INFO, lambda event: f"source is live: {event.url}"),
     bus.SourceStalled: (logging.WARNING, lambda event: f"source stalled ({event.detail}): {event.url}"),
     bus.SourceFailed: (logging.WARNING, lambda event: f"source failed ({event.error}): {event.url}"),
@@ -109,6 +111,8 @@ _NAMES: Final = {
     bus.PublishResumed: "streams resumed",
     bus.PublishEnded: "streams ended",
     bus.PublishRefused: "publishers refused",
+    bus.PacketsMissing: "times packets missing",
+    bus.StreamScrambled: "encrypted streams",
     bus.SourceConnected: "sources live",
     bus.SourceStalled: "sources stalled",
     bus.SourceFailed: "sources failed",

@@ -52,6 +52,7 @@ class TreeJson(TypedDict):
     restarts: int
     last_error: str | None
     children: Sequence["TreeJson"]
+    figures: NotRequired[Mapping[str, int | float]]
 
 
 def track_json(track: Track) -> TrackJson:

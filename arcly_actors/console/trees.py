@@ -6,10 +6,13 @@ from arcly_actors.runtime import TreeNode
 
 def tree_json(node: TreeNode) -> TreeJson:
     """A node with everything below it."""
-    return TreeJson(
+    value = TreeJson(
         id=node.id,
         state=node.state,
         restarts=node.restarts,
         last_error=node.last_error or None,
         children=[tree_json(child) for child in node.children],
     )
+    if node.figures:
+        value["figures"] = node.figures
+    return value

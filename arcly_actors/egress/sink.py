@@ -5,6 +5,7 @@ A push that fails is this actor's failure, so the supervision tree shows it and 
 Sinks know nothing of each other, and the stream knows nothing of them but a seat.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from arcly_actors import limits
@@ -14,6 +15,7 @@ from arcly_actors.bus.messages import Ref
 from arcly_actors.egress.push import PushEnded, PushFactory, PushFailed, PushRequest, PushStarted
 from arcly_actors.errors import ArclyError
 from arcly_actors.runtime import Exited, LoopActor, System, receives
+from arcly_actors.runtime.tree import figures_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,10 @@ class Sink(LoopActor):
     def on_failure(self, *_: object) -> None:
         """Likewise."""
         self._let_go()
+
+    def figures(self) -> Mapping[str, int | float]:
+        """What its push counts, for the tree."""
+        return figures_of(self._push) if self._push is not None else {}
 
     def _let_go(self) -> None:
         push, self._push = self._push, None

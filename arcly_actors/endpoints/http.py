@@ -1,4 +1,4 @@
-"""The HTTP front door: one site with HTTP-FLV, HLS, the API and the console, under one supervisor."""
+"""The HTTP front door: one site with HTTP-FLV, HTTP-TS, HLS, the API and the console, under one supervisor."""
 
 import itertools
 import ssl
@@ -15,8 +15,8 @@ from arcly_actors.egress.hls import HlsStream
 from arcly_actors.egress.hls_origin import HlsOrigin
 from arcly_actors.egress.hls_policy import HlsPolicy
 from arcly_actors.endpoints.complaint_log import ComplaintLog
-from arcly_actors.endpoints.http_flv import FlvRoutes
 from arcly_actors.endpoints.http_hls import HlsRoutes
+from arcly_actors.endpoints.http_stream import FLV, TS, HttpStreamRoutes
 from arcly_actors.renditions import Renditions
 from arcly_actors.runtime import ChildSpec, Restart, RestartPolicy, StartChild, SupervisionEvent, Supervisor, System
 from arcly_actors.transport.addresses import Address
@@ -64,8 +64,9 @@ def start_http(
 
     origin = HlsOrigin(system, bus, door.hls, start_packager)
     routes = [
-        *FlvRoutes(system, bus, lambda: supervisor, renditions).definitions(),
-        *HlsRoutes(origin).definitions(),
+        *HttpStreamRoutes(system, bus, lambda: supervisor, FLV, renditions).definitions(),
+        *HlsRoutes(origin).definitions(),  # whose segments may be called .ts, too
+        *HttpStreamRoutes(system, bus, lambda: supervisor, TS, renditions).definitions(),
         *door.routes,
     ]
 

@@ -2,6 +2,7 @@
 
 A pull is an actor that is started with a `PullRequest` and dials at once. It tells its owner::
 
+    PullWaiting …                        # while it listens for somebody to come
     PullTracks, then PullFrames …        # PullTracks again when the tracks change
     PullFailed | PullEnded               # the last word; then it stops
 
@@ -42,6 +43,11 @@ class PullRequest:
     loop: bool = True
     verify: bool = True
     stall_ns: int = limits.SOURCE_STALL
+
+
+@dataclass(frozen=True, slots=True)
+class PullWaiting:
+    """It listens, and nobody has come yet. To be said again within `limits.SOURCE_OPEN`, which else would be a stall."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,17 @@ from arcly_actors.ingest.av_pull import AvPulls
 from arcly_actors.ingest.pull import PullFactory, PullRequest
 from arcly_actors.ingest.rtmp_pull import RtmpPull
 from arcly_actors.ingest.rtsp_pull import RtspPull
+from arcly_actors.ingest.srt_pull import SrtPull
+from arcly_actors.ingest.udp_pull import UdpPull
 from arcly_actors.runtime import System
+from arcly_actors.transport.feed_address import is_feed
 
 AV_SCHEMES: Final = frozenset(
     {"file", "ftp", "http", "https", "mmsh", "mmst", "rtmpe", "rtmpt", "rtmpte", "rtmpts", "rtp", "tcp", "tls", "udp"}
 )  # fmt: skip
 """What FFmpeg's demuxers reach, without those protocols of its that only name other inputs (concat, pipe, subfile…)."""
 
-OWN_SCHEMES: Final = frozenset({"rtmp", "rtmps", "rtsp", "rtsps"})
+OWN_SCHEMES: Final = frozenset({"rtmp", "rtmps", "rtsp", "rtsps", "srt"})
 """What our own protocol engines pull, with better errors and without a thread."""
 
 PULL_SCHEMES: Final = AV_SCHEMES | OWN_SCHEMES
@@ -31,5 +34,15 @@ def pull_factories(events: Events) -> Mapping[str, PullFactory]:
         start: PullFactory = through_ffmpeg if request.url.user else RtmpPull.start
         return start(system, request, owner)
 
-    own: dict[str, PullFactory] = {"rtmp": rtmp, "rtmps": rtmp, "rtsp": RtspPull.start, "rtsps": RtspPull.start}
+    def udp(system: System, request: PullRequest, owner: Ref) -> Ref:
+        # What our address has no word for (FFmpeg's fifo_size and the like, a host by name) is FFmpeg's to know.
+        start: PullFactory = UdpPull.start if is_feed(request.url.text) else through_ffmpeg
+        return start(system, request, owner)
+
+    own: dict[str, PullFactory] = {
+        **dict.fromkeys(("rtmp", "rtmps"), rtmp),
+        **dict.fromkeys(("rtsp", "rtsps"), RtspPull.start),
+        "srt": SrtPull.start,
+        "udp": udp,
+    }
     return {**dict.fromkeys(AV_SCHEMES, through_ffmpeg), **own}

@@ -26,11 +26,12 @@ from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import ArclyError
 from arcly_actors.ingest.in_process import InProcessPublisher, Tracks
 from arcly_actors.ingest.publisher import KeyframeNeeded, PublishAccepted, Publishing, PublishLost
-from arcly_actors.ingest.pull import PullEnded, PullFactory, PullFailed, PullFrames, PullRequest, PullTracks
+from arcly_actors.ingest.pull import PullEnded, PullFactory, PullFailed, PullFrames, PullRequest, PullTracks, PullWaiting
 from arcly_actors.ingest.watchdog import Watchdog
 from arcly_actors.media.frame import MediaFrame
 from arcly_actors.runtime import Exited, LoopActor, System, Timer, receives
 from arcly_actors.runtime.notify import notify
+from arcly_actors.runtime.tree import figures_of
 
 
 class SourceState(Enum):
@@ -136,6 +137,10 @@ class Source(LoopActor):
         """Likewise."""
         self._let_go()
 
+    def figures(self) -> Mapping[str, int | float]:
+        """What its pull counts, for the tree."""
+        return figures_of(self._pull) if self._pull is not None else {}
+
     def _move(self, move: SourceMove) -> None:
         self._state = SOURCE[self._state][move]
 
@@ -166,6 +171,12 @@ class Source(LoopActor):
         return SourceBroke(f"{self._shown}: {error}")
 
     # -- the try
+
+    @receives(PullWaiting)
+    def waiting(self, _: PullWaiting) -> None:
+        """Whoever it waits for may take his time."""
+        if self._pull is not None and self._state is SourceState.DIALLING:
+            self._watchdog.begin(self.system.clock.monotonic_ns())
 
     @receives(PullTracks)
     def tracks(self, told: PullTracks) -> None:

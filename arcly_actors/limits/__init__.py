@@ -8,6 +8,7 @@ Each room has a module of its own here; everyone says ``limits.NAME``.
 from arcly_actors.limits.bus import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.hls import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.media import *  # noqa: F403 - one name for all bounds
+from arcly_actors.limits.mpegts import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.operating import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.remotes import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.renditions import *  # noqa: F403 - one name for all bounds
@@ -15,5 +16,6 @@ from arcly_actors.limits.rtmp import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.rtp import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.rtsp import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.runtime import *  # noqa: F403 - one name for all bounds
+from arcly_actors.limits.srt import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.transport import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.webrtc import *  # noqa: F403 - one name for all bounds

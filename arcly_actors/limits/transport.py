@@ -77,3 +77,14 @@ HTTP_CALL = 10 * NS_PER_S
 
 HTTP_REPLY = 64 * 1024 + 1
 """Bytes read of an answer to us: a session description at its bound (`SDP_CHARACTERS`), and one more."""
+
+DATAGRAM_TICK = 10 * NS_PER_MS
+"""How often the deadlines of all connections on a datagram port are looked at: what SRT acknowledges by. A busy port is
+read at this pace, which adds to round trips, and to nothing that is delivered by its time stamp."""
+
+DATAGRAM_SOONEST = 3 * NS_PER_MS
+"""The same when a connection asks for it, because something is missing."""
+
+DATAGRAM_BUSY = 16
+"""So many wake-ups, each within `DATAGRAM_TICK` of the one before, make a port busy; as many pulses without a datagram
+end that."""

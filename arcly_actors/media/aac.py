@@ -42,7 +42,20 @@ class AacConfiguration:
 
 def read_configuration(data: bytes) -> AacConfiguration:
     """Read an AudioSpecificConfig; `Malformed` when it is cut or uses a reserved value."""
+    return _read(BitReader(data, "AudioSpecificConfig"))
+
+
+def configuration_bits(data: bytes) -> int:
+    """How many bits the AudioSpecificConfig has that `data` begins with; what follows it may be anything.
+
+    LATM, which is made of bits, puts it among others without its length (§1.7.3). `Malformed` as `read_configuration`.
+    """
     reader = BitReader(data, "AudioSpecificConfig")
+    _read(reader)
+    return reader.position
+
+
+def _read(reader: BitReader) -> AacConfiguration:
     kind, core_rate, layout = _object_type(reader), _rate(reader), reader.bits(4)
     explicit = kind in {_SBR, _PS}
     sbr, ps, output_rate = explicit, kind == _PS, core_rate
@@ -120,7 +133,9 @@ def _program(reader: BitReader) -> int:
 def _tail(reader: BitReader, core_rate: int) -> tuple[bool, bool, int]:
     """Backward compatible signalling (§1.6.6.2): SBR, PS and the rate put out. A tail that ends early says nothing."""
     sbr, ps, rate = False, False, core_rate
+    start = reader.position
     if reader.bits(11) != _SBR_SYNC:
+        reader.position = start
         return sbr, ps, rate
     try:
         if _object_type(reader) == _SBR and reader.flag():

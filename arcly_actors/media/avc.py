@@ -68,10 +68,17 @@ def write_configuration(sps: Iterable[bytes], pps: Iterable[bytes]) -> bytes:
 
 def configuration_in(payload: bytes) -> bytes:
     """The avcC of the parameter sets inside an access unit (4-byte lengths); empty when it has no SPS and PPS."""
-    units = nal.split(payload)
-    sps = [unit for unit in units if unit[0] & 0x1F == SPS]
-    pps = [unit for unit in units if unit[0] & 0x1F == PPS]
-    return write_configuration(dict.fromkeys(sps), dict.fromkeys(pps)) if sps and pps else b""
+    sps, pps = parameter_sets(nal.split(payload))
+    return write_configuration(sps, pps) if sps and pps else b""
+
+
+def parameter_sets(units: Iterable[bytes]) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The different SPSs and PPSs among these NAL units."""
+    found: dict[int, dict[bytes, None]] = {SPS: {}, PPS: {}}
+    for unit in units:
+        if (number := unit[0] & 0x1F) in found:
+            found[number][unit] = None
+    return tuple(found[SPS]), tuple(found[PPS])
 
 
 def is_keyframe(payload: bytes) -> bool:
@@ -80,7 +87,12 @@ def is_keyframe(payload: bytes) -> bool:
     True for an IDR picture, and for an exact recovery point (SEI, recovery_frame_cnt 0: ITU-T H.264 §D.2.8), which is how
     open-GOP and broadcast encoders mark where to start: some never send an IDR after the first.
     """
-    for unit in nal.split(payload):
+    return opens(nal.split(payload))
+
+
+def opens(units: Iterable[bytes]) -> bool:
+    """`is_keyframe` of an access unit's NAL units."""
+    for unit in units:
         kind = unit[0] & 0x1F
         if kind == IDR:
             return True

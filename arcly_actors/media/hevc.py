@@ -8,7 +8,7 @@ from arcly_actors.media import nal
 from arcly_actors.media.cursor import Cursor
 from arcly_actors.media.hevc_sps import Sps, read_sps
 
-VPS, SPS, PPS = 32, 33, 34
+VPS, SPS, PPS, DELIMITER = 32, 33, 34, 35
 _FIRST_IRAP, _LAST_IRAP, _LAST_PICTURE = 16, 23, 31
 _FIXED_BYTES = 22
 
@@ -91,16 +91,27 @@ def write_configuration(vps: Iterable[bytes], sps: Iterable[bytes], pps: Iterabl
 
 def configuration_in(payload: bytes) -> bytes:
     """The hvcC of the parameter sets inside an access unit (4-byte lengths); empty when one kind is missing."""
+    found = parameter_sets(nal.split(payload))
+    return write_configuration(*found) if all(found) else b""
+
+
+def parameter_sets(units: Iterable[bytes]) -> tuple[tuple[bytes, ...], tuple[bytes, ...], tuple[bytes, ...]]:
+    """The different VPSs, SPSs and PPSs among these NAL units."""
     found: dict[int, dict[bytes, None]] = {VPS: {}, SPS: {}, PPS: {}}
-    for unit in nal.split(payload):
+    for unit in units:
         if (number := kind(unit)) in found:
             found[number][unit] = None
-    return write_configuration(*found.values()) if all(found.values()) else b""
+    return tuple(found[VPS]), tuple(found[SPS]), tuple(found[PPS])
 
 
 def is_keyframe(payload: bytes) -> bool:
     """Whether the access unit (4-byte lengths) is an IRAP picture: IDR, CRA or BLA (ITU-T H.265 §3.76)."""
-    for unit in nal.split(payload):
+    return opens(nal.split(payload))
+
+
+def opens(units: Iterable[bytes]) -> bool:
+    """`is_keyframe` of an access unit's NAL units."""
+    for unit in units:
         number = kind(unit)
         if number <= _LAST_PICTURE:
             return _FIRST_IRAP <= number <= _LAST_IRAP

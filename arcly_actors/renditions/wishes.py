@@ -16,11 +16,12 @@ from arcly_actors.media.frame import Track
 
 
 class Wish(StrEnum):
-    """A class of outputs with the same wishes: browsers over WebRTC; players of FLV (RTMP, HTTP-FLV); of HLS."""
+    """A class of outputs with the same wishes: browsers over WebRTC; players of FLV (RTMP, HTTP-FLV), HLS, MPEG-TS."""
 
     WEBRTC = "webrtc"
     FLV = "flv"
     HLS = "hls"
+    TS = "ts"
 
 
 class BFrames(StrEnum):
@@ -67,6 +68,8 @@ _TASTES = MappingProxyType(
         Wish.FLV: _Taste(_PLAYED_EVERYWHERE | {CodecId.PCMA, CodecId.PCMU}, CodecId.AAC),
         # RFC 8216 §3.2 and Apple's authoring rules; Opus in fMP4 is silent in many players.
         Wish.HLS: _Taste(_PLAYED_EVERYWHERE, CodecId.AAC),
+        # What MPEG-TS has stream types for, and Opus, for which it has a registration that FFmpeg and VLC know.
+        Wish.TS: _Taste(_PLAYED_EVERYWHERE - {CodecId.FLAC} | {CodecId.OPUS}, CodecId.AAC),
     }
 )
 

@@ -1,6 +1,7 @@
 """`tree`: a supervision tree as it is now, read on the loop thread without a message."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pykka
@@ -13,7 +14,8 @@ from arcly_actors.runtime.mailbox import Mailbox
 class TreeNode:
     """One actor of the tree. `state` is a `ChildState`, or "stopped"; a supervisor is degraded when a child of it is.
 
-    `actor` is the class of the actor, "" while it is down; `last_error` is "" if there was none.
+    `actor` is the class of the actor, "" while it is down; `last_error` is "" if there was none. `figures` are what an
+    actor with a `figures()` counts.
     """
 
     id: str
@@ -22,6 +24,7 @@ class TreeNode:
     last_error: str = ""
     children: tuple["TreeNode", ...] = ()
     actor: str = ""
+    figures: Mapping[str, int | float] = field(default_factory=dict)
 
 
 def tree(supervisor: pykka.ActorRef[Any]) -> TreeNode:
@@ -39,13 +42,21 @@ def tree(supervisor: pykka.ActorRef[Any]) -> TreeNode:
 def node_of(child: Child) -> TreeNode:
     """The node of a supervisor's child, with what is under it."""
     state, children, name = str(child.state), (), ""
+    figures: Mapping[str, int | float] = {}
     if child.ref is not None:
-        name = child.ref.actor_class.__name__
+        name, figures = child.ref.actor_class.__name__, figures_of(child.ref)
         nodes = getattr(_actor_of(child.ref), "nodes", None)
         if nodes is not None:
             children = nodes()
             state = _state(state, children)
-    return TreeNode(child.spec.id, state, child.restarts, child.last_error, children, name)
+    return TreeNode(child.spec.id, state, child.restarts, child.last_error, children, name, figures)
+
+
+def figures_of(ref: pykka.ActorRef[Any]) -> Mapping[str, int | float]:
+    """What an actor with a `figures()` counts; empty for others."""
+    count = getattr(_actor_of(ref), "figures", None)
+    found: Mapping[str, int | float] = count() if count is not None else {}
+    return found
 
 
 def _state(state: str, children: tuple[TreeNode, ...]) -> str:

@@ -1,6 +1,6 @@
 """The declarative topology: the same model in YAML, in Python and as a JSON Schema."""
 
-from arcly_actors.topology.application import Application, GopCache, Hls, Subscriber
+from arcly_actors.topology.application import Application, GopCache, Hls, SrtSecurity, Subscriber
 from arcly_actors.topology.endpoints import (
     Endpoints,
     Http,
@@ -10,6 +10,7 @@ from arcly_actors.topology.endpoints import (
     Rtsp,
     Rtsps,
     RtspUser,
+    Srt,
     UdpPorts,
     WebRtc,
 )
@@ -37,6 +38,8 @@ __all__ = [
     "Rtsps",
     "Sink",
     "Source",
+    "Srt",
+    "SrtSecurity",
     "Subscriber",
     "Supervision",
     "Tls",

@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from arcly_actors import limits
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.policy import ApplicationPolicy, Conflict, GopBound, Join
 from arcly_actors.egress.hls_policy import Container, HlsPolicy
@@ -87,6 +88,26 @@ class Hls(Section):
         return HlsPolicy(Container(self.format), segment_ns=self.segment, window=self.window, idle_ns=self.idle)
 
 
+def _passphrase(text: str) -> str:
+    least, most = limits.SRT_PASSPHRASE
+    if text and not least <= len(text.encode()) <= most:
+        raise fault("passphrase", f"has {len(text.encode())} bytes", f"SRT takes {least} to {most}")
+    return text
+
+
+class SrtSecurity(Section):
+    """Encryption of SRT, for publishers and viewers alike."""
+
+    passphrase: Annotated[str, AfterValidator(_passphrase)] = Field(
+        default="",
+        description="10 to 80 bytes; with it unencrypted callers are refused, without it encrypted ones",
+        repr=False,
+    )
+    pbkeylen: Literal[16, 24, 32] = Field(
+        default=16, description="bytes of the AES key that we make (callers make their own): 16, 24 or 32"
+    )
+
+
 class Application(Section):
     """What holds for every stream under one application name."""
 
@@ -104,6 +125,7 @@ class Application(Section):
     )
     subscriber: Subscriber = Field(default=Subscriber(), description="how viewers join and lag")
     hls: Hls = Field(default=Hls(), description="playlists and segments")
+    srt: SrtSecurity = Field(default=SrtSecurity(), description="encryption of SRT")
     audio: Literal["transcode", "passthrough"] = Field(
         default="transcode",
         description="sound that an output's players do not know: transcode makes Opus of it for WebRTC and AAC for RTMP, "

@@ -27,8 +27,10 @@ from arcly_actors.egress.rtp_feed import RtpFeeds
 from arcly_actors.egress.whep import WhepPlaces
 from arcly_actors.endpoints.complaint_log import ComplaintLog
 from arcly_actors.endpoints.http import HttpDoor, start_http
+from arcly_actors.endpoints.mpegts import TsFeed, start_mpegts
 from arcly_actors.endpoints.rtmp import RtmpDoor, start_rtmp
 from arcly_actors.endpoints.rtsp import RtspDoor, start_rtsp
+from arcly_actors.endpoints.srt import SrtDoor, SrtSecret, start_srt
 from arcly_actors.endpoints.webrtc import WebRtcDoor, WebRtcEndpoint
 from arcly_actors.errors import ArclyError
 from arcly_actors.ingest.pulls import pull_factories
@@ -190,6 +192,10 @@ class _Builder:
         webrtc = self._webrtc() if "webrtc" in endpoints.listeners() else None
         if webrtc is not None:
             doors.append(("webrtc", lambda: webrtc.start(self._on_event, partial(self._listens, "webrtc"))))
+        if endpoints.srt.enabled:
+            doors.append(("srt", self._start_srt))
+        if feeds := endpoints.feeds():
+            doors.append(("mpegts", lambda: self._start_mpegts(feeds)))
         if endpoints.http.enabled:
             web = self._http_door(webrtc.routes() if webrtc is not None else ())
             doors.append(("http", lambda: self._start_http(web)))
@@ -208,6 +214,34 @@ class _Builder:
             on_event=self._on_event,
             on_listener=partial(self._listens, door.name),
             renditions=self._renditions,
+        )
+
+    def _start_srt(self) -> Ref:
+        section = self._topology.endpoints.srt
+        secrets = {
+            name: SrtSecret(application.srt.passphrase, application.srt.pbkeylen)
+            for name, application in self._topology.applications.items()
+        }
+        return start_srt(
+            self._system,
+            self._bus,
+            SrtDoor(_address(section.listen), section.latency, section.max_sessions, secrets),
+            restarts=self._restarts,
+            complaints=self._complaints,
+            on_event=self._on_event,
+            on_listener=partial(self._listens, "srt"),
+            renditions=self._renditions,
+        )
+
+    def _start_mpegts(self, feeds: Sequence[TsFeed]) -> Ref:
+        return start_mpegts(
+            self._system,
+            self._bus,
+            feeds,
+            restarts=self._restarts,
+            complaints=self._complaints,
+            on_event=self._on_event,
+            on_listener=self._listens,
         )
 
     def _listens(self, name: str, listener: Ref) -> None:

@@ -6,12 +6,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from arcly_actors import limits
+from arcly_actors.bus.key import StreamKey
+from arcly_actors.endpoints.mpegts import PROGRAM, TsFeed
+from arcly_actors.errors import ConfigurationError, Refused
 from arcly_actors.topology.section import Section
 from arcly_actors.topology.tls import Tls
 from arcly_actors.topology.values import Address, DurationNs, Listen, Within, duration, fault
+from arcly_actors.transport.feed_address import FeedAddress
 
 _LOOPBACK = "127.0.0.1"
-_OVER_UDP = frozenset({"webrtc"})
+_OVER_UDP = ("webrtc", "srt", "mpegts")
 
 
 def _origin(text: str) -> str:
@@ -148,6 +153,14 @@ def _ice_url(text: str) -> str:
     return text
 
 
+def _feed_key(text: str) -> str:
+    try:
+        StreamKey.parse(text.replace(PROGRAM, "1"))
+    except Refused as refused:
+        raise fault("key", refused.detail) from None
+    return text
+
+
 class IceServer(Section):
     """A STUN or TURN server for clients that need one; the engine itself needs none."""
 
@@ -174,6 +187,73 @@ class WebRtc(Section):
     )
 
 
+class Srt(Section):
+    """SRT: every caller comes to one UDP port, and its stream id says what it wants."""
+
+    enabled: bool = Field(default=True, description="false: do not listen")
+    listen: Listen = Field(
+        default=Address(_LOOPBACK, 8890), description="UDP address to bind, host:port; port 0 lets the system choose"
+    )
+    latency: Annotated[DurationNs, Within("20ms", "8s")] = Field(
+        default=limits.SRT_LATENCY,
+        description="what publishers' packets wait for lost ones at least; a caller may ask for more",
+    )
+    max_sessions: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=limits.SRT_SESSIONS, description="SRT connections at once, publishers and viewers"
+    )
+
+
+def _feed_address(text: str) -> str:
+    try:
+        FeedAddress.parse(text)
+    except ConfigurationError as error:
+        problem, _, hint = str(error).partition("; ")
+        raise fault("address", problem, hint) from None
+    return text
+
+
+class MpegTs(Section):
+    """A transport stream that is sent to this machine over UDP, bare or in RTP (which is recognised), unasked.
+
+    Many are sent by multicast: the group is joined on `interface`, source-specifically when `sources` are named.
+    """
+
+    enabled: bool = Field(default=True, description="false: do not listen")
+    listen: Annotated[str, AfterValidator(_feed_address)] = Field(
+        description="udp://group:port or udp://address:port; FFmpeg's localaddr and sources may follow as a query"
+    )
+    key: Annotated[str, AfterValidator(_feed_key)] = Field(
+        description="where it is published: application/name; with {program} in it every programme, by its number"
+    )
+    program: Annotated[int, Field(ge=1, le=65_535)] | None = Field(
+        default=None, description="the only programme to take; else the first with pictures or sound"
+    )
+    interface: str = Field(
+        default="", max_length=64, description="on which a group is joined: eth0, or for IPv4 an address of it"
+    )
+    sources: Annotated[tuple[Host, ...], Field(strict=False, max_length=16)] = Field(
+        default=(), description="the only hosts to take datagrams from; empty: the first that sends"
+    )
+    silence: Annotated[DurationNs, Within("100ms", "1h")] = Field(
+        default=limits.TS_SILENCE, description="without a datagram for this long the publisher counts as gone"
+    )
+
+    @property
+    def address(self) -> FeedAddress:
+        """The same, as a socket takes it."""
+        return FeedAddress.parse(self.listen).with_join(self.interface, self.sources)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        try:
+            _ = self.address
+        except ConfigurationError as error:
+            raise fault("address", str(error), at="listen") from None
+        if self.program is not None and PROGRAM in self.key:
+            raise fault("program", f"{PROGRAM} in the key takes every programme", "leave one of them out", at="program")
+        return self
+
+
 class Endpoints(Section):
     """Where the engine listens."""
 
@@ -183,6 +263,18 @@ class Endpoints(Section):
     rtsps: Rtsps | None = Field(default=None, description="RTSP over TLS")
     http: Http = Field(default=Http(), description="HLS, HTTP-FLV, WHIP, WHEP, API and console")
     webrtc: WebRtc = Field(default=WebRtc(), description="media of WHIP and WHEP")
+    srt: Srt = Field(default=Srt(), description="SRT publish and play")
+    mpegts: Annotated[tuple[MpegTs, ...], Field(strict=False, max_length=1000)] = Field(
+        default=(), description="MPEG-TS over UDP and RTP, one entry for each feed"
+    )
+
+    def feeds(self) -> tuple[TsFeed, ...]:
+        """The transport streams that are enabled, as the endpoint takes them."""
+        enabled = [feed for feed in self.mpegts if feed.enabled]
+        return tuple(
+            TsFeed(f"mpegts-{number}" if number > 1 else "mpegts", each.address, each.key, each.program, each.silence)
+            for number, each in enumerate(enabled, 1)
+        )
 
     def listeners(self) -> dict[str, Address]:
         """Each enabled endpoint's name and address."""
@@ -194,14 +286,30 @@ class Endpoints(Section):
             "rtsps": self.rtsps,
             "http": self.http,
             "webrtc": webrtc,
+            "srt": self.srt,
         }
-        return {name: endpoint.listen for name, endpoint in every.items() if endpoint is not None and endpoint.enabled}
+        found = {name: endpoint.listen for name, endpoint in every.items() if endpoint is not None and endpoint.enabled}
+        return found | {feed.name: Address(feed.address.host, feed.address.port) for feed in self.feeds()}
+
+    @model_validator(mode="after")
+    def _check_feeds(self) -> Self:
+        taken = {address: name for name, address in self.listeners().items() if name in {"webrtc", "srt"}}
+        for at, feed in enumerate(self.mpegts):
+            address = Address(feed.address.host, feed.address.port)
+            for other, name in taken.items():
+                if feed.enabled and feed.address.group is None and address.overlaps(other):
+                    raise fault(
+                        "conflict", f"{address} is taken by {name}", "give it another port", at=f"mpegts.{at}.listen"
+                    )
+            if feed.enabled and feed.address.group is None:
+                taken[address] = f"mpegts[{at}]"
+        return self
 
     @model_validator(mode="after")
     def _check_addresses(self) -> Self:
-        tcp = {name: address for name, address in self.listeners().items() if name not in _OVER_UDP}
-        for (name, address), (later, other) in itertools.combinations(tcp.items(), 2):
-            if address.overlaps(other):
+        fixed = {name: address for name, address in self.listeners().items() if not name.startswith("mpegts")}
+        for (name, address), (later, other) in itertools.combinations(fixed.items(), 2):
+            if (name in _OVER_UDP) == (later in _OVER_UDP) and address.overlaps(other):
                 raise fault(
                     "conflict", f"{other} is taken by {name} ({address})", "give it another port", at=f"{later}.listen"
                 )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from io import StringIO
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from ruamel.yaml import YAML
@@ -135,13 +135,14 @@ class Topology(Section):
         known: dict[tuple[str, str], str] = {}
         every = [("sources", at, each.key, "") for at, each in enumerate(self.sources)]
         every += [("sinks", at, each.key, each.url) for at, each in enumerate(self.sinks)]
+        every += [("endpoints.mpegts", at, each.key, each.listen) for at, each in enumerate(self.endpoints.mpegts)]
         for section, at, key, url in every:
             application = key.rpartition("/")[0]
             if application not in self.applications:
                 hint = nearest(application, self.applications)
                 raise fault("application", f"there is no application {application!r}", hint, at=f"{section}.{at}.key")
             if (key, url) in known:
-                what = f"{key} has a source already" if section == "sources" else "is pushed there already"
+                what = _TWICE[section].format(key=key)
                 raise fault("twice", f"{what}: {known[key, url]}", "keep one", at=f"{section}.{at}.key")
             known[key, url] = f"{section}[{at}]"
         return self
@@ -163,3 +164,10 @@ class Topology(Section):
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a topology file."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Topology.model_json_schema()}
+
+
+_TWICE: Final = {
+    "sources": "{key} has a source already",
+    "sinks": "is pushed there already",
+    "endpoints.mpegts": "is published from there already",
+}

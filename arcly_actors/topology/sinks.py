@@ -8,11 +8,12 @@ from arcly_actors import limits
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.egress.push import PushRequest
 from arcly_actors.egress.pushes import SCHEMES
-from arcly_actors.errors import Refused
+from arcly_actors.errors import ConfigurationError, Refused
 from arcly_actors.protocols.rtmp.address import client_address
 from arcly_actors.topology.section import Section
-from arcly_actors.topology.sources import Key, read_url
+from arcly_actors.topology.sources import Key, check_srt, read_url
 from arcly_actors.topology.values import fault
+from arcly_actors.transport.feed_address import FeedAddress
 from arcly_actors.transport.urls import WHIP, Url
 
 _KEYED: Final = WHIP | {"rtmp", "rtmps"}
@@ -26,6 +27,13 @@ def _pushable(text: str) -> str:
             client_address(url.path, url.query)
         except Refused as refused:
             raise fault("url", refused.detail) from None
+    elif url.scheme == "srt":
+        check_srt(url)
+    elif url.scheme in {"udp", "rtp"}:
+        try:
+            FeedAddress.parse(text)
+        except ConfigurationError as error:
+            raise fault("url", str(error)) from None
     return text
 
 
@@ -34,7 +42,8 @@ class Sink(Section):
 
     key: Key = Field(description="which stream: application/name")
     url: Annotated[str, AfterValidator(_pushable)] = Field(
-        description="where to: rtmp(s)://host/application/name, rtsp(s)://host/path, or whip:https://… (a WHIP endpoint)",
+        description="where to: rtmp(s)://host/application/name, rtsp(s)://host/path, srt://host:port?…, "
+        "udp://group:port?ttl=4, rtp://…, or whip:https://… (a WHIP endpoint)",
         repr=False,
     )
     transport: Literal["tcp", "udp"] = Field(default="tcp", description="RTSP media within the connection, or over udp")

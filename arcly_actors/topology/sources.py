@@ -11,6 +11,7 @@ from arcly_actors.errors import ConfigurationError, Refused
 from arcly_actors.ingest.pull import PullRequest, Transport
 from arcly_actors.ingest.pulls import PULL_SCHEMES
 from arcly_actors.ingest.source import SourcePlan
+from arcly_actors.protocols.srt.target import SrtTarget
 from arcly_actors.topology.reading import DIRECTORY
 from arcly_actors.topology.section import Section
 from arcly_actors.topology.values import DurationNs, Within, fault
@@ -43,8 +44,17 @@ def read_url(text: str, schemes: frozenset[str], *, keyed: bool = False) -> Url:
     return url
 
 
+def check_srt(url: Url) -> None:
+    """A fault when an SRT URL says what cannot be."""
+    if url.scheme == "srt":
+        try:
+            SrtTarget.of(url.host, url.port, url.query)
+        except ConfigurationError as error:
+            raise fault("url", str(error)) from None
+
+
 def _pullable(text: str) -> str:
-    read_url(text, PULL_SCHEMES)
+    check_srt(read_url(text, PULL_SCHEMES))
     return text
 
 
@@ -53,7 +63,7 @@ class Source(Section):
 
     key: Key = Field(description="where it is published: application/name")
     url: Annotated[str, AfterValidator(_pullable)] = Field(
-        description="rtsp://, rtmp://, http(s):// (HLS too), udp://… or the name of a file, from this file's directory",
+        description="rtsp://, rtmp://, srt://, http(s):// (HLS too), udp://… or a file, from this file's directory",
         repr=False,
     )
     transport: Transport = Field(

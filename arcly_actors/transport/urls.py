@@ -12,6 +12,7 @@ WHIP: Final = frozenset({"whip:http", "whip:https"})
 """Schemes of WHIP endpoints, which are web addresses: ``whip:https://…``, or ``whips://…``; ``whip:http://…`` or ``whip://…``."""
 _WHIP: Final = {"whip:http": "whip:http", "whip:https": "whip:https", "whip": "whip:http", "whips": "whip:https"}
 _LONG_SECRET: Final = 12
+_HOSTLESS: Final = frozenset({"srt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,17 @@ class Url:
         if scheme.lower() == "file":
             path = urlsplit(text).path
             return cls(path, "file", path=path)
-        whip = _WHIP.get(scheme.lower())
+        whip, hostless = _WHIP.get(scheme.lower()), scheme.lower() in _HOSTLESS
+        if whip is not None:
+            text_to_split = f"{whip[5:]}://{text.partition('://')[2]}"
+        else:  # a stream id of SRT may begin with #, which begins no fragment there
+            text_to_split = text.replace("#", "%23") if hostless else text
         try:
-            parts = urlsplit(text if whip is None else f"{whip[5:]}://{text.partition('://')[2]}")
+            parts = urlsplit(text_to_split)
             host, port = parts.hostname or "", parts.port
         except ValueError:
             raise ConfigurationError("the URL has a host or port that is none") from None
-        if not host or any(character.isspace() for character in text):
+        if not (host or hostless) or any(character.isspace() for character in text):
             raise ConfigurationError("the URL has no host, or blanks in it")
         path = parts.path.removeprefix("/")
         user, password = parts.username or "", parts.password or ""

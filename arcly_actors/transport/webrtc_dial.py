@@ -134,6 +134,9 @@ class _Datagrams:
     def start(self, wake: Callable[[], None]) -> None:
         """The agent delivers by itself."""
 
+    def pause(self) -> None:
+        """The agent delivers by itself."""
+
     def close(self) -> None:
         """The agent has the sockets."""
 

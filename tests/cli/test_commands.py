@@ -26,6 +26,7 @@ def test_check_tells_what_a_good_topology_would_serve() -> None:
         "  rtsp: 127.0.0.1:8554",
         "  http: 127.0.0.1:8080",
         "  webrtc: 127.0.0.1:8189",
+        "  srt: 127.0.0.1:8890",
     ]
 
 

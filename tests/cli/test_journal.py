@@ -73,6 +73,14 @@ EVENTS: tuple[tuple[bus.Event, str], ...] = (
         bus.TranscodeFailed(KEY, "hls", 1, "OSError()", resting=False),
         "ERROR   live/cam transcoding of track 1 for hls failed (OSError()): started again",
     ),
+    (
+        bus.PacketsMissing(KEY, "udp://10.0.0.5", 3),
+        "WARNING live/cam udp://10.0.0.5 packets missing (3 gaps)",
+    ),
+    (
+        bus.StreamScrambled(KEY, "udp://10.0.0.5", 257),
+        "WARNING live/cam udp://10.0.0.5 PID 257 is encrypted, and left out",
+    ),
     (bus.SourceConnected(KEY, "rtsp://***@c/"), "INFO    live/cam source is live: rtsp://***@c/"),
     (
         bus.SourceStalled(KEY, "rtsp://c/", "no picture for 10 s"),
@@ -179,6 +187,7 @@ def test_addresses_are_such_that_one_can_connect_to_them() -> None:
         ("publish", "rtmp://127.0.0.1/live/x"),
         ("play", "rtmp://127.0.0.1/live/x"),
         ("play", "https://[::1]/live/x.flv"),
+        ("play", "https://[::1]/live/x.ts"),
         ("play", "https://[::1]/live/x/index.m3u8"),
         ("page", "https://[::1]/"),
     ]

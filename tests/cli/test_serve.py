@@ -17,7 +17,10 @@ import pytest
 from arcly_actors.cli.exits import Exit
 from tests.support.loopback import TOPOLOGY_FILE
 
-DEMO = ("demo", "--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--rtsp", "127.0.0.1:0", "--webrtc", "127.0.0.1:0")
+DEMO = (
+    *("demo", "--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--rtsp", "127.0.0.1:0", "--webrtc", "127.0.0.1:0"),
+    *("--srt", "127.0.0.1:0"),
+)
 SOON = 20
 
 

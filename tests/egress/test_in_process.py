@@ -21,8 +21,10 @@ from tests.bus.fan import tokens
 from tests.bus.frames import BOTH, STEP_MS, audio, video
 from tests.support.virtual import in_virtual_time, pass_time
 
-SHUT = {"enabled": False}
-NO_DOORS: dict[str, Any] = {"version": 1, "endpoints": {"rtmp": SHUT, "rtsp": SHUT, "http": SHUT}}
+NO_DOORS: dict[str, Any] = {
+    "version": 1,
+    "endpoints": {name: {"enabled": False} for name in ("rtmp", "rtsp", "http", "srt")},
+}
 
 
 @asynccontextmanager

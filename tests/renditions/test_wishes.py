@@ -13,6 +13,7 @@ MADE = {
     Wish.WEBRTC: dict.fromkeys((CodecId.AAC, CodecId.MP3, CodecId.AC3, CodecId.EAC3, CodecId.FLAC), CodecId.OPUS),
     Wish.FLV: {CodecId.OPUS: CodecId.AAC, CodecId.G722: CodecId.AAC},
     Wish.HLS: dict.fromkeys((CodecId.OPUS, CodecId.PCMA, CodecId.PCMU, CodecId.G722), CodecId.AAC),
+    Wish.TS: dict.fromkeys((CodecId.FLAC, CodecId.PCMA, CodecId.PCMU, CodecId.G722), CodecId.AAC),
 }
 
 

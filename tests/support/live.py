@@ -81,7 +81,7 @@ class Live(Noticing):
 
     async def settled(self, within: float = 20.0) -> None:
         """Return when no connection has an actor any more."""
-        await until(lambda: not self.actors("RtmpSession", "RtspSession", "FlvSession", "Connection"), within)
+        await until(lambda: not self.actors("RtmpSession", "RtspSession", "HttpStreamSession", "Connection"), within)
 
     async def until_pictures(self, count: int) -> None:
         """Return when the only stream has had so many pictures; they are counted by its own feed from its log."""
@@ -147,6 +147,7 @@ ANYWHERE: Mapping[str, Any] = {
     "rtsp": {"listen": "127.0.0.1:0", "udp_ports": {"rtp": 0, "rtcp": 0}},
     "http": {"listen": "127.0.0.1:0"},
     "webrtc": {"listen": "127.0.0.1:0"},
+    "srt": {"listen": "127.0.0.1:0"},
 }
 
 
@@ -171,6 +172,7 @@ async def live(
     endpoints = dict(endpoints or ANYWHERE)
     for section, settings in (("webrtc", webrtc), ("rtsp", rtsp)):
         endpoints[section] = {**endpoints.get(section, ANYWHERE[section]), **settings}
+    endpoints.setdefault("srt", ANYWHERE["srt"])
     if tls is not None:
         for name in ("rtmps", "rtsps"):
             endpoints[name] = {"listen": "127.0.0.1:0", "tls": {"certificate": str(tls[0]), "key": str(tls[1])}}

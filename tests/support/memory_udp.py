@@ -36,6 +36,9 @@ class MemoryUdp:
     def start(self, wake: Callable[[], None]) -> None:
         self._wake = wake
 
+    def pause(self) -> None:
+        self._wake = lambda: None
+
     def close(self) -> None:
         self.closed = True
 

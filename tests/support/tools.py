@@ -16,7 +16,7 @@ import pytest
 from tests.support.waiting import Noticing
 
 ROOT = Path(__file__).parents[2]
-_PACKAGES = {"ffprobe": "ffmpeg"}
+_PACKAGES = {"ffprobe": "ffmpeg", "srt-live-transmit": "srt-tools"}
 _END = 10.0  # seconds that a killed program may take to be gone
 
 

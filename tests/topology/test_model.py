@@ -19,6 +19,7 @@ from arcly_actors.topology import (
     Rtmps,
     Rtsp,
     RtspUser,
+    Srt,
     Subscriber,
     Supervision,
     Tls,
@@ -41,6 +42,7 @@ def test_a_default_topology_listens_on_this_machine_only() -> None:
         "rtsp": Address("127.0.0.1", 8554),
         "http": Address("127.0.0.1", 8080),
         "webrtc": Address("127.0.0.1", 8189),
+        "srt": Address("127.0.0.1", 8890),
     }
 
 
@@ -86,6 +88,7 @@ def test_the_python_form_is_the_file() -> None:
         "rtsp": Address("127.0.0.1", 8554),
         "http": Address("127.0.0.1", 8080),
         "webrtc": Address("::", 0),
+        "srt": Address("127.0.0.1", 8890),
     }
 
 
@@ -128,6 +131,7 @@ def test_a_disabled_endpoint_leaves_its_address_to_others() -> None:
         rtmp=Rtmp(enabled=False, listen=Address("127.0.0.1", 8080)),
         rtsp=Rtsp(enabled=False),
         webrtc=WebRtc(enabled=False),
+        srt=Srt(enabled=False),
     )
     assert endpoints.listeners() == {"http": Address("127.0.0.1", 8080)}
 

@@ -16,10 +16,10 @@ from arcly_actors.topology.remotes import remote_policy
 SECRET = "rtsp://user:sesame@camera.example/stream?token=sesame"
 KEYED = "rtmp://host.example/app/sesame"
 PULLED = (
-    "(these do: file, ftp, http, https, mmsh, mmst, rtmp, rtmpe, rtmps, rtmpt, rtmpte, rtmpts, rtp, rtsp, rtsps, tcp, "
-    "tls, udp)"
+    "(these do: file, ftp, http, https, mmsh, mmst, rtmp, rtmpe, rtmps, rtmpt, rtmpte, rtmpts, rtp, rtsp, rtsps, srt, "
+    "tcp, tls, udp)"
 )
-PUSHED = "(these do: rtmp, rtmps, rtsp, rtsps, whip:http, whip:https)"
+PUSHED = "(these do: rtmp, rtmps, rtp, rtsp, rtsps, srt, udp, whip:http, whip:https)"
 
 
 def faults(text: str, directory: Path | None = None) -> list[str]:
@@ -77,8 +77,9 @@ def test_neither_its_text_nor_an_error_shows_a_secret() -> None:
     [
         ("sources: [{key: live/a, url: 'rtps://h/s'}]",
          "t:2:30: sources[0].url: 'rtps' is not a scheme that works here " + PULLED),
-        ("sources: [{key: live/a, url: 'srt://h:1'}]",
-         "t:2:30: sources[0].url: 'srt' is not a scheme that works here " + PULLED),
+        ("sources: [{key: live/a, url: 'srt://h:1?latency=120000'}]",
+         "t:2:30: sources[0].url: latency is a number of milliseconds, at most 8000"),
+        ("sinks: [{key: live/a, url: 'srt://h'}]", "t:2:28: sinks[0].url: an SRT URL needs a port"),
         ("sources: [{key: live/a, url: 'rtsp://'}]", "t:2:30: sources[0].url: the URL has no host, or blanks in it"),
         ("sources: [{key: a, url: clip.mp4}]",
          "t:2:17: sources[0].key: '/a' is not a stream key; use application/name with letters, digits and . _ ~ @ + = -"),

@@ -116,7 +116,11 @@ setText(byId("key"), key);
 byId("watch").href = `${bare}/`;
 options("codec", codecs());
 showDevices();
-showAddresses(byId("addresses"), { WHIP: `${location.origin}${bare}/whip`, RTMP: `rtmp://${location.hostname}:1935${bare}` });
+showAddresses(byId("addresses"), {
+  WHIP: `${location.origin}${bare}/whip`,
+  RTMP: `rtmp://${location.hostname}:1935${bare}`,
+  SRT: `srt://${location.hostname}:8890?streamid=publish:${key}`,
+});
 byId("form").addEventListener("submit", go);
 byId("try").addEventListener("click", captured);
 byId("stop").addEventListener("click", () => stop());

@@ -12,7 +12,9 @@ const own = {
   WHEP: new URL("whep", location.href).href,
   HLS: new URL("index.m3u8", location.href).href,
   "HTTP-FLV": `${location.origin}${bare}.flv`,
+  "MPEG-TS": `${location.origin}${bare}.ts`,
   RTMP: `rtmp://${location.hostname}:1935${bare}`,
+  SRT: `srt://${location.hostname}:8890?streamid=read:${key}`,
 };
 
 function showStreams(streams) {

@@ -1,25 +1,59 @@
-"""HTTP-FLV: ``GET /{application}/{name}.flv``, answered with a FLV file that goes on as long as the stream does."""
+"""Streams as files that go on for as long as they do: ``GET /{application}/{name}.flv``, and ``.ts``."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
 from arcly_actors.bus.bus import Bus
+from arcly_actors.bus.encoded import Encoder
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
-from arcly_actors.egress import http_flv
+from arcly_actors.egress import http_flv, ts
 from arcly_actors.egress.byte_subscriber import Begin, NotSeated, Seated, ViewEnded, Viewing
 from arcly_actors.egress.view import View
 from arcly_actors.endpoints.http_peer import peer_of
 from arcly_actors.endpoints.http_status import refusal
-from arcly_actors.errors import Refused
+from arcly_actors.errors import Refusal, Refused
+from arcly_actors.media.frame import Track
 from arcly_actors.renditions import Renditions, Wish
 from arcly_actors.runtime import ChildSpec, Exited, LoopActor, LoopFuture, Restart, StartChild, System, receives
 from arcly_actors.runtime.notify import notify
 from arcly_actors.transport.takeover import takeover
 from arcly_actors.transport.wire import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFormat:
+    """A format: `make_chunked` for HTTP/1.1 viewers, `make_plain` for those to whom the connection's end is the file's.
+
+    `carries` says whether there is anything of a stream with these tracks that it can hold.
+    """
+
+    name: str
+    protocol: str
+    suffix: str
+    content_type: str
+    wish: Wish
+    make_chunked: Callable[[], Encoder]
+    make_plain: Callable[[], Encoder]
+    carries: Callable[[Sequence[Track]], bool]
+
+
+FLV = HttpFormat(
+    "FLV",
+    http_flv.FORMAT,
+    ".flv",
+    http_flv.CONTENT_TYPE,
+    Wish.FLV,
+    http_flv.make_chunked_encoder,
+    http_flv.make_file_encoder,
+    lambda _: True,
+)
+TS = HttpFormat(
+    "MPEG-TS", "http-ts", ".ts", ts.CONTENT_TYPE, Wish.TS, ts.make_chunked_encoder, ts.make_encoder, ts.carries
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +73,8 @@ class _Gone:
     """The viewer closed the connection."""
 
 
-class FlvSession(LoopActor):
-    """One HTTP-FLV viewer."""
+class HttpStreamSession(LoopActor):
+    """One viewer."""
 
     def __init__(
         self,
@@ -48,14 +82,16 @@ class FlvSession(LoopActor):
         bus: Bus,
         key: StreamKey,
         peer: str,
+        form: HttpFormat,
         *,
         chunked: bool,
         renditions: Renditions | None = None,
     ) -> None:
         super().__init__(system)
-        make = http_flv.make_chunked_encoder if chunked else http_flv.make_file_encoder
-        name = f"{http_flv.FORMAT}/{'chunked' if chunked else 'plain'}"
-        self._viewing = Viewing(key, "http-flv", peer, name, make, wish=Wish.FLV)
+        make = form.make_chunked if chunked else form.make_plain
+        name = f"{form.protocol}/{'chunked' if chunked else 'plain'}"
+        self._viewing = Viewing(key, form.protocol, peer, name, make, wish=form.wish)
+        self._form = form
         self._renditions = renditions
         self._bus = bus
         self._view: View | None = None
@@ -89,8 +125,14 @@ class FlvSession(LoopActor):
 
     @receives(Seated)
     def seated(self, seated: Seated) -> None:
-        """Let the route send the head."""
+        """Let the route send the head, if there is anything to send."""
         self._subscriber = seated.subscriber
+        tracks = next((each.tracks for each in self._bus.reports() if each.key == self._viewing.key), ())
+        if tracks and not self._form.carries(tracks) and not self._seated.settled:
+            detail = f"{self._form.name} carries none of its tracks: {', '.join(track.codec for track in tracks)}"
+            self._seated.fail(Refused(Refusal.UNSUPPORTED, detail))
+            self.stop_self(detail)
+            return
         if not self._seated.settled:
             self._seated.set(None)
 
@@ -152,12 +194,18 @@ class _Viewer:
         notify(self._session, _Gone())
 
 
-class FlvRoutes:
-    """The routes; sessions are temporary children of what `supervisor()` names."""
+class HttpStreamRoutes:
+    """The routes of one format; sessions are temporary children of what `supervisor()` names."""
 
     def __init__(
-        self, system: System, bus: Bus, supervisor: Callable[[], Ref], renditions: Renditions | None = None
+        self,
+        system: System,
+        bus: Bus,
+        supervisor: Callable[[], Ref],
+        form: HttpFormat,
+        renditions: Renditions | None = None,
     ) -> None:
+        self._form = form
         self._renditions = renditions
         self._system = system
         self._bus = bus
@@ -166,10 +214,10 @@ class FlvRoutes:
 
     def definitions(self) -> list[web.RouteDef]:
         """GET and HEAD."""
-        return [web.get("/{key:.+}.flv", self.get)]
+        return [web.get("/{key:.+}" + self._form.suffix, self.get)]
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """The stream as FLV: 200 once there is a seat, else the status of the refusal."""
+        """The stream: 200 once there is a seat, else the status of the refusal."""
         peer = peer_of(request)
         chunked = request.version >= (1, 1)
         try:
@@ -179,7 +227,7 @@ class FlvRoutes:
         except Refused as refused:
             return refusal(refused)
         head_only = request.method == hdrs.METH_HEAD
-        headers: dict[str, str] = {hdrs.CONTENT_TYPE: http_flv.CONTENT_TYPE, hdrs.CACHE_CONTROL: "no-store"}
+        headers: dict[str, str] = {hdrs.CONTENT_TYPE: self._form.content_type, hdrs.CACHE_CONTROL: "no-store"}
         try:
             wire, response = takeover(request, _Viewer(session), headers, head_only=head_only)
         except ConnectionResetError:
@@ -193,9 +241,11 @@ class FlvRoutes:
 
     async def _start(self, key: StreamKey, peer: str, *, chunked: bool) -> Ref:
         def start() -> Ref:
-            return FlvSession.start(self._system, self._bus, key, peer, chunked=chunked, renditions=self._renditions)
+            return HttpStreamSession.start(
+                self._system, self._bus, key, peer, self._form, chunked=chunked, renditions=self._renditions
+            )
 
-        name = f"http-flv-{next(self._numbers)} {peer}"
+        name = f"{self._form.protocol}-{next(self._numbers)} {peer}"
         session: Ref = await self._supervisor().ask(
             StartChild(ChildSpec(name, start, restart=Restart.TEMPORARY)), block=False
         )

@@ -1,0 +1,151 @@
+"""SRT push: a stream as MPEG-TS to a listener that we call, to who calls us, or to whom we meet halfway."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from arcly_actors.bus.bus import Bus
+from arcly_actors.bus.messages import Ref
+from arcly_actors.clock import NS_PER_S
+from arcly_actors.egress import ts
+from arcly_actors.egress.byte_subscriber import Begin, NotSeated, Seated, ViewEnded, Viewing
+from arcly_actors.egress.push import PushEnded, PushFailed, PushRequest, PushStarted
+from arcly_actors.egress.push_subscriber import OtherTracks, PushSubscriber
+from arcly_actors.egress.srt import Cutter, SrtOutlet
+from arcly_actors.errors import ConfigurationError
+from arcly_actors.protocols.srt.events import Accept, Asked, Drained, Established, Received, Refuse
+from arcly_actors.protocols.srt.reject import Reject
+from arcly_actors.protocols.srt.target import SrtTarget
+from arcly_actors.renditions import Renditions, Wish
+from arcly_actors.runtime import Exited, System, receives
+from arcly_actors.runtime.notify import notify
+from arcly_actors.transport.connection import ConnectionClosed
+from arcly_actors.transport.datagram_dial import DatagramCaller
+from arcly_actors.transport.datagram_link import DatagramLink
+from arcly_actors.transport.srt_ciphers import SrtCiphers
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The stream has ended, and the peer has played it."""
+
+    reason: str
+
+
+class SrtPush(DatagramCaller):
+    """A push (see `egress.push`) over SRT. A listener serves the first caller who is heard; others are refused."""
+
+    def __init__(
+        self, system: System, bus: Bus, request: PushRequest, owner: Ref, renditions: Renditions | None = None
+    ) -> None:
+        super().__init__(system)
+        self._bus = bus
+        self._request = request
+        self._owner = owner
+        self._renditions = renditions
+        self._outlet: SrtOutlet | None = None
+        self._subscriber: Ref | None = None
+        self._latency = 0
+
+    def on_start(self) -> None:
+        """Dial, or listen."""
+        url, system = self._request.url, self.system
+        try:
+            target = SrtTarget.of(url.host, url.port, url.query)
+        except ConfigurationError as error:
+            self.unreachable(str(error))
+            return
+        self.call(target.remote, target.local, partial(target.connect, SrtCiphers(), system.entropy, system.clock))
+
+    def on_stop(self) -> None:
+        """Leave in an orderly way."""
+        if self._subscriber is not None:
+            self._subscriber.stop(block=False)
+        super().on_stop()
+
+    def connected(self, link: DatagramLink) -> None:
+        """Here it goes out."""
+        self._outlet = SrtOutlet(link, Cutter(), self.system.loop.call_soon)
+
+    def spare(self, link: DatagramLink) -> None:
+        """One at a time."""
+        link.command(Refuse(Reject.RESOURCE))
+
+    @receives(Asked)
+    def asked(self, _: Asked) -> None:
+        """Let the caller in."""
+        if self.link is not None:
+            self.link.command(Accept())
+
+    @receives(Established)
+    def established(self, event: Established) -> None:
+        """Take a seat at the stream."""
+        self._latency = event.send_latency
+        url = self._request.url
+        viewing = Viewing(self._request.key, "push-srt", str(url), ts.FORMAT, ts.make_encoder, follows=True, wish=Wish.TS)
+        self._subscriber = PushSubscriber.start(
+            self.system, self._bus, viewing, self.actor_ref, renditions=self._renditions
+        )
+        self.watch(self._subscriber)
+
+    @receives(Seated)
+    def seated(self, seated: Seated) -> None:
+        """Send, if there is anything that MPEG-TS can carry."""
+        tracks = next((each.tracks for each in self._bus.reports() if each.key == self._request.key), ())
+        if tracks and not ts.carries(tracks):
+            self.unreachable(f"MPEG-TS carries none of its tracks: {', '.join(track.codec for track in tracks)}")
+        elif self._outlet is not None:
+            notify(seated.subscriber, Begin(self._outlet))
+            notify(self._owner, PushStarted())
+
+    @receives(Drained)
+    def drained(self, _: Drained) -> None:
+        """Nothing waits to be sent."""
+        if self._outlet is not None:
+            self._outlet.drained()
+
+    @receives(Received)
+    def noted(self, _: Received) -> None:
+        """What the target sends is for nobody."""
+
+    @receives(NotSeated)
+    def not_seated(self, answer: NotSeated) -> None:
+        """The stream went away meanwhile."""
+        self._part(answer.detail)
+
+    @receives(ViewEnded)
+    def view_ended(self, ended: ViewEnded) -> None:
+        """The stream is over, once the target has played it; or the target is too slow."""
+        if ended.refusal is None:
+            self.after(self._latency + NS_PER_S // 100, _Part(ended.detail))
+        else:
+            self.unreachable(ended.detail)
+
+    @receives(_Part)
+    def part(self, message: _Part) -> None:
+        """The target has had its time."""
+        self._part(message.reason)
+
+    @receives(OtherTracks)
+    def other_tracks(self, _: OtherTracks) -> None:
+        """MPEG-TS says so in the stream."""
+
+    @receives(ConnectionClosed)
+    def closed(self, closed: ConnectionClosed) -> None:
+        """Over."""
+        if self._outlet is not None:
+            self._outlet.drained()
+        self.unreachable(closed.detail)
+
+    def child_gone(self, exited: Exited) -> None:
+        """A subscriber that crashed; otherwise it has said why before."""
+        if exited.error is not None:
+            self.unreachable(f"{type(exited.error).__name__} in its subscriber")
+
+    def _part(self, reason: str) -> None:
+        notify(self._owner, PushEnded(reason))
+        self.stop_self(reason)
+
+    def unreachable(self, detail: str) -> None:
+        """The try is over."""
+        notify(self._owner, PushFailed(self._request.url.hidden_from(detail)))
+        self.stop_self(detail)

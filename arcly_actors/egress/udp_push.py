@@ -1,0 +1,172 @@
+"""Push over UDP: a stream as a transport stream in datagrams, bare (``udp://``) or in RTP (``rtp://``, RFC 2250 §2)."""
+
+import socket
+from dataclasses import dataclass
+from typing import Any, Final
+
+from arcly_actors.bus.bus import Bus
+from arcly_actors.bus.messages import Ref
+from arcly_actors.bus.policy import Join
+from arcly_actors.clock import Clock
+from arcly_actors.egress import ts
+from arcly_actors.egress.byte_subscriber import Begin, ByteSubscriber, NotSeated, Seated, ViewEnded, Viewing
+from arcly_actors.egress.paced_outlet import Datagrams, PacedOutlet
+from arcly_actors.egress.push import PushEnded, PushFailed, PushRequest, PushStarted
+from arcly_actors.errors import ArclyError, ConfigurationError
+from arcly_actors.media.timebase import from_ns
+from arcly_actors.protocols.rtp.packet import FIXED
+from arcly_actors.renditions import Renditions, Wish
+from arcly_actors.runtime import Exited, LoopActor, System, receives
+from arcly_actors.runtime.notify import notify
+from arcly_actors.transport.feed_address import FeedAddress
+from arcly_actors.transport.feed_socket import FeedOutlet
+
+_MP2T: Final = 33
+_RTP_ROOM: Final = 12
+
+
+class RtpDatagrams:
+    """Puts an RTP header in front of each datagram; its time is that of sending (RFC 2250 §2)."""
+
+    def __init__(self, datagrams: Datagrams, clock: Clock, ssrc: int, sequence: int) -> None:
+        self._datagrams = datagrams
+        self._clock = clock
+        self._ssrc = ssrc
+        self._sequence = sequence
+
+    def send(self, data: bytes | memoryview) -> None:
+        """See `Datagrams`."""
+        at = from_ns(self._clock.monotonic_ns(), 90_000) & 0xFFFFFFFF
+        self._datagrams.send(FIXED.pack(0x80, _MP2T, self._sequence, at, self._ssrc) + data)
+        self._sequence = self._sequence + 1 & 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    where: tuple[Any, ...] | None
+    error: str = ""
+
+
+class UdpPush(LoopActor):
+    """A push (see `egress.push`) to a host or a group. Nobody says whether it arrives."""
+
+    def __init__(
+        self, system: System, bus: Bus, request: PushRequest, owner: Ref, renditions: Renditions | None = None
+    ) -> None:
+        super().__init__(system)
+        self._bus = bus
+        self._request = request
+        self._owner = owner
+        self._renditions = renditions
+        self._address: FeedAddress | None = None
+        self._socket: FeedOutlet | None = None
+        self._outlet: PacedOutlet | None = None
+        self._subscriber: Ref | None = None
+
+    def on_start(self) -> None:
+        """Look the target up."""
+        try:
+            address = self._address = FeedAddress.parse(self._request.url.text)
+        except ConfigurationError as error:
+            self._fail(str(error))
+            return
+
+        async def look_up() -> _Resolved:
+            try:
+                found = await self.system.loop.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
+            except OSError as error:
+                return _Resolved(None, error.strerror or str(error))
+            return _Resolved(found[0][4])
+
+        self.spawn(look_up(), then=lambda message: message)
+
+    def on_stop(self) -> None:
+        """Nothing of it outlives it."""
+        self._close()
+
+    def on_failure(self, *_: object) -> None:
+        """Likewise."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._subscriber is not None:
+            self._subscriber.stop(block=False)
+        if self._outlet is not None:
+            self._outlet.close()
+        if self._socket is not None:
+            self._socket.close()
+
+    @receives(_Resolved)
+    def resolved(self, resolved: _Resolved) -> None:
+        """Take a seat at the stream, from the next keyframe on: a cached GOP would be a burst."""
+        address, url = self._address, self._request.url
+        if resolved.where is None or address is None:
+            self._fail(resolved.error)
+            return
+        try:
+            self._socket = FeedOutlet(address, resolved.where)
+        except (ArclyError, OSError) as error:
+            self._fail(str(error))
+            return
+        datagrams: Datagrams = self._socket
+        size = address.pkt_size
+        if address.scheme == "rtp":
+            random = self.system.entropy.random_bytes(6)
+            datagrams = RtpDatagrams(
+                self._socket, self.system.clock, int.from_bytes(random[:4]), int.from_bytes(random[4:])
+            )
+            size = size if size % 188 == 0 else size - _RTP_ROOM
+        self._outlet = PacedOutlet(self.system, datagrams, size)
+        viewing = Viewing(
+            self._request.key,
+            f"push-{url.scheme}",
+            str(url),
+            ts.FORMAT,
+            ts.make_encoder,
+            join=Join.LIVE,
+            follows=True,
+            wish=Wish.TS,
+        )
+        self._subscriber = ByteSubscriber.start(
+            self.system, self._bus, viewing, self.actor_ref, renditions=self._renditions
+        )
+        self.watch(self._subscriber)
+
+    @receives(Seated)
+    def seated(self, seated: Seated) -> None:
+        """Send, if there is anything that MPEG-TS can carry."""
+        tracks = next((each.tracks for each in self._bus.reports() if each.key == self._request.key), ())
+        if tracks and not ts.carries(tracks):
+            self._fail(f"MPEG-TS carries none of its tracks: {', '.join(track.codec for track in tracks)}")
+        elif self._outlet is not None:
+            notify(seated.subscriber, Begin(self._outlet))
+            notify(self._owner, PushStarted())
+
+    @receives(NotSeated)
+    def not_seated(self, answer: NotSeated) -> None:
+        """The stream went away meanwhile."""
+        self._part(answer.detail)
+
+    @receives(ViewEnded)
+    def view_ended(self, ended: ViewEnded) -> None:
+        """The stream is over."""
+        if self._outlet is not None:
+            self._outlet.drain()
+        if ended.refusal is None:
+            self._part(ended.detail)
+        else:
+            self._fail(ended.detail)
+
+    @receives(Exited)
+    def subscriber_failed(self, exited: Exited) -> None:
+        """A subscriber that crashed; the others have said why before."""
+        if exited.error is not None:
+            self._fail(f"{type(exited.error).__name__} in its subscriber")
+
+    def _part(self, reason: str) -> None:
+        notify(self._owner, PushEnded(reason))
+        self.stop_self(reason)
+
+    def _fail(self, detail: str) -> None:
+        notify(self._owner, PushFailed(self._request.url.hidden_from(detail)))
+        self.stop_self(detail)

@@ -1,0 +1,164 @@
+"""The receiving half of a connection: acknowledges, reports losses, and delivers in order when it is time."""
+
+import struct
+from collections.abc import Iterable, Sequence
+
+from arcly_actors import limits
+from arcly_actors.clock import NS_PER_MS
+from arcly_actors.errors import Malformed
+from arcly_actors.protocols.srt.line import Line
+from arcly_actors.protocols.srt.packet import (
+    KEY_SHIFT,
+    RETRANSMITTED,
+    SEQUENCE_MASK,
+    ControlType,
+    loss_list,
+    unwrap,
+    words,
+)
+from arcly_actors.protocols.srt.rates import Rate
+from arcly_actors.protocols.srt.receive_buffer import ReceiveBuffer
+from arcly_actors.protocols.srt.tsbpd import PeerClock
+
+_LIGHT_ACK = 64
+_NEVER = 1 << 63
+_LEAST_NAK_PERIOD = 20 * NS_PER_MS
+
+
+class Receiver:
+    """See the module."""
+
+    def __init__(self, line: Line, first: int, clock: PeerClock, now: int) -> None:
+        self._line = line
+        self._clock = clock
+        self._buffer = ReceiveBuffer(first, line.statistics)
+        self._rate = Rate(now)
+        self._acked = first
+        self._confirmed = first
+        self._number = 0
+        self._journal: dict[int, tuple[int, int]] = {}
+        self._acked_at = now
+        self._since_ack = 0
+        self._nak_at = 0
+
+    def data(self, sequence: int, word: int, timestamp: int, payload: bytes, now: int) -> None:
+        """A data packet came."""
+        line, buffer = self._line, self._buffer
+        statistics = line.statistics
+        index = buffer.top
+        if sequence != index & SEQUENCE_MASK:
+            index = unwrap(sequence, index)
+        statistics.pktRecv += 1
+        statistics.byteRecv += len(payload)
+        if word & RETRANSMITTED:
+            statistics.pktRcvRetrans += 1
+        which = word >> KEY_SHIFT & 3
+        if which or line.keys is not None:
+            plain = line.keys.decrypt(which, index, payload) if which and line.keys is not None else None
+            if plain is None:
+                statistics.pktRcvUndecrypt += 1
+                plain = b""
+            payload = plain
+        missing = buffer.add(index, self._clock.due(timestamp), payload)
+        if missing is None:
+            return
+        statistics.pktRecvUnique += 1
+        self._rate.add(1, len(payload))
+        if missing:
+            self._report(missing, now)
+            if now >= self._nak_at:  # these, too, may be lost again, or their report: all are reported together then
+                self._nak_at = now + self._nak_period
+        self._since_ack += 1
+        if self._since_ack >= _LIGHT_ACK:
+            self._since_ack = 0
+            line.control(ControlType.ACK, 0, now, struct.pack(">I", buffer.acknowledged & SEQUENCE_MASK))
+
+    def passed(self, timestamp: int) -> None:
+        """A control packet has this time stamp: the clock must not miss a wrap while no data comes."""
+        self._clock.sent(timestamp)
+
+    def confirm(self, number: int, timestamp: int, now: int) -> None:
+        """An ACKACK came: how long it took is the round trip."""
+        sent = self._journal.pop(number, None)
+        if sent is None:
+            return
+        at, acknowledged = sent
+        trip = self._line.trip
+        trip.sample(now - at)
+        self._confirmed = max(self._confirmed, acknowledged)
+        self._clock.sample(timestamp, now, (trip.smoothed - trip.first) // 2)
+
+    def drop(self, content: bytes | memoryview) -> None:
+        """A drop request came (section 3.2.9)."""
+        said = words(content)
+        if len(said) < 2:
+            raise Malformed("a drop request without a range")
+        buffer = self._buffer
+        first, last = (unwrap(each & SEQUENCE_MASK, buffer.top) for each in said[:2])
+        if last < first:
+            raise Malformed("a drop request whose range runs backwards")
+        buffer.forget(first, last)
+
+    def tick(self, now: int) -> Sequence[bytes]:
+        """Acknowledge and report, if it is time; returns what is due."""
+        buffer, line = self._buffer, self._line
+        due = buffer.deliver(now) if buffer else ()
+        self._rate.update(now)
+        statistics = line.statistics
+        statistics.mbpsRecvRate = self._rate.bytes * 8 / 1e6
+        statistics.pktRcvBuf = len(buffer)
+        acknowledged = buffer.acknowledged
+        trip = line.trip
+        if (acknowledged != self._acked and now - self._acked_at >= limits.SRT_TICK - limits.SRT_HURRY) or (
+            acknowledged != self._confirmed and now - self._acked_at > trip.smoothed + 4 * trip.variance
+        ):
+            self._acknowledge(acknowledged, now)
+        if buffer.has_losses and now >= self._nak_at:
+            self._report(buffer.losses, now)
+            self._nak_at = now + self._nak_period
+        return due
+
+    def remaining(self) -> Sequence[bytes]:
+        """All that has come, in order, due or not: the peer is done."""
+        return self._buffer.deliver(_NEVER)
+
+    @property
+    def period(self) -> int | None:
+        """How soon the next `tick` is needed (ns): packets wait, or the peer has not heard all of what came."""
+        if self._buffer.has_losses:
+            return limits.SRT_HURRY
+        return limits.SRT_TICK if len(self._buffer) or self._buffer.acknowledged != self._confirmed else None
+
+    def next_due(self) -> int | None:
+        """When the next packet is due (ns)."""
+        return self._buffer.next_due()
+
+    @property
+    def _nak_period(self) -> int:
+        # libsrt adds twice the variance, which under jitter leaves two tries less within the latency.
+        return max(self._line.trip.smoothed // 2, _LEAST_NAK_PERIOD)
+
+    def _acknowledge(self, acknowledged: int, now: int) -> None:
+        self._number = self._number + 1 & 0xFFFF_FFFF or 1
+        self._acked, self._acked_at, self._since_ack = acknowledged, now, 0
+        if len(self._journal) >= limits.SRT_ACKS_KEPT:
+            del self._journal[next(iter(self._journal))]
+        self._journal[self._number] = (now, acknowledged)
+        trip, rate = self._line.trip, self._rate
+        content = struct.pack(
+            ">7I",
+            acknowledged & SEQUENCE_MASK,
+            min(trip.smoothed // 1000, 0xFFFF_FFFF),
+            min(trip.variance // 1000, 0xFFFF_FFFF),
+            max(self._buffer.room, 2),
+            rate.packets,
+            rate.packets,
+            rate.bytes,
+        )
+        self._line.statistics.pktSentACK += 1
+        self._line.control(ControlType.ACK, self._number, now, content)
+
+    def _report(self, missing: Iterable[int], now: int) -> None:
+        content = loss_list(missing)
+        self._line.statistics.pktSentNAK += 1
+        self._line.control(ControlType.NAK, 0, now, content)

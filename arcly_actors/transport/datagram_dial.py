@@ -1,0 +1,147 @@
+"""Dialling over UDP: where a name leads, from which local address to go there, and an actor that does. What goes wrong
+is a value.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import pykka
+
+from arcly_actors import limits
+from arcly_actors.clock import NS_PER_S
+from arcly_actors.runtime import Exited, LoopActor, System, receives
+from arcly_actors.runtime.notify import notify
+from arcly_actors.transport.addresses import Address
+from arcly_actors.transport.datagram_link import DatagramLink
+from arcly_actors.transport.datagram_port import DatagramPort, Switchboard
+from arcly_actors.transport.dialler import DialFailed
+from arcly_actors.transport.udp_socket import Source
+
+Connect: TypeAlias = Callable[[Source | None], tuple[Switchboard, Any]]
+"""Makes what tells the connections apart, and the engine of the one that we begin (None when we wait for it)."""
+
+
+async def resolve(system: System, host: str, port: int) -> Source | DialFailed:
+    """The first address of `host`, as a UDP socket names it."""
+    try:
+        async with asyncio.timeout(limits.DIAL_TIMEOUT / NS_PER_S):
+            found = await system.loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    except TimeoutError:
+        return DialFailed(f"{host} was not found within {limits.DIAL_TIMEOUT / NS_PER_S:g} s")
+    except OSError as error:
+        return DialFailed(f"{host} is not known: {error.strerror or error}")
+    source: Source = found[0][4]
+    return source
+
+
+def local_address(adapter: str, port: int, towards: Source | None) -> Address:
+    """Where to bind: `adapter`, or any address of the family of the peer."""
+    everywhere = "::" if towards is not None and len(towards) == 4 else "0.0.0.0"  # noqa: S104 - as any client does
+    return Address(adapter or everywhere, port)
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    where: Source | DialFailed
+
+
+@dataclass(frozen=True, slots=True)
+class _Linked:
+    link: DatagramLink
+
+
+class DatagramCaller(LoopActor):
+    """An actor with one connection on a datagram port of its own, whichever side begins it.
+
+    `call` opens it. A subclass hears `connected` and, when that cannot be, `unreachable`; it may `spare` further
+    connections that come. Its port is closed with it, in order.
+    """
+
+    def __init__(self, system: System) -> None:
+        super().__init__(system)
+        self._port: pykka.ActorRef[Any] | None = None
+        self._connect: Connect | None = None
+        self._local = ("", 0)
+        self.link: DatagramLink | None = None
+
+    def on_stop(self) -> None:
+        """The port says good-bye."""
+        if self._port is not None:
+            self._port.stop(block=False)
+
+    def on_failure(self, *_: object) -> None:
+        """Likewise."""
+        self.on_stop()
+
+    def figures(self) -> dict[str, int | float]:
+        """What the tree shows: the engine's statistics."""
+        if self.link is None:
+            return {}
+        found: dict[str, int | float] = self.link.engine.statistics(self.system.clock.monotonic_ns()).values()
+        return found
+
+    def call(self, to: tuple[str, int] | None, local: tuple[str, int], connect: Connect) -> None:
+        """Connect to a host and port from a local address, or wait there for a caller (`to` None)."""
+        self._connect, self._local = connect, local
+        if to is None:
+            self._open(None)
+        else:
+            self.spawn(resolve(self.system, *to), then=_Resolved)
+
+    def connected(self, link: DatagramLink) -> None:
+        """There is a connection; it has yet to shake hands."""
+        raise NotImplementedError
+
+    def spare(self, link: DatagramLink) -> None:
+        """Another one came while there is one."""
+        raise NotImplementedError
+
+    def unreachable(self, detail: str) -> None:
+        """There will be none."""
+        raise NotImplementedError
+
+    @receives(_Resolved)
+    def resolved(self, resolved: _Resolved) -> None:
+        """Where the name leads."""
+        if isinstance(resolved.where, DialFailed):
+            self.unreachable(resolved.where.detail)
+        else:
+            self._open(resolved.where)
+
+    def _open(self, peer: Source | None) -> None:
+        assert self._connect is not None
+        switchboard, engine = self._connect(peer)
+        call = (engine, peer) if engine is not None and peer is not None else None
+        ours = self.actor_ref
+        self._port = DatagramPort.start(
+            self.system,
+            local_address(*self._local, peer),
+            switchboard,
+            lambda link: notify(ours, _Linked(link)),
+            call=call,
+        )
+        self.watch(self._port)
+
+    @receives(_Linked)
+    def linked(self, linked: _Linked) -> None:
+        """The port has a connection."""
+        if self.link is None:
+            self.link = linked.link
+            self.connected(linked.link)
+            linked.link.attach(self.actor_ref)
+        else:
+            self.spare(linked.link)
+
+    @receives(Exited)
+    def exited(self, exited: Exited) -> None:
+        """The port could not be opened, or failed; what else may end is a subclass's."""
+        if self._port is not None and exited.urn == self._port.actor_urn:
+            self.unreachable(str(exited.error) if exited.error is not None else "the port was closed")
+        else:
+            self.child_gone(exited)
+
+    def child_gone(self, exited: Exited) -> None:
+        """Another actor that this one watches is gone."""

@@ -1,0 +1,242 @@
+"""`DatagramPort`: an actor with one UDP socket for all connections of a protocol that tells them apart itself.
+
+A *switchboard* (injected, pure) takes each datagram and says which connection's engine it went to; the port then does
+what that engine puts out. As with a TCP `Connection`, engines run in the socket's own callback and only events become
+messages. Deadlines are looked at all together by a pulse: a comparison per connection, and no timers. A busy port is read
+by that pulse, too, instead of with each packet: on an otherwise idle loop a wake-up costs more than ten packets.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pykka
+
+from arcly_actors import limits
+from arcly_actors.clock import NS_PER_S
+from arcly_actors.runtime import Exited, Failed, LoopActor, System, receives
+from arcly_actors.transport.addresses import Address
+from arcly_actors.transport.connection import ConnectionClosed
+from arcly_actors.transport.datagram_link import DatagramLink
+from arcly_actors.transport.listener import WhereBound
+from arcly_actors.transport.udp_socket import Datagrams, Source, UdpSocket
+
+OpenSocket = Callable[[asyncio.AbstractEventLoop, Address], Datagrams]
+
+
+class Switchboard(Protocol):
+    """Tells connections apart, and answers those that are none yet."""
+
+    def receive(self, data: memoryview, peer: Hashable, now: int) -> Any:
+        """The engine that took the datagram; bytes to answer it with; or None."""
+        ...
+
+    def forget(self, engine: Any, now: int) -> None:
+        """The connection of this engine is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PortFigures:
+    """How a port is doing; `dropped` are datagrams that could not be read or did not leave, by reason."""
+
+    bound: Address
+    connections: int
+    dropped: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PortStatus:
+    """Ask for `PortFigures`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """The socket's callback raised; raised again where the actor's supervisor sees it."""
+
+    error: Exception
+
+
+class DatagramPort(LoopActor):
+    """See the module. `on_link` is given each new connection; `call` is the engine of one that we begin, and where its
+    peer is. AddressUnavailable is the actor's failure when the address cannot be had.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        listen: Address,
+        switchboard: Switchboard,
+        on_link: Callable[[DatagramLink], None],
+        *,
+        open_socket: OpenSocket = UdpSocket,
+        on_bound: Callable[[Address], None] | None = None,
+        call: tuple[Any, Source] | None = None,
+    ) -> None:
+        super().__init__(system)
+        self._listen = listen
+        self._switchboard = switchboard
+        self._on_link = on_link
+        self._open_socket = open_socket
+        self._on_bound = on_bound
+        self._call = call
+        self._links: dict[Any, DatagramLink] = {}
+        self._owners: dict[str, dict[DatagramLink, None]] = {}
+        self._pulsing: asyncio.TimerHandle | None = None
+        self._touched: dict[Any, DatagramLink] = {}
+        self._busy = False
+        self._hurried = 0
+        self._read_at = 0
+        self.now = system.clock.monotonic_ns
+        self.udp: Datagrams
+
+    def on_start(self) -> None:
+        """Bind and listen."""
+        self.udp = self._open_socket(self.system.loop, self._listen)
+        if self._on_bound is not None:
+            self._on_bound(Address(self._listen.host, self.udp.bound.port))
+        self.udp.start(self._readable)
+        if self._call is not None:
+            link = self.add(*self._call)
+            self._on_link(link)
+            self.guarded(link, link.drain)
+
+    def on_stop(self) -> None:
+        """Every peer and every owner is told."""
+        self._close(ConnectionClosed("the port was closed"))
+
+    def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
+        """As `on_stop`: the restarted port needs the address."""
+        self._close(ConnectionClosed("the port failed", exception_value))
+
+    # --- messages ---
+
+    @receives(WhereBound)
+    def on_where_bound(self, _message: WhereBound) -> tuple[Address, ...]:
+        """See `WhereBound`."""
+        return (self.udp.bound,)
+
+    @receives(PortStatus)
+    def on_status(self, _message: PortStatus) -> PortFigures:
+        """See `PortStatus`."""
+        dropped: Counter[str] = Counter(getattr(self._switchboard, "dropped", {}))
+        return PortFigures(self.udp.bound, len(self._links), dict(dropped + self.udp.dropped))
+
+    @receives(Exited)
+    def on_exited(self, message: Exited) -> None:
+        """The owner of a connection is gone."""
+        for link in tuple(self._owners.pop(message.urn, {})):
+            link.owner_ended(message.reason if message.error is None else "its session failed")
+
+    @receives(_Broken)
+    def on_broken(self, message: _Broken) -> None:
+        """A defect of the port itself is its failure."""
+        raise message.error
+
+    # --- what links ask for ---
+
+    def follow(self, link: DatagramLink, owner: pykka.ActorRef[Any]) -> None:
+        """The link ends with this actor."""
+        self._owners.setdefault(owner.actor_urn, {})[link] = None
+        self.watch(owner)
+
+    def forget(self, link: DatagramLink) -> None:
+        """A link is over."""
+        if self._links.pop(link.engine, None) is None:
+            return
+        self._switchboard.forget(link.engine, self.now())
+        owner = link.owner
+        if owner is not None:
+            others = self._owners.get(owner.actor_urn, {})
+            others.pop(link, None)
+            if not others and self._owners.pop(owner.actor_urn, None) is not None:
+                self.unwatch(owner)
+
+    def add(self, engine: Any, source: Source, local: bytes = b"") -> DatagramLink:
+        """A connection: `engine` is its, `source` where its peer is, `local` which of our addresses it talks to."""
+        link = self._links[engine] = DatagramLink(self, engine, self.udp.path(source, local))
+        if self._pulsing is None:
+            self._pulse_later(limits.DATAGRAM_TICK)
+        return link
+
+    # --- datagrams ---
+
+    def _readable(self) -> None:
+        now = self.now()
+        self._hurried = self._hurried + 1 if now - self._read_at < limits.DATAGRAM_TICK else 0
+        self._read_at = now
+        self._read()
+        if self._hurried >= limits.DATAGRAM_BUSY and self._links:
+            self._busy, self._hurried = True, 0
+            self.udp.pause()
+
+    def _read(self) -> int:
+        count = 0
+        try:
+            count = self.udp.read(self._arrived)
+            touched, self._touched = self._touched, {}
+            for link in touched.values():
+                self.guarded(link, link.drain)
+        except Exception as error:  # noqa: BLE001 - whatever a defect raises must reach the supervisor, not the loop
+            self.actor_ref.tell(_Broken(error))
+        self.system.run_queue.drain()
+        return count
+
+    def _arrived(self, datagram: memoryview, source: Source, local: bytes) -> None:
+        try:
+            taken = self._switchboard.receive(datagram, source, self.now())
+        except Exception as error:  # noqa: BLE001 - a defect that one datagram reveals must not end all connections
+            self.system.failures.report(Failed(self.actor_ref, self.actor_urn, error))
+            self.udp.dropped["defect"] += 1
+            return
+        if taken is None:
+            return
+        if isinstance(taken, bytes):
+            self.udp.send(taken, self.udp.path(source, local))
+            return
+        link = self._links.get(taken)
+        if link is None:
+            link = self.add(taken, source, local)
+            self._on_link(link)
+        self._touched[taken] = link
+
+    def guarded(self, link: DatagramLink, call: Callable[..., None], *arguments: Any) -> None:
+        """Call it; a defect that one peer's bytes reveal is reported and ends that connection, not all the others."""
+        try:
+            call(*arguments)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            self.system.failures.report(Failed(self.actor_ref, self.actor_urn, error))
+            link.over(ConnectionClosed("failed", error))
+
+    # --- time ---
+
+    def _pulse_later(self, ns: int) -> None:
+        self._pulsing = self.system.loop.call_later(ns / NS_PER_S, self._pulse)
+
+    def _pulse(self) -> None:
+        self._pulsing = None
+        count = self._read() if self._busy else 0
+        if self._busy:
+            self._hurried = 0 if count else self._hurried + 1
+            if self._hurried >= limits.DATAGRAM_BUSY or not self._links:
+                self._busy, self._hurried = False, 0
+                self.udp.start(self._readable)
+        now = self.now()
+        for link in [link for link in self._links.values() if link.wake_at <= now]:
+            self.guarded(link, link.wake, now)
+        if self._links:
+            wanted = min(link.wake_at for link in self._links.values()) - now
+            wait = min(max(wanted, limits.DATAGRAM_SOONEST), limits.DATAGRAM_TICK)
+            self._pulse_later(0 if count >= limits.UDP_READS else wait)
+        self.system.run_queue.drain()
+
+    def _close(self, verdict: ConnectionClosed) -> None:
+        if self._pulsing is not None:
+            self._pulsing.cancel()
+        for link in tuple(self._links.values()):
+            link.close()
+            link.over(verdict)
+        if hasattr(self, "udp"):
+            self.udp.close()

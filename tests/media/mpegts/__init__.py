@@ -1,0 +1,1 @@
+"""Tests of the MPEG-TS demultiplexer and multiplexer."""
