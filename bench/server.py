@@ -40,6 +40,18 @@ def webrtc_topology(rtmp: int, http: int, viewers: int) -> str:
     )
 
 
+def rtsp_topology(rtmp: int, rtsp: int, viewers: int) -> str:
+    """A topology with RTMP to publish, RTSP to play with any pair of UDP ports, and room for the viewers."""
+    return (
+        "version: 1\n"
+        f"applications:\n  {APPLICATION}: {{}}\n"
+        f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{rtmp}"}}\n'
+        f'  rtsp: {{listen: "127.0.0.1:{rtsp}", udp_ports: {{rtp: 0, rtcp: 0}}}}\n'
+        "  http: {enabled: false}\n  webrtc: {enabled: false}\n"
+        f"limits: {{max_connections: {viewers + 100}}}\n"
+    )
+
+
 @contextmanager
 def running_server(text: str, port: int, bench: "Bench") -> Iterator[Child]:
     """The server with this topology in a process of its own, listening on `port` as the topology says."""
