@@ -55,7 +55,11 @@ UDP_PLAY_BURST = 64 * 1024
 
 UDP_PLAY_RATE = 5 * 1024 * 1024
 """Bytes a second at which a joiner is sent the cached GOP after that: 200 ms for a megabyte. What waits for it is one
-write of a viewer that catches up (`MAX_WRITE`) at most."""
+write of a viewer that catches up (`MAX_WRITE`) at most, beyond `UDP_PLAY_QUEUE`."""
+
+UDP_PLAY_QUEUE = 512 * 1024
+"""Bytes that may wait for it while the viewer counts as up to date: a keyframe of a fast stream, and what comes
+meanwhile, 100 ms in all. The bytes are those that all viewers share."""
 
 UDP_TRAIN = 32
 """Packets in one train to a UDP viewer: 38 kB, below the burst."""

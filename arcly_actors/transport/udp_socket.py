@@ -109,6 +109,10 @@ class UdpSocket:
         self.batch = open_batch(opened)
         self.dropped: Counter[str] = Counter()
 
+    def fileno(self) -> int:
+        """Its descriptor; -1 once it is closed."""
+        return self._socket.fileno()
+
     def start(self, wake: Callable[[], None]) -> None:
         """Call `wake` whenever there is something to `read`."""
         self._loop.add_reader(self._socket.fileno(), wake)
