@@ -24,7 +24,10 @@ from bench.proc import cpu_seconds, resident_bytes
 
 _BIT_RATE, _FPS, _SAMPLE_RATE, _CLIP_SECONDS = 930_000, 30, 48_000, 8
 _SETTLE_SECONDS = 5.0
-_LOOPBACK = {"rtmp": {"listen": "127.0.0.1:0"}, "http": {"listen": "127.0.0.1:0"}}
+_LOOPBACK = {name: {"listen": "127.0.0.1:0"} for name in ("rtmp", "http")} | {
+    "rtsp": {"listen": "127.0.0.1:0", "udp_ports": {"rtp": 0, "rtcp": 0}}
+}
+_NONE = {name: {"enabled": False} for name in ("rtmp", "rtsp", "http")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,9 @@ def serve(ready: "multiprocessing.connection.Connection") -> None:
         run(main(Path(folder) / "clip.mp4"))
 
 
-async def measure(kind: str, url: str, sources: int, seconds: float) -> Cost:
-    """Pull `url` so many times in this process, and look at what that takes."""
-    topology = arcly.Topology.model_validate({"endpoints": {"rtmp": {"enabled": False}, "http": {"enabled": False}}})
+async def measure(kind: Kind, sources: int, seconds: float) -> Cost:
+    """Pull so many times in this process, and look at what that takes."""
+    topology = arcly.Topology.model_validate({"endpoints": _NONE})
     async with arcly.Engine(topology) as engine:
         live: set[str] = set()
         everyone = asyncio.Event()
@@ -91,7 +94,7 @@ async def measure(kind: str, url: str, sources: int, seconds: float) -> Cost:
         engine.events.observable.subscribe(notice)
         before = resident_bytes(os.getpid())
         for number in range(sources):
-            await engine.pull(f"live/copy{number}", url)
+            await engine.pull(f"live/copy{number}", kind.url, **kind.options)
         async with asyncio.timeout(60):
             await everyone.wait()
         await asyncio.sleep(_SETTLE_SECONDS)
@@ -101,7 +104,7 @@ async def measure(kind: str, url: str, sources: int, seconds: float) -> Cost:
         spent = cpu_seconds(os.getpid()) - cpu
         memory = (resident_bytes(os.getpid()) - before) / sources
         bits = sum(report.qos.bit_rate for report in engine.streams())
-        return Cost(kind, sources, spent / took / sources, memory, bits)
+        return Cost(kind.name, sources, spent / took / sources, memory, bits)
 
 
 def _in_own_process(kind: str, url: str, sources: int, seconds: float) -> Cost:

@@ -36,6 +36,9 @@ RTSP_UDP_PATIENCE = 3 * NS_PER_S
 RTSP_REPORT_INTERVAL = 5 * NS_PER_S
 """Between two RTCP reports, each way (RFC 3550 §6.2 has this as its least)."""
 
+RTSP_HEAR_INTERVAL = 1 * NS_PER_S
+"""Between two reports of a player's that are looked at: FFmpeg sends 60 a second of a 2.6 Mb/s stream."""
+
 RTSP_SSRC_SILENCE = 2 * NS_PER_S
 """Packets with another SSRC are ignored until the one before has been silent for this long: an encoder that started
 over sends none of the old one."""

@@ -3,6 +3,7 @@
 import socket
 import struct
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from arcly_actors import limits
 from arcly_actors.transport.train_call import TrainCall
@@ -22,10 +23,12 @@ class Train:
 @dataclass(frozen=True, slots=True)
 class Cut:
     """All that one write carries: reports, which go first, for they tell when the packets behind them are to be played,
-    and the media's trains. `calls` are these as the kernel takes them, by what else a peer's messages say."""
+    and the media's trains; `ends` has the bytes up to the end of each. `calls` are these as the kernel takes them, by
+    what else a peer's messages say."""
 
     reports: list[Train]
     trains: list[Train]
+    ends: list[int]
     channels: frozenset[int]
     calls: dict[bytes, TrainCall] = field(default_factory=dict)
 
@@ -49,7 +52,8 @@ def cut(data: bytes) -> Cut:
     trains: list[Train] = []
     for channel, packets in by_channel.items():
         (reports if channel & 1 else trains).extend(_trains(channel, packets))
-    return Cut(reports, trains, frozenset(train.channel for train in trains))
+    ends = list(accumulate(len(train.data) for train in trains))
+    return Cut(reports, trains, ends, frozenset(train.channel for train in trains))
 
 
 def _trains(channel: int, packets: list[bytes]) -> list[Train]:

@@ -1,5 +1,6 @@
 """Where a UDP viewer's bytes go: an outlet that the fan-out writes to as to any other (see `transport.outlet`)."""
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -51,7 +52,7 @@ class UdpOutlet:
             self._send(what, 0, len(what.trains))
             return
         self._waiting.append((what, 0))
-        self._queued += sum(len(train.data) for train in what.trains)
+        self._queued += what.ends[-1] if what.ends else 0
         if len(self._waiting) == 1 and self.go_on():
             self._pair.pace(self)
 
@@ -61,10 +62,9 @@ class UdpOutlet:
         self._refilled()
         while self._waiting and self._allowance > 0:
             what, start = self._waiting.popleft()
-            end, size = start, 0
-            while end < len(what.trains) and size < self._allowance:
-                size += len(what.trains[end].data)
-                end += 1
+            before = what.ends[start - 1] if start else 0
+            end = min(bisect_left(what.ends, before + self._allowance) + 1, len(what.trains))
+            size = what.ends[end - 1] - before if end else 0
             self._send(what, start, end)
             self._allowance -= size
             self._queued -= size

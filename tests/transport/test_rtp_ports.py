@@ -30,6 +30,7 @@ class Peer:
         for one in self.sockets:
             one.bind((HERE, 0))
             one.setblocking(False)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)  # not what is tested, however slow the test
         self.ports = (self.sockets[0].getsockname()[1], self.sockets[1].getsockname()[1])
 
     def send(self, data: bytes, port: int, *, rtcp: bool = False) -> None:
