@@ -31,6 +31,7 @@ _SETTLE_SECONDS = 5.0
 _LOOPBACK = {name: {"listen": "127.0.0.1:0"} for name in ("rtmp", "http")} | {
     "rtsp": {"listen": "127.0.0.1:0", "udp_ports": {"rtp": 0, "rtcp": 0}}
 }
+_SHORT = {"gop_cache": {"duration": "3s"}, "subscriber": {"max_lag": "2s"}}
 _NONE = {name: {"enabled": False} for name in ("rtmp", "rtsp", "http")}
 
 
@@ -45,6 +46,7 @@ class Kind:
     name: str
     url: str
     options: Mapping[str, str] = field(default_factory=dict)
+    application: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def serve(ready: "multiprocessing.connection.Connection") -> None:
 
 async def measure(kind: Kind, sources: int, seconds: float) -> Cost:
     """Pull so many times in this process, and look at what that takes."""
-    topology = arcly.Topology.model_validate({"endpoints": _NONE})
+    topology = arcly.Topology.model_validate({"endpoints": _NONE, "applications": {"live": kind.application}})
     async with arcly.Engine(topology) as engine:
         live: set[str] = set()
         everyone = asyncio.Event()
@@ -140,6 +142,7 @@ def kinds(ports: Mapping[str, int]) -> list[Kind]:
     return [
         Kind("RTSP over TCP", rtsp, {"transport": "tcp"}),
         Kind("RTSP over UDP", rtsp, {"transport": "udp"}),
+        Kind("RTSP over TCP, log of 5 s", rtsp, {"transport": "tcp"}, _SHORT),
         Kind("RTMP", f"rtmp://127.0.0.1:{ports['rtmp']}/live/bench"),
         Kind("HTTP-FLV, FFmpeg in a thread", f"http://127.0.0.1:{ports['http']}/live/bench.flv"),
     ]

@@ -178,9 +178,9 @@ class PortPair:
         return made
 
     def _bind(self, rtp: Address, rtcp: Address) -> tuple[UdpSocket, UdpSocket]:
-        first = UdpSocket(self._loop, rtp)
+        first = UdpSocket(self._loop, rtp, batched=False)
         try:
-            return first, UdpSocket(self._loop, rtcp)
+            return first, UdpSocket(self._loop, rtcp, batched=False)
         except AddressUnavailable:
             first.close()
             raise
@@ -188,7 +188,7 @@ class PortPair:
     def _bind_neighbours(self, rtp: Address) -> tuple[UdpSocket, UdpSocket]:
         """Until the system has chosen an even port whose neighbour is free (RFC 3550 §11)."""
         for left in reversed(range(_TRIES)):
-            first = UdpSocket(self._loop, rtp)
+            first = UdpSocket(self._loop, rtp, batched=False)
             port = first.bound.port
             first.close()
             try:
