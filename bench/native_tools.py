@@ -16,7 +16,7 @@ def native(name: str, *libraries: str) -> Path | None:
     if compiler is None:
         return None
     source = _SOURCES / f"{name}.c"
-    text = source.read_bytes() + (_SOURCES / "clip.h").read_bytes()
+    text = b"".join(path.read_bytes() for path in (source, *sorted(_SOURCES.glob("*.h"))))
     program = (_BUILT / f"{name}-{hashlib.sha256(text).hexdigest()[:12]}").absolute()
     if not program.exists():
         program.parent.mkdir(parents=True, exist_ok=True)

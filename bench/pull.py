@@ -11,7 +11,8 @@ import multiprocessing.connection
 import os
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
@@ -20,11 +21,32 @@ import numpy as np
 import arcly_actors as arcly
 from arcly_actors.bus.events import SourceConnected
 from arcly_actors.loop import run
+from bench.machine import this_machine
+from bench.outcome import Outcome
 from bench.proc import cpu_seconds, resident_bytes
+from bench.tables import Column, Verdict, at_most, columns
 
 _BIT_RATE, _FPS, _SAMPLE_RATE, _CLIP_SECONDS = 930_000, 30, 48_000, 8
 _SETTLE_SECONDS = 5.0
-_LOOPBACK = {"rtmp": {"listen": "127.0.0.1:0"}, "http": {"listen": "127.0.0.1:0"}}
+_LOOPBACK = {name: {"listen": "127.0.0.1:0"} for name in ("rtmp", "http")} | {
+    "rtsp": {"listen": "127.0.0.1:0", "udp_ports": {"rtp": 0, "rtcp": 0}}
+}
+_SHORT = {"gop_cache": {"duration": "3s"}, "subscriber": {"max_lag": "2s"}}
+_NONE = {name: {"enabled": False} for name in ("rtmp", "rtsp", "http")}
+
+
+CPU_MS, RSS_KIB = 6.0, 1024.0
+"""What a source of 1 Mb/s may take: CPU per second, and memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A way to pull: its name, from where, and the options of the source."""
+
+    name: str
+    url: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    application: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +97,9 @@ def serve(ready: "multiprocessing.connection.Connection") -> None:
         run(main(Path(folder) / "clip.mp4"))
 
 
-async def measure(kind: str, url: str, sources: int, seconds: float) -> Cost:
-    """Pull `url` so many times in this process, and look at what that takes."""
-    topology = arcly.Topology.model_validate({"endpoints": {"rtmp": {"enabled": False}, "http": {"enabled": False}}})
+async def measure(kind: Kind, sources: int, seconds: float) -> Cost:
+    """Pull so many times in this process, and look at what that takes."""
+    topology = arcly.Topology.model_validate({"endpoints": _NONE, "applications": {"live": kind.application}})
     async with arcly.Engine(topology) as engine:
         live: set[str] = set()
         everyone = asyncio.Event()
@@ -91,7 +113,7 @@ async def measure(kind: str, url: str, sources: int, seconds: float) -> Cost:
         engine.events.observable.subscribe(notice)
         before = resident_bytes(os.getpid())
         for number in range(sources):
-            await engine.pull(f"live/copy{number}", url)
+            await engine.pull(f"live/copy{number}", kind.url, **kind.options)
         async with asyncio.timeout(60):
             await everyone.wait()
         await asyncio.sleep(_SETTLE_SECONDS)
@@ -101,41 +123,75 @@ async def measure(kind: str, url: str, sources: int, seconds: float) -> Cost:
         spent = cpu_seconds(os.getpid()) - cpu
         memory = (resident_bytes(os.getpid()) - before) / sources
         bits = sum(report.qos.bit_rate for report in engine.streams())
-        return Cost(kind, sources, spent / took / sources, memory, bits)
+        return Cost(kind.name, sources, spent / took / sources, memory, bits)
 
 
-def _in_own_process(kind: str, url: str, sources: int, seconds: float) -> Cost:
+def in_own_process(kind: Kind, sources: int, seconds: float) -> Cost:
+    """The same in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measured, (kind, url, sources, seconds))
+        return pool.apply(_measured, (kind, sources, seconds))
 
 
-def _measured(kind: str, url: str, sources: int, seconds: float) -> Cost:
-    return run(measure(kind, url, sources, seconds))
+def _measured(kind: Kind, sources: int, seconds: float) -> Cost:
+    return run(measure(kind, sources, seconds))
+
+
+def kinds(ports: Mapping[str, int]) -> list[Kind]:
+    """Every kind of pull, from a server with these ports."""
+    rtsp = f"rtsp://127.0.0.1:{ports['rtsp']}/live/bench"
+    return [
+        Kind("RTSP over TCP", rtsp, {"transport": "tcp"}),
+        Kind("RTSP over UDP", rtsp, {"transport": "udp"}),
+        Kind("RTSP over TCP, log of 5 s", rtsp, {"transport": "tcp"}, _SHORT),
+        Kind("RTMP", f"rtmp://127.0.0.1:{ports['rtmp']}/live/bench"),
+        Kind("HTTP-FLV, FFmpeg in a thread", f"http://127.0.0.1:{ports['http']}/live/bench.flv"),
+    ]
+
+
+_COLUMNS: Sequence[Column[Cost]] = (
+    ("pull", lambda cost: cost.kind),
+    ("sources", lambda cost: str(cost.sources)),
+    ("Mb/s in all", lambda cost: f"{cost.bit_rate / 1e6:.1f}"),
+    ("CPU ms / source-s", lambda cost: f"{cost.cpu * 1000:.2f}"),
+    ("core %", lambda cost: f"{cost.cpu * cost.sources * 100:.0f}"),
+    ("RSS KiB / source", lambda cost: f"{cost.memory / 1024:.0f}"),
+)
+
+
+def verdicts(costs: Sequence[Cost]) -> list[Verdict]:
+    """The targets of the kinds that are our own clients' of cameras."""
+    found = []
+    for cost in costs:
+        if cost.kind.startswith("RTSP"):
+            found.append(at_most(f"{cost.kind}: CPU per source-second", cost.cpu * 1000, CPU_MS, "ms"))
+            found.append(at_most(f"{cost.kind}: RSS per source", cost.memory / 1024, RSS_KIB, "KiB"))
+    return found
 
 
 def main() -> None:
-    """Measure each kind of pull and print a line for each."""
+    """Measure each kind of pull and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.pull", description=__doc__)
     parser.add_argument("--sources", type=int, default=100, help="sources at once (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=10.0, help="the steady window (default: %(default)s)")
+    parser.add_argument("--only", default="", help="kinds whose name begins so")
+    parser.add_argument("--save", action="store_true", help="write the results and the table in README.md")
     options = parser.parse_args()
+    started, machine = time.monotonic(), this_machine()
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     server = spawn.Process(target=serve, args=(theirs,), daemon=True)
     server.start()
-    ports = ours.recv()
-    urls = {
-        "RTMP, our own client": f"rtmp://127.0.0.1:{ports['rtmp']}/live/bench",
-        "HTTP-FLV, FFmpeg in a thread": f"http://127.0.0.1:{ports['http']}/live/bench.flv",
-    }
-    for kind, url in urls.items():
-        cost = _in_own_process(kind, url, options.sources, options.seconds)
-        print(
-            f"{cost.kind}: {cost.sources} sources, {cost.bit_rate / 1e6:.1f} Mb/s in all: "
-            f"{cost.cpu * 1000:.2f} ms CPU per source-second, {cost.memory / 1024:.0f} KiB per source"
-        )
+    costs = []
+    for kind in kinds(ours.recv()):
+        if kind.name.startswith(options.only):
+            costs.append(in_own_process(kind, options.sources, options.seconds))
+            print(columns(_COLUMNS, costs[-1:]).splitlines()[-1], flush=True)
     ours.close()
     server.terminate()
+    outcome = Outcome("pull", costs, columns(_COLUMNS, costs), verdicts(costs), machine, time.monotonic() - started)
+    print(f"\n{outcome.document()}")
+    if options.save:
+        outcome.save()
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def cases(viewers: Sequence[int], which: str, seconds: float) -> list[Case]:
 def run(planned: Sequence[Case], server_command: Sequence[str], *, save: bool) -> bool:
     """Measure the cases and print them; True when every viewer of every case got every byte."""
     started = time.monotonic()
-    machine, bench = this_machine(), prepare_bench(planned, server_command)
+    machine, bench = this_machine(), prepare_bench(max(case.viewers for case in planned), server_command)
     introduce(machine, bench)
     rows = []
     for row in _rows(planned, bench):
@@ -44,9 +44,9 @@ def run(planned: Sequence[Case], server_command: Sequence[str], *, save: bool) -
     return all(row.server.lossless for row in rows)
 
 
-def prepare_bench(planned: Sequence[Case], server_command: Sequence[str]) -> Bench:
-    """What the cases share."""
-    return bench_of(cached_clip(), max(case.viewers for case in planned), server_command)
+def prepare_bench(viewers: int, server_command: Sequence[str]) -> Bench:
+    """What the cases share, with the clip that has AAC."""
+    return bench_of(cached_clip(), viewers, server_command)
 
 
 def bench_of(clip: Path, viewers: int, server_command: Sequence[str]) -> Bench:
@@ -65,11 +65,11 @@ def bench_of(clip: Path, viewers: int, server_command: Sequence[str]) -> Bench:
 def _rows(planned: Sequence[Case], bench: Bench) -> Iterator[Row]:
     for case in planned:
         server = measure_server(case, bench)
-        flush = case.flush_ms or _shown_interval(server)
+        flush = case.flush_ms or shown_interval(server)
         yield Row(case, server, measure_floor(case, flush, bench), flush)
 
 
-def _shown_interval(server: Measurement) -> float:
+def shown_interval(server: Measurement) -> float:
     """The flush interval that the default setting came to, in ms, as its added latency (uniform in 0..T) shows."""
     return round(max(FRAME_MS, (server.latency_p95_ms or 0) / 0.95))
 

@@ -46,8 +46,20 @@ def srt_topology(rtmp: int, srt: int, passphrase: str) -> str:
     return (
         "version: 1\n"
         f"applications:\n  {APPLICATION}: {{{security}}}\n"
-        f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{rtmp}"}}\n  http: {{enabled: false}}\n'
+        f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{rtmp}"}}\n  http: {{enabled: false}}\n  rtsp: {{enabled: false}}\n'
         f'  webrtc: {{enabled: false}}\n  srt: {{listen: "127.0.0.1:{srt}"}}\n'
+    )
+
+
+def rtsp_topology(rtmp: int, rtsp: int, viewers: int) -> str:
+    """A topology with RTMP to publish, RTSP to play with any pair of UDP ports, and room for the viewers."""
+    return (
+        "version: 1\n"
+        f"applications:\n  {APPLICATION}: {{}}\n"
+        f'endpoints:\n  rtmp: {{listen: "127.0.0.1:{rtmp}"}}\n'
+        f'  rtsp: {{listen: "127.0.0.1:{rtsp}", udp_ports: {{rtp: 0, rtcp: 0}}}}\n'
+        "  http: {enabled: false}\n  webrtc: {enabled: false}\n  srt: {enabled: false}\n"
+        f"limits: {{max_connections: {viewers + 100}}}\n"
     )
 
 

@@ -3,33 +3,22 @@
 It costs far more than the C one and shares the machine with the server, so it is good for some dozens of viewers.
 """
 
-import selectors
 import socket
 import struct
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench.checker import FAULTS, Checker, Reference
-from bench.child import say
+from bench.checker import Checker, Reference
 from bench.chunks import ChunkReader, Message
 from bench.clip import AUDIO, VIDEO, load
-from bench.histogram import Histogram
+from bench.crowd import Tally, run
 from bench.wire import amf, chunked
 
 _HANDSHAKE = 1 + 1536 + 1536
 _RESULT = b"\x02\x00\x07_result"
 _CLIENT_CHUNK = 128
-_PATIENCE_NS = 20_000_000_000
-
-
-class Tally:
-    """What all viewers count together, while the steady window is open."""
-
-    def __init__(self) -> None:
-        self.measuring = False
-        self.late = Histogram()
-        self.bytes = self.payload = 0
 
 
 class Viewer:
@@ -41,6 +30,7 @@ class Viewer:
         self.failed = False
         self.socket = socket.create_connection(address, timeout=5)
         self.socket.setblocking(False)
+        self.sockets: Sequence[socket.socket] = (self.socket,)
         self._address, (self._application, self._name) = address, names
         self._tally = tally
         self._handshake = _HANDSHAKE
@@ -49,7 +39,7 @@ class Viewer:
         self._window = self._received = self._acknowledged = 0
         self._send(b"\x03" + bytes(1536))
 
-    def on_readable(self) -> None:
+    def on_readable(self, _: socket.socket) -> None:
         """Take what the server sent."""
         try:
             data = self.socket.recv(1 << 18)
@@ -131,72 +121,11 @@ class Viewer:
             self.socket.close()
 
 
-class Crowd:
-    """All viewers and the loop that serves them."""
-
-    def __init__(self, count: int, join_ns: int, address: tuple[str, int], names: tuple[str, str], clip: Path) -> None:
-        self.tally = Tally()
-        self.viewers: list[Viewer] = []
-        self._count, self._join_ns = count, join_ns
-        self._address, self._names = address, names
-        self._reference = Reference(load(clip))
-        self._start = time.monotonic_ns()
-        self._selector = selectors.DefaultSelector()
-
-    def serve(self, until: int, *, for_playing: bool = False) -> None:
-        """Handle events until a moment, or once everybody plays; viewers join as they are due."""
-        while (now := time.monotonic_ns()) < until:
-            self._join(now)
-            if (
-                for_playing
-                and len(self.viewers) == self._count
-                and all(v.failed or v.first_keyframe_ns for v in self.viewers)
-            ):
-                return
-            for key, _ in self._selector.select(min(until - now, 5_000_000) / 1e9):
-                viewer: Viewer = key.data
-                viewer.on_readable()
-                if viewer.failed:
-                    self._selector.unregister(key.fileobj)
-
-    def _join(self, now: int) -> None:
-        due = min(self._count, (now - self._start) * self._count // self._join_ns + 1) if self._join_ns else self._count
-        while len(self.viewers) < due:
-            viewer = Viewer(self._address, self._names, self._reference, self.tally)
-            self.viewers.append(viewer)
-            if not viewer.failed:
-                self._selector.register(viewer.socket, selectors.EVENT_READ, viewer)
-
-    def result(self, seconds: float, cpu: float) -> dict[str, object]:
-        """The line that ends the run."""
-        firsts = [v.first_keyframe_ns // 1000 for v in self.viewers if v.first_keyframe_ns is not None]
-        heads = [v.checker.next_video for v in self.viewers if v.checker.next_video is not None]
-        return {
-            "event": "result", "joined": len(firsts), "failed": sum(v.failed for v in self.viewers),
-            "seconds": seconds, "bytes": self.tally.bytes, "payload": self.tally.payload, "frames": self.tally.late.count,
-            "cpu": cpu, "first_keyframe_us": firsts, "spread": max(heads, default=0) - min(heads, default=0),
-            "errors": {kind: sum(v.checker.faults[kind] for v in self.viewers) for kind in FAULTS},
-            "first_error": next((v.checker.first_error for v in self.viewers if v.checker.first_error), ""),
-            "latency": dict(self.tally.late.bins),
-        }  # fmt: skip
-
-
 def main(arguments: list[str]) -> None:
     """`CLIP HOST PORT APP NAME N JOIN_S SETTLE_S STEADY_S`."""
-    clip, host, port, application, name, count = arguments[:6]
-    join, settle, steady = (int(float(seconds) * 1e9) for seconds in arguments[6:9])
-    crowd = Crowd(int(count), join, (host, int(port)), (application, name), Path(clip))
-    crowd.serve(time.monotonic_ns() + join + _PATIENCE_NS, for_playing=True)
-    crowd.serve(time.monotonic_ns() + settle)
-    say(event="steady")
-    cpu, began = time.process_time(), time.monotonic_ns()
-    crowd.tally.measuring = True
-    crowd.serve(began + steady)
-    crowd.tally.measuring = False
-    cpu, seconds = time.process_time() - cpu, (time.monotonic_ns() - began) / 1e9
-    say(event="end")
-    crowd.serve(time.monotonic_ns() + 250_000_000)  # keeps reading while the server's CPU is read
-    say(**crowd.result(seconds, cpu))
+    clip, host, port, application, name = arguments[:5]
+    reference = Reference(load(Path(clip)))
+    run(arguments[5:9], lambda tally: Viewer((host, int(port)), (application, name), reference, tally))
 
 
 if __name__ == "__main__":

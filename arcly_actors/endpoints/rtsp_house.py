@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.messages import Ref
 from arcly_actors.endpoints.complaint_log import ComplaintLog
@@ -25,6 +26,19 @@ class RtspHouse:
         """A port of the peer of `wire`, sent to from the address that it connected to; None while there is no UDP."""
         path = self.ports.path(wire.peer.host, port, wire.local.host) if self.ports is not None else None
         return Destination(path, rtcp) if path is not None else None
+
+
+def now_and_then(take: Callable[[list[Datagram]], None], now: Callable[[], int]) -> Callable[[list[Datagram]], None]:
+    """Let through what a player says of a medium once in `limits.RTSP_HEAR_INTERVAL` (see there)."""
+    due = 0
+
+    def heard(datagrams: list[Datagram]) -> None:
+        nonlocal due
+        if now() >= due:
+            due = now() + limits.RTSP_HEAR_INTERVAL
+            take(datagrams)
+
+    return heard
 
 
 def handed_to(receiver: Ref) -> Callable[[list[Datagram]], None]:

@@ -9,7 +9,7 @@ from arcly_actors.bus.place import Outlet
 from arcly_actors.egress.byte_subscriber import Begin, Seated, ViewEnded, Viewing
 from arcly_actors.egress.rtsp import Line, RtspEncoder, format_name, starts
 from arcly_actors.egress.view import View
-from arcly_actors.endpoints.rtsp_house import RtspHouse, handed_to
+from arcly_actors.endpoints.rtsp_house import RtspHouse, handed_to, now_and_then
 from arcly_actors.errors import PeerViolation
 from arcly_actors.protocols.rtp import rtcp
 from arcly_actors.protocols.rtp.reporting import ReceiverReport, SenderReport
@@ -38,6 +38,7 @@ class RtspView:
     ) -> None:
         self.over_udp = setups[0].transport.lower is Lower.UDP
         self._bus = house.bus
+        self._now = system.clock.monotonic_ns
         lines = self._lines = [_line(description, setup, over_udp=self.over_udp) for setup in setups]
         seed = house.seed + str(key).encode()
 
@@ -70,7 +71,8 @@ class RtspView:
                 destination = house.destination(wire, port, rtcp=is_rtcp)
                 if destination is not None:
                     destinations[channel] = destination
-            self._routes.append(house.ports.register(wire.peer.host, client, setup.medium, handed_to(owner)))
+            take = now_and_then(handed_to(owner), self._now)
+            self._routes.append(house.ports.register(wire.peer.host, client, setup.medium, take))
         return destinations
 
     def prepare(self, seated: Seated) -> tuple[TrackStart, ...]:

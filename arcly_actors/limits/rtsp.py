@@ -36,6 +36,9 @@ RTSP_UDP_PATIENCE = 3 * NS_PER_S
 RTSP_REPORT_INTERVAL = 5 * NS_PER_S
 """Between two RTCP reports, each way (RFC 3550 §6.2 has this as its least)."""
 
+RTSP_HEAR_INTERVAL = 1 * NS_PER_S
+"""Between two reports of a player's that are looked at: FFmpeg sends 60 a second of a 2.6 Mb/s stream."""
+
 RTSP_SSRC_SILENCE = 2 * NS_PER_S
 """Packets with another SSRC are ignored until the one before has been silent for this long: an encoder that started
 over sends none of the old one."""
@@ -55,7 +58,11 @@ UDP_PLAY_BURST = 64 * 1024
 
 UDP_PLAY_RATE = 5 * 1024 * 1024
 """Bytes a second at which a joiner is sent the cached GOP after that: 200 ms for a megabyte. What waits for it is one
-write of a viewer that catches up (`MAX_WRITE`) at most."""
+write of a viewer that catches up (`MAX_WRITE`) at most, beyond `UDP_PLAY_QUEUE`."""
+
+UDP_PLAY_QUEUE = 512 * 1024
+"""Bytes that may wait for it while the viewer counts as up to date: a keyframe of a fast stream, and what comes
+meanwhile, 100 ms in all. The bytes are those that all viewers share."""
 
 UDP_TRAIN = 32
 """Packets in one train to a UDP viewer: 38 kB, below the burst."""

@@ -10,22 +10,33 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Protocol
 
 from arcly_actors.errors import AddressUnavailable
 from arcly_actors.runtime import LoopActor, System, receives
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.listener import WhereBound
-from arcly_actors.transport.rtp_trains import Train, cut
-from arcly_actors.transport.udp_socket import Path, UdpSocket
+from arcly_actors.transport.rtp_trains import Cut, Train, cut
+from arcly_actors.transport.train_call import Addresses
+from arcly_actors.transport.udp_socket import NO_SEGMENTS, Path, UdpSocket, drop_reason
 
 Datagram = tuple[int, bool, bytes]
 """The number that a route was registered with, whether it came to the RTCP port, and the packet."""
 
 Take = Callable[[list[Datagram]], None]
 _TRIES = 32
+_SLICE = 0.005
+"""Seconds between two parts of a burst."""
+
 _CACHED = 4
 _WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+
+
+class Paced(Protocol):
+    """What has more to send than may leave at once."""
+
+    def go_on(self) -> bool:
+        """Send the next part; whether something is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,8 @@ class PortPair:
         self._wanted = (rtp, rtcp or Address(rtp.host, rtp.port + 1 if rtp.port else 0))
         self._sockets: tuple[UdpSocket, UdpSocket] | None = None
         self._routes: dict[tuple[str, int, bool], _Route] = {}
-        self._trains: dict[int, tuple[bytes, list[Train]]] = {}
+        self._trains: dict[int, tuple[bytes, Cut]] = {}
+        self._paced: list[Paced] = []
         self.dropped: Counter[str] = Counter()
 
     @property
@@ -125,7 +137,36 @@ class PortPair:
         else:
             self._sockets[destination.rtcp].send_segments(train.data, train.bounds[0][1], train.bounds, destination.path)
 
-    def trains(self, data: bytes) -> list[Train]:
+    def send_trains(self, what: Cut, start: int, end: int, to: Addresses) -> int:
+        """Trains `start` … `end` - 1 of media in one call; the one at which segments were refused, or `end`.
+
+        What the kernel does not take otherwise is dropped and counted.
+        """
+        if self._sockets is None:
+            self.dropped["closed"] += sum(len(train.bounds) for train in what.trains[start:end])
+            return end
+        call, socket = what.call(to.control), self._sockets[0]
+        while start < end:
+            start, failed = call.send(socket.fileno(), to, start, end)
+            if failed in NO_SEGMENTS:
+                break
+            if failed:
+                socket.dropped[drop_reason(failed)] += 1
+                start += 1
+        return start
+
+    def pace(self, paced: Paced) -> None:
+        """Have it go on every `_SLICE` until nothing is left: one timer for all."""
+        if not self._paced:
+            self._loop.call_later(_SLICE, self._go_on)
+        self._paced.append(paced)
+
+    def _go_on(self) -> None:
+        self._paced = [paced for paced in self._paced if paced.go_on()]
+        if self._paced:
+            self._loop.call_later(_SLICE, self._go_on)
+
+    def trains(self, data: bytes) -> Cut:
         """Interleaved frames as trains; made once for the same bytes, which many viewers are written in turn."""
         known = self._trains.get(id(data))
         if known is not None and known[0] is data:
@@ -137,9 +178,9 @@ class PortPair:
         return made
 
     def _bind(self, rtp: Address, rtcp: Address) -> tuple[UdpSocket, UdpSocket]:
-        first = UdpSocket(self._loop, rtp)
+        first = UdpSocket(self._loop, rtp, batched=False)
         try:
-            return first, UdpSocket(self._loop, rtcp)
+            return first, UdpSocket(self._loop, rtcp, batched=False)
         except AddressUnavailable:
             first.close()
             raise
@@ -147,7 +188,7 @@ class PortPair:
     def _bind_neighbours(self, rtp: Address) -> tuple[UdpSocket, UdpSocket]:
         """Until the system has chosen an even port whose neighbour is free (RFC 3550 §11)."""
         for left in reversed(range(_TRIES)):
-            first = UdpSocket(self._loop, rtp)
+            first = UdpSocket(self._loop, rtp, batched=False)
             port = first.bound.port
             first.close()
             try:

@@ -1,24 +1,24 @@
 """Where a UDP viewer's bytes go: an outlet that the fan-out writes to as to any other (see `transport.outlet`)."""
 
-import asyncio
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Mapping
 
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.runtime import System
+from arcly_actors.transport import train_call
 from arcly_actors.transport.rtp_ports import Destination, PortPair
-from arcly_actors.transport.rtp_trains import Train
-
-_SLICE = 0.005
-"""Seconds between two parts of a burst."""
+from arcly_actors.transport.rtp_trains import Cut, Train
+from arcly_actors.transport.train_call import Addresses
 
 
 class UdpOutlet:
     """Where a UDP viewer's bytes go: whole interleaved frames, to the destination of their channel.
 
     What is more than `limits.UDP_PLAY_BURST` at once waits and leaves at `limits.UDP_PLAY_RATE`, for a player's socket
-    buffer would lose it; `pending` tells the fan-out so.
+    buffer would lose it. `pending` tells the fan-out only of what waits beyond `limits.UDP_PLAY_QUEUE`: a viewer that is
+    being sent a keyframe is not behind.
     """
 
     direct = -1
@@ -28,29 +28,51 @@ class UdpOutlet:
         self._loop = system.loop
         self._now = system.clock.monotonic_ns
         self._destinations = destinations
-        self._waiting: deque[Train] = deque()
+        self._media = frozenset(channel for channel in destinations if not channel & 1)
+        self._addresses = self._common()
+        self._waiting: deque[tuple[Cut, int]] = deque()  # with the train that is next
+        self._queued = 0
         self._allowance = limits.UDP_PLAY_BURST
         self._filled_at = self._now()
-        self._timer: asyncio.TimerHandle | None = None
         self._callbacks: list[Callable[[], None]] = []
-        self.pending = 0
         self.closed = False
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait beyond what an up-to-date viewer may have waiting."""
+        return max(0, self._queued - limits.UDP_PLAY_QUEUE)
 
     def write(self, data: bytes) -> None:
         """Send, or queue behind what waits."""
         if self.closed:
             return
-        trains = self._pair.trains(data)
-        if self._timer is None and len(data) <= self._refilled():  # the usual case
+        what = self._pair.trains(data)
+        if not self._waiting and len(data) <= self._refilled():  # the usual case
             self._allowance -= len(data)
-            for train in trains:
-                self._send(train)
+            self._send(what, 0, len(what.trains))
             return
-        for train in trains:
-            self._waiting.append(train)
-            self.pending += len(train.data)
-        if self._timer is None:
-            self._go_on()
+        self._waiting.append((what, 0))
+        self._queued += what.ends[-1] if what.ends else 0
+        if len(self._waiting) == 1 and self.go_on():
+            self._pair.pace(self)
+
+    def go_on(self) -> bool:
+        """Send as much of what waits as may leave now; whether something is left."""
+        was_behind = self.pending
+        self._refilled()
+        while self._waiting and self._allowance > 0:
+            what, start = self._waiting.popleft()
+            before = what.ends[start - 1] if start else 0
+            end = min(bisect_left(what.ends, before + self._allowance) + 1, len(what.trains))
+            size = what.ends[end - 1] - before if end else 0
+            self._send(what, start, end)
+            self._allowance -= size
+            self._queued -= size
+            if end < len(what.trains):
+                self._waiting.appendleft((what, end))
+        if was_behind and not self.pending:
+            self._wake()
+        return bool(self._waiting)
 
     def spill(self, data: bytes, taken: int) -> None:
         """Nothing is written to it directly."""
@@ -68,40 +90,20 @@ class UdpOutlet:
 
     def end(self) -> None:
         """Send what waits, and take no more."""
-        while self._waiting:
-            self._send(self._waiting.popleft())
-        self.pending = 0
-        self._close()
+        for what, start in self._waiting:
+            self._send(what, start, len(what.trains))
+        self.drop()
 
     def drop(self) -> None:
         """Forget what waits, and take no more."""
         self._waiting.clear()
-        self.pending = 0
-        self._close()
+        self._queued = 0
+        self.closed = True
+        self._wake()
 
     def fileno(self) -> int:
         """It has none of its own."""
         return -1
-
-    def _close(self) -> None:
-        self.closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._wake()
-
-    def _go_on(self) -> None:
-        self._timer = None
-        self._refilled()
-        while self._waiting and self._allowance > 0:
-            train = self._waiting.popleft()
-            self._send(train)
-            self._allowance -= len(train.data)
-            self.pending -= len(train.data)
-        if self._waiting:
-            self._timer = self._loop.call_later(_SLICE, self._go_on)
-        elif self._callbacks:
-            self._wake()
 
     def _refilled(self) -> int:
         now = self._now()
@@ -110,7 +112,25 @@ class UdpOutlet:
         self._filled_at = now
         return self._allowance
 
-    def _send(self, train: Train) -> None:
+    def _common(self) -> Addresses | None:
+        """All media's addresses, if one call can send to them: from the same port, with segments."""
+        media = {channel: self._destinations[channel] for channel in self._media}
+        together = all(to.pair in {None, self._pair} and to.path.segments for to in media.values())
+        if not media or not together or not train_call.SUPPORTED:
+            return None
+        return Addresses({channel: to.path.peer for channel, to in media.items()})
+
+    def _send(self, what: Cut, start: int, end: int) -> None:
+        for report in what.reports if start == 0 else ():
+            self._send_train(report)
+        if self._addresses is not None and what.channels <= self._media:
+            start = self._pair.send_trains(what, start, end, self._addresses)
+            if start < end:  # this interface or route has no segments
+                self._addresses = None
+        for train in what.trains[start:end] if start < end else ():
+            self._send_train(train)
+
+    def _send_train(self, train: Train) -> None:
         destination = self._destinations.get(train.channel)
         if destination is not None:
             (destination.pair or self._pair).send_train(train, destination)

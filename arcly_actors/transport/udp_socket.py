@@ -6,6 +6,7 @@ any other. Where the kernel can (Linux), a train of packets leaves in one call (
 
 import asyncio
 import errno
+import mmap
 import socket
 import struct
 import sys
@@ -100,20 +101,27 @@ class Datagrams(Protocol):
 
 
 class UdpSocket:
-    """See the module. Sending never waits: what the kernel does not take is dropped and counted, as the network would."""
+    """See the module. Sending never waits: what the kernel does not take is dropped and counted, as the network would.
+
+    `batched` sockets have a `SendBatch`, which takes a megabyte.
+    """
 
     __slots__ = ("_buffer", "_loop", "_receive", "_send", "_socket", "batch", "bound", "dropped", "segments")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, address: Address) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, address: Address, *, batched: bool = True) -> None:
         self._loop = loop
         self._socket = opened = _open(address)
-        self._buffer = memoryview(bytearray(65_536))
+        self._buffer = memoryview(mmap.mmap(-1, 65_536))  # of which only what is ever filled takes memory
         self._send = opened.sendmsg
         self._receive = opened.recvmsg_into
         self.bound = Address.of_peer(opened.getsockname())
         self.segments = _has_segments(opened)
-        self.batch = open_batch(opened)
+        self.batch = open_batch(opened) if batched else None
         self.dropped: Counter[str] = Counter()
+
+    def fileno(self) -> int:
+        """Its descriptor; -1 once it is closed."""
+        return self._socket.fileno()
 
     def start(self, wake: Callable[[], None]) -> None:
         """Call `wake` whenever there is something to `read`."""

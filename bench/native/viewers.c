@@ -6,14 +6,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "clip.h"
+#include "crowd.h"
 
-enum { SLOTS = 64, PREFIX = 64, COMMAND = 1024, BUFFER = 1 << 18, BINS = 100000, BIN_NS = 100000, SECOND = 1000000000 };
+enum { SLOTS = 64, PREFIX = 64, COMMAND = 1024, BUFFER = 1 << 18 };
 enum Phase { WAITING, CONNECTING, HANDSHAKE, CONNECT_SENT, CREATE_SENT, PLAY_SENT, PLAYING, FAILED };
 
 typedef struct {                               /* one chunk stream of one viewer */
@@ -35,26 +33,10 @@ typedef struct {
 
 static Clip clip;
 static Viewer *viewers;
-static int count, poller, playing, failed, measuring;
+static int count, poller, playing, failed;
 static const char *host, *app, *name;
 static int port;
-static uint64_t errors[8], bins[BINS + 1], window_bytes, window_payload, window_frames;
-static const char *error_names[8] = {"missing", "repeated", "mismatched", "backwards", "unexpected", "refused", "closed",
-                                     "protocol"};
-enum Fault { MISSING, REPEATED, MISMATCHED, BACKWARDS, UNEXPECTED, REFUSED, CLOSED, PROTOCOL };
-static char first_error[200];
 static uint8_t buffer[BUFFER];
-
-static void fault(Viewer *v, enum Fault kind, uint64_t times, const char *format, ...) {
-    errors[kind] += times;
-    if (first_error[0]) return;
-    va_list list;
-    va_start(list, format);
-    int n = snprintf(first_error, sizeof first_error, "viewer %d: ", (int)(v - viewers));
-    vsnprintf(first_error + n, sizeof first_error - (size_t)n, format, list);
-    va_end(list);
-    for (char *c = first_error; *c; c++) if (*c == '"' || *c == '\\' || *c < 32) *c = '\'';
-}
 
 static void give_up(Viewer *v) {
     if (v->phase == FAILED) return;
@@ -65,7 +47,7 @@ static void give_up(Viewer *v) {
 
 static void transmit(Viewer *v, const uint8_t *data, size_t n) {
     if (send(v->fd, data, n, MSG_NOSIGNAL) != (ssize_t)n) {      /* a few hundred bytes always fit an idle socket */
-        fault(v, CLOSED, 1, "cannot send: %s", strerror(errno));
+        fault((int)(v - viewers), CLOSED, 1, "cannot send: %s", strerror(errno));
         give_up(v);
     }
 }
@@ -126,12 +108,10 @@ static void on_command(Viewer *v) {
     }
     if (memmem(c, n, "_error", 6) || (memmem(c, n, "onStatus", 8) && memmem(c, n, "\2\0\5error", 8))) {
         const uint8_t *code = memmem(c, n, "Net", 3);
-        fault(v, REFUSED, 1, "refused: %.*s", code ? (int)strnlen((const char *)code, c + n - code) : 0, code ? code : c);
+        fault((int)(v - viewers), REFUSED, 1, "refused: %.*s", code ? (int)strnlen((const char *)code, c + n - code) : 0, code ? code : c);
         give_up(v);
     }
 }
-
-static uint32_t be32(const uint8_t *p) { return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]; }
 
 static void on_control(Viewer *v, uint8_t type) {
     const uint8_t *c = v->command;
@@ -143,17 +123,7 @@ static void on_control(Viewer *v, uint8_t type) {
         send_control(v, 4, pong, 6);
     } else if (type == 20) on_command(v);
     else if (type != 3 && type != 4 && type != 6 && type != 18)
-        fault(v, UNEXPECTED, 1, "message type %d", type);
-}
-
-static int64_t hexadecimal(const uint8_t *p, int digits) {              /* -1 when it is none */
-    int64_t value = 0;
-    for (int i = 0; i < digits; i++) {
-        int digit = p[i] >= '0' && p[i] <= '9' ? p[i] - '0' : p[i] >= 'a' && p[i] <= 'f' ? p[i] - 'a' + 10 : -1;
-        if (digit < 0) return -1;
-        value = value << 4 | digit;
-    }
-    return value;
+        fault((int)(v - viewers), UNEXPECTED, 1, "message type %d", type);
 }
 
 static int same(const Message *m, uint32_t at, const uint8_t *data, uint32_t n) {
@@ -184,12 +154,12 @@ static const Message *identify_video(Viewer *v, Slot *s) {
     if (index < 0) return NULL;
     const Message *m = &clip.video[index % clip.videos];
     if (v->next_video < 0 && (!v->has_config || s->prefix[0] >> 4 != 1))
-        fault(v, UNEXPECTED, 1, "starts without %s", v->has_config ? "a keyframe" : "a configuration");
+        fault((int)(v - viewers), UNEXPECTED, 1, "starts without %s", v->has_config ? "a keyframe" : "a configuration");
     else if (v->next_video >= 0 && index > v->next_video)
-        fault(v, MISSING, (uint64_t)(index - v->next_video), "frame %lld after %lld", (long long)index, (long long)v->next_video - 1);
-    else if (index < v->next_video) fault(v, REPEATED, 1, "frame %lld again", (long long)index);
+        fault((int)(v - viewers), MISSING, (uint64_t)(index - v->next_video), "frame %lld after %lld", (long long)index, (long long)v->next_video - 1);
+    else if (index < v->next_video) fault((int)(v - viewers), REPEATED, 1, "frame %lld again", (long long)index);
     v->next_video = index + 1;
-    if (s->ts < v->last_video_ts) fault(v, BACKWARDS, 1, "timestamp %u after %u", s->ts, v->last_video_ts);
+    if (s->ts < v->last_video_ts) fault((int)(v - viewers), BACKWARDS, 1, "timestamp %u after %u", s->ts, v->last_video_ts);
     v->last_video_ts = s->ts;
     return m;
 }
@@ -198,7 +168,7 @@ static void identify(Viewer *v, Slot *s, uint32_t n) {
     s->identified = 1;
     s->reference = n < 2 ? NULL : s->type == AUDIO ? identify_audio(v, s, n) : identify_video(v, s);
     if (!s->reference || s->reference->length != s->length || !same(s->reference, 0, s->prefix, n)) {
-        fault(v, MISMATCHED, 1, "message of type %d, length %u is not the clip's", s->type, s->length);
+        fault((int)(v - viewers), MISMATCHED, 1, "message of type %d, length %u is not the clip's", s->type, s->length);
         s->reference = NULL;
     }
 }
@@ -212,10 +182,7 @@ static void on_media_done(Viewer *v, Slot *s, int64_t now) {
         playing++;
     }
     if (!measuring) return;
-    int64_t late = now - hexadecimal(s->prefix + STAMP_AT + INDEX_DIGITS, TIME_DIGITS);
-    int64_t bin = late < 0 ? 0 : late / BIN_NS;
-    bins[bin > BINS ? BINS : bin]++;
-    window_frames++;
+    note_latency(now - hexadecimal(s->prefix + STAMP_AT + INDEX_DIGITS, TIME_DIGITS));
 }
 
 static void on_payload(Viewer *v, const uint8_t *data, uint32_t n, int64_t now) {
@@ -228,7 +195,7 @@ static void on_payload(Viewer *v, const uint8_t *data, uint32_t n, int64_t now) 
             if (at + used == PREFIX || at + used == s->length) identify(v, s, at + used);
         }
         if (used < n && s->reference && !same(s->reference, at + used, data + used, n - used)) {
-            fault(v, MISMATCHED, 1, "bytes after %u of a message of type %d differ", at + used, s->type);
+            fault((int)(v - viewers), MISMATCHED, 1, "bytes after %u of a message of type %d differ", at + used, s->type);
             s->reference = NULL;
         }
     } else {
@@ -269,9 +236,9 @@ static uint32_t header_wants(const Viewer *v) {
 static void on_header(Viewer *v, int64_t now) {
     uint32_t id = chunk_stream(v->head), low = v->head[0] & 63, form = v->head[0] >> 6;
     const uint8_t *h = v->head + (low == 0 ? 2 : low == 1 ? 3 : 1);
-    if (id >= SLOTS) { fault(v, PROTOCOL, 1, "chunk stream %u", id); give_up(v); return; }
+    if (id >= SLOTS) { fault((int)(v - viewers), PROTOCOL, 1, "chunk stream %u", id); give_up(v); return; }
     Slot *s = v->slot = &v->slots[id];
-    if (form < 3 && s->got) { fault(v, PROTOCOL, 1, "a new message inside another"); give_up(v); return; }
+    if (form < 3 && s->got) { fault((int)(v - viewers), PROTOCOL, 1, "a new message inside another"); give_up(v); return; }
     if (form < 3) {
         uint32_t field = be24(h);
         s->extended = field == 0xFFFFFF;
@@ -353,41 +320,9 @@ static void on_ready(Viewer *v) {
     ssize_t n = recv(v->fd, buffer, BUFFER, 0);
     if (n > 0) on_bytes(v, buffer, (uint32_t)n, monotonic_ns());
     else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-        fault(v, CLOSED, 1, "closed by the server: %s", n ? strerror(errno) : "end of stream");
+        fault((int)(v - viewers), CLOSED, 1, "closed by the server: %s", n ? strerror(errno) : "end of stream");
         give_up(v);
     }
-}
-
-static double own_cpu(void) {
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-static void report(double seconds, double cpu) {
-    int64_t low = INT64_MAX, high = -1;
-    printf("{\"event\": \"result\", \"joined\": %d, \"failed\": %d, \"seconds\": %.6f, \"bytes\": %llu, \"payload\": %llu, "
-           "\"frames\": %llu, \"cpu\": %.4f, \"first_keyframe_us\": [", playing, failed, seconds,
-           (unsigned long long)window_bytes, (unsigned long long)window_payload, (unsigned long long)window_frames, cpu);
-    const char *comma = "";
-    for (Viewer *v = viewers; v < viewers + count; v++) {
-        if (v->first_keyframe_ns < 0) continue;
-        printf("%s%lld", comma, (long long)v->first_keyframe_ns / 1000);
-        comma = ", ";
-        if (v->next_video < low) low = v->next_video;
-        if (v->next_video > high) high = v->next_video;
-    }
-    printf("], \"spread\": %lld, \"errors\": {", high < 0 ? 0LL : (long long)(high - low));
-    for (int i = 0; i < 8; i++) printf("%s\"%s\": %llu", i ? ", " : "", error_names[i], (unsigned long long)errors[i]);
-    printf("}, \"first_error\": \"%s\", \"latency\": {", first_error);
-    comma = "";
-    for (int i = 0; i <= BINS; i++) {
-        if (!bins[i]) continue;
-        printf("%s\"%d\": %llu", comma, i, (unsigned long long)bins[i]);
-        comma = ", ";
-    }
-    printf("}}\n");
-    fflush(stdout);
 }
 
 /* Events until a moment, with the joins on their way; leaves early once everybody plays, if that is what is waited for. */
@@ -406,8 +341,6 @@ static void serve(int64_t until, int64_t start, int64_t join, int for_playing) {
         }
     }
 }
-
-static void say(const char *event) { printf("{\"event\": \"%s\"}\n", event); fflush(stdout); }
 
 int main(int argc, char **argv) {
     if (argc != 10) { fprintf(stderr, "viewers CLIP HOST PORT APP NAME N JOIN_S SETTLE_S STEADY_S\n"); return 2; }
@@ -430,6 +363,8 @@ int main(int argc, char **argv) {
     cpu = own_cpu() - cpu;
     say("end");
     serve(monotonic_ns() + SECOND / 4, start, join, 0);    /* keeps reading while the server's CPU is read */
-    report(seconds, cpu);
+    report_open(playing, failed, seconds, cpu);
+    for (Viewer *v = viewers; v < viewers + count; v++) report_viewer(v->first_keyframe_ns, v->next_video);
+    report_close();
     return 0;
 }

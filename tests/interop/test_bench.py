@@ -6,6 +6,7 @@ import pytest
 
 from bench.case import Case, measure_server
 from bench.rtmp import prepare_bench
+from bench.rtsp import case as rtsp
 from bench.whep import case as whep
 from bench.whep import run as whep_run
 
@@ -16,7 +17,7 @@ SERVER = [sys.executable, "-m", "arcly_actors", "run", "{topology}"]
 
 def test_three_viewers_get_every_byte() -> None:
     case = Case(viewers=3, flush_ms=38.0, latency_class=40, seconds=3.0)
-    measured = measure_server(case, prepare_bench([case], SERVER))
+    measured = measure_server(case, prepare_bench(3, SERVER))
     assert measured.lossless, measured.first_error
     assert measured.joined == 3
     assert measured.frames >= 3 * 3 * 25
@@ -35,3 +36,17 @@ def test_webrtc_viewers_get_every_packet(viewers: int, profiles: str) -> None:
     assert measured.frames >= min(viewers, 8) * 25
     assert measured.cpu_ms > 0
     assert measured.first_keyframe_max_ms is not None
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_rtsp_players_get_every_packet(transport: str) -> None:
+    case = rtsp.RtspCase(viewers=3, transport=transport, seconds=1.0)
+    bench = prepare_bench(9, SERVER)
+    measured = rtsp.measure_server(case, bench)
+    assert measured.lossless, measured.first_error
+    assert measured.joined == 3
+    assert measured.frames >= 3 * 10
+    assert measured.cpu_ms > 0
+    assert measured.first_keyframe_max_ms is not None
+    floor = rtsp.measure_floor(case, 33.0, bench)  # held to the same checks, where there is a compiler
+    assert floor is None or (floor.lossless and floor.joined == 3), floor

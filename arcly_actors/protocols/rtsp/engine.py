@@ -189,12 +189,19 @@ class RtspEngine(ABC, Generic[EventT]):
         where = self._channels.get(frame.channel)
         if where is None or not self._takes_frames():
             self.drops["unknown-channel" if where is None else "not-started"] += 1
+        elif not self._hears(where):
+            self.drops["report-too-soon"] += 1
         else:
             self._packets.append(Packet(*where, frame.data))
 
     def _takes_frames(self) -> bool:
         """Whether packets within the connection mean anything now."""
         return self.state in {State.PLAYING, State.RECORDING}
+
+    def _hears(self, where: tuple[int, bool]) -> bool:
+        """Whether a packet of this medium, RTCP or not, is worth passing on."""
+        del where
+        return True
 
     def _flush_packets(self) -> None:
         if self._packets:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from arcly_actors import limits
 from arcly_actors.errors import PeerLimit, PeerViolation, Refused
 from arcly_actors.protocols.outputs import WakeAt
 from arcly_actors.protocols.rtsp import status
@@ -66,7 +67,17 @@ class RtspServer(RtspEngine[ServerEvent]):
         self._user = ""
         self._unauthorised = 0
         self._asked = False
+        self._heard: dict[tuple[int, bool], int] = {}
         self._outputs.append(WakeAt(0))  # at once: a client that never sends a byte must time out, too
+
+    def _hears(self, where: tuple[int, bool]) -> bool:
+        """A publisher's packets all; of a player's reports one in a while: FFmpeg sends one for every 5.6 kB it gets."""
+        if self.state is State.RECORDING:
+            return True
+        due = self._now >= self._heard.get(where, 0)
+        if due:
+            self._heard[where] = self._now + limits.RTSP_HEAR_INTERVAL
+        return due
 
     # -- what the session decides
 
