@@ -32,6 +32,8 @@ bench: $(STAMP)
 	$(BIN)/python -m bench rtmp --viewers 1,50,200,500,1000 --save
 	$(BIN)/python -m bench whep --viewers 1,20,100,300 --save
 	$(BIN)/python -m bench srt --viewers 1,50 --save
+	$(BIN)/python -m bench rtsp --viewers 1,50,200,500 --save
+	$(BIN)/python -m bench.pull --sources 100 --save
 
 schema: $(STAMP)
 	$(BIN)/arcly schema > specs/topology.schema.json
