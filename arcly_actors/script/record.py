@@ -55,9 +55,9 @@ KINDS: Mapping[str, Kind] = {
     # What comes of it.
     "out": Kind({"who": str, "left": int}, frozenset({"left"}), has_data=True),
     "shut": Kind({"who": str}),
-    "told": Kind({"who": str, "what": str}),
-    "asked": Kind({"who": str, "what": str}),
-    "event": Kind({"what": str}),
+    "told": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),
+    "asked": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),
+    "event": Kind({"what": str, "with": dict}, frozenset({"with"})),
     "tracks": Kind({"key": str, "tracks": list}),
     "frame": Kind(
         {"key": str, "track": int, "pts": int, "dts": int, "keyframe": bool, "discontinuity": bool},
@@ -69,8 +69,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     # What is expected, and how it ended.
     "expect": Kind(
-        {"expect": str, "within": _SPAN, "who": str, "count": int, "monotonic": str, "type": str, "fields": dict},
-        frozenset({"within", "who", "count", "monotonic", "type", "fields"}),
+        {"expect": str, "within": _SPAN, "who": str, "count": int, "monotonic": str, "type": str, "with": dict},
+        frozenset({"within", "who", "count", "monotonic", "type", "with"}),
         comes_in=True,
     ),
     "end": Kind({"reason": str}, frozenset({"reason"}), comes_in=True),
@@ -108,7 +108,7 @@ class Record:
     @property
     def comes_in(self) -> bool:
         """Whether it is done to the engine, not by it."""
-        return KINDS[self.kind].comes_in
+        return KINDS[self.kind].comes_in or (self.kind == "tracks" and "who" in self.fields)
 
     def get(self, name: str, default: Any = None) -> Any:
         """One of its fields."""

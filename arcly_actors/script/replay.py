@@ -1,0 +1,118 @@
+"""Replaying a script: the same topology on a virtual clock, what came in at its recorded times, and what comes of it."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Any
+
+from arcly_actors import limits
+from arcly_actors.clock import VirtualClock
+from arcly_actors.engine import Engine
+from arcly_actors.errors import ConfigurationError
+from arcly_actors.runtime.virtual_loop import VirtualLoop
+from arcly_actors.script.compare import Divergence, compare
+from arcly_actors.script.network import ScriptedNetwork
+from arcly_actors.script.recall import RecalledEntropy
+from arcly_actors.script.record import Record, Script
+from arcly_actors.script.stage import Stage
+from arcly_actors.script.tape import Tape
+from arcly_actors.topology import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of a replay: all records, those that came in too; the first divergence, None when there is none."""
+
+    script: Script
+    records: tuple[Record, ...]
+    divergence: Divergence | None
+
+    def settled(self) -> Script:
+        """The script with what the replay made of it: compared to the last bit from now on."""
+        return Script(replace(self.script.head, exact=True), self.records, source=self.script.source)
+
+
+class _Kept:
+    """A tape's sink: everything."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def take(self, records: list[Record]) -> None:
+        """See `Sink`."""
+        self.records += records
+
+
+def replay(script: Script) -> Replayed:
+    """Replay a script and compare. Raises ScriptError for one that cannot be replayed.
+
+    Each replay equals every other one to the last bit and nanosecond, on any machine.
+    """
+    made = _run(script)
+    records = _merged(script.records, made)
+    return Replayed(script, records, compare(script, made))
+
+
+def topology_of(script: Script) -> Topology:
+    """The topology that a script's head tells; what needs a network that a replay does not have is left out."""
+    told: dict[str, Any] = dict(script.head.topology)
+    endpoints: dict[str, Any] = dict(told.get("endpoints", {}))
+    endpoints["webrtc"] = {"enabled": False}
+    endpoints["rtsp"] = {**endpoints.get("rtsp", {}), "udp_ports": None}
+    told |= {"version": 1, "endpoints": endpoints}
+    try:
+        return Topology.model_validate(told)
+    except ValueError as error:
+        raise script.error(Record(0, "end", line=1), f"the topology in the head is wrong: {error}") from None
+
+
+def _run(script: Script) -> list[Record]:
+    clock = VirtualClock(script.head.monotonic_ns, script.head.wall_ns)
+    loop = VirtualLoop(clock, iterations=_turns(script))
+    kept = _Kept()
+    try:
+        loop.run_until_complete(_scenario(script, clock, kept))
+    finally:
+        asyncio.set_event_loop(None)
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+    return kept.records
+
+
+async def _scenario(script: Script, clock: VirtualClock, kept: _Kept) -> None:
+    network = ScriptedNetwork()
+    entropy = RecalledEntropy(script.records, script.head.seed)
+    engine = Engine(topology_of(script), clock=clock, entropy=entropy, network=network)
+    async with engine:
+        built = engine.built
+        stage = Stage(engine, network, clock, script)
+        tape = Tape(built.system, built.bus, engine.events, lambda _at: "", kept, name=lambda _on: stage.opening)
+        tape.start(())
+        try:
+            for record in script.records:
+                if record.comes_in and record.kind != "draw":
+                    await stage.until(record.at)
+                    await stage.do(record)
+            await stage.until(script.duration_ns)
+        finally:
+            tape.stop()
+            await stage.close()
+
+
+def _turns(script: Script) -> int:
+    """Turns of the loop that a replay may take: some for each record and each second."""
+    return limits.VIRTUAL_ITERATIONS + 64 * len(script.records)
+
+
+def _merged(recorded: tuple[Record, ...], made: list[Record]) -> tuple[Record, ...]:
+    """What came in as it was recorded, what came of it as it was made; at one time, what came in is first."""
+    ins = [record for record in recorded if record.comes_in]
+    outs = [record for record in made if not record.comes_in]
+    return tuple(sorted([*ins, *outs], key=lambda record: (record.kind == "end", record.at)))
+
+
+__all__ = ["ConfigurationError", "Replayed", "replay", "topology_of"]

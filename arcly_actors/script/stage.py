@@ -1,0 +1,204 @@
+"""The stage of a replay: an engine in virtual time, and a script that comes to its doors."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import pykka
+
+from arcly_actors.bus.gop import GopCacheActor
+from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.stream import StreamActor
+from arcly_actors.clock import NS_PER_S, VirtualClock
+from arcly_actors.egress.byte_subscriber import ByteSubscriber
+from arcly_actors.engine import Engine
+from arcly_actors.ingest.in_process import PublishHandle
+from arcly_actors.ingest.publisher import Publisher
+from arcly_actors.media.frame import MediaFrame, Track
+from arcly_actors.runtime import LoopActor, Supervisor
+from arcly_actors.runtime.receiver import Crash
+from arcly_actors.script.network import ScriptedNetwork, ScriptedTransport
+from arcly_actors.script.plain import track_of
+from arcly_actors.script.read import span
+from arcly_actors.script.record import Record, Script
+from arcly_actors.transport.addresses import Address
+from arcly_actors.transport.connection import Connection
+from arcly_actors.transport.listener import Listener
+
+_PLAIN = {"rtmps": "rtmp", "rtsps": "rtsp"}
+"""Where connections over TLS come to in a replay: their bytes were recorded decrypted."""
+
+_ACTORS: dict[str, type[LoopActor]] = {
+    "publisher": Publisher,
+    "subscriber": ByteSubscriber,
+    "stream": StreamActor,
+    "gop": GopCacheActor,
+    "connection": Connection,
+    "listener": Listener,
+    "supervisor": Supervisor,
+}
+"""What a `crash` can name."""
+
+
+class Injected(RuntimeError):
+    """The failure that a script asked for."""
+
+
+class Stage:
+    """Does to an engine what records say, one at a time; see `replay`."""
+
+    def __init__(self, engine: Engine, network: ScriptedNetwork, clock: VirtualClock, script: Script) -> None:
+        self._engine = engine
+        self._network = network
+        self._clock = clock
+        self._script = script
+        self._rooms = _rooms(script.records)
+        self._connections: dict[str, ScriptedTransport] = {}
+        self._publishers: dict[str, PublishHandle] = {}
+        self._tracks: dict[str, dict[int, Track]] = {}
+        self.opening = ""
+        self._steps: dict[str, Callable[[Record], Awaitable[None] | None]] = {
+            "open": self._open,
+            "in": self._in,
+            "eof": self._eof,
+            "lost": self._lost,
+            "drained": self._drained,
+            "publish": self._publish,
+            "tracks": self._announce,
+            "send": self._send,
+            "unpublish": self._unpublish,
+            "crash": self._crash,
+            "clock": self._jump,
+        }
+
+    async def until(self, at: int) -> None:
+        """Let time pass until `at` ns after the script's beginning."""
+        wait = self._script.head.monotonic_ns + at - self._clock.monotonic_ns()
+        loop = asyncio.get_running_loop()
+        passed = loop.create_future()
+        if wait > 0:
+            loop.call_later(wait / NS_PER_S, passed.set_result, None)
+        else:
+            loop.call_soon(passed.set_result, None)
+        await passed
+
+    async def do(self, record: Record) -> None:
+        """Have it happen. Raises ScriptError for what cannot."""
+        step = self._steps.get(record.kind)
+        done = step(record) if step is not None else None
+        if done is not None:
+            await done
+
+    async def close(self) -> None:
+        """Let go of what the script holds."""
+        for handle in self._publishers.values():
+            await handle.__aexit__(None, None, None)
+
+    def _open(self, record: Record) -> None:
+        name = record.fields["on"]
+        found = self._engine.addresses.get(name) or self._engine.addresses.get(_PLAIN.get(name, ""))
+        if not found:
+            raise self._script.error(record, f"the topology has no endpoint {name!r}")
+        peer = Address.parse(record.fields["peer"])
+        local = Address.parse(record.fields["local"]) if "local" in record.fields else None
+        self.opening = record.who
+        to = (found[0].host, found[0].port)
+        transport = self._network.connect(to, peer, local=local, room=self._rooms.get(record.who, ()))
+        if transport is not None:
+            self._connections[record.who] = transport
+
+    def _in(self, record: Record) -> None:
+        if record.data is None:
+            raise self._script.error(record, "what came in was not kept: this script can be looked at, not replayed")
+        transport = self._connections.get(record.who)
+        if transport is not None:
+            transport.feed(record.data)
+
+    def _eof(self, record: Record) -> None:
+        transport = self._connections.get(record.who)
+        if transport is not None:
+            transport.finish()
+
+    def _lost(self, record: Record) -> None:
+        transport = self._connections.pop(record.who, None)
+        if transport is not None:
+            transport.lose(ConnectionResetError(record.fields["error"]) if "error" in record.fields else None)
+
+    def _drained(self, record: Record) -> None:
+        transport = self._connections.get(record.who)
+        if transport is not None:
+            transport.drain()
+
+    async def _publish(self, record: Record) -> None:
+        key = record.fields["key"]
+        handle = self._engine.publish(key, (), record.get("metadata", {}), keyframe_wanted=_never)
+        await handle.__aenter__()
+        self._publishers[record.who] = handle
+        self._tracks[record.who] = {}
+        channel = self._engine.built.bus.channel(StreamKey.parse(key))
+        if channel is not None and channel.log.head == 0:
+            channel.timeline.keep()  # recorded frames are on the stream's own timeline
+
+    def _tracks_of(self, record: Record) -> tuple[Track, ...]:
+        try:
+            return tuple(track_of(values) for values in record.fields["tracks"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._script.error(record, f"these are no tracks: {error}") from None
+
+    async def _announce(self, record: Record) -> None:
+        handle = self._publishers.get(record.who)
+        if handle is not None:
+            tracks = self._tracks_of(record)
+            self._tracks[record.who] = {track.id: track for track in tracks}
+            handle.announce(tracks, record.get("metadata", {}))
+
+    async def _send(self, record: Record) -> None:
+        handle = self._publishers.get(record.who)
+        track = self._tracks.get(record.who, {}).get(record.fields["track"])
+        if handle is None or track is None or record.data is None:
+            raise self._script.error(record, "there is no such publisher or track, or the frame was not kept")
+        if handle.alive:
+            fields = record.fields
+            arrival = self._clock.monotonic_ns()
+            keyframe = bool(fields.get("keyframe", False))
+            handle.send(MediaFrame(track, fields["pts"], fields["dts"], record.data, keyframe, arrival=arrival))
+
+    async def _unpublish(self, record: Record) -> None:
+        handle = self._publishers.pop(record.who, None)
+        if handle is not None:
+            await handle.__aexit__(None, None, None)
+
+    def _crash(self, record: Record) -> None:
+        name = record.fields["actor"]
+        kind = _ACTORS.get(name)
+        if kind is None:
+            raise self._script.error(record, f"there is no actor {name!r}; there are {', '.join(_ACTORS)}")
+        refs: list[pykka.ActorRef[Any]] = [
+            ref for ref in self._engine.built.system.actors() if issubclass(ref.actor_class, kind)
+        ]
+        if refs:
+            refs[-1].tell(Crash(Injected(f"the script crashed the {name}")))
+
+    def _jump(self, record: Record) -> None:
+        self._clock.step(span(record.fields["jump"], "jump"))
+
+
+def _never(_full_intra: bool) -> None:
+    """A recorded publisher cannot be asked for anything."""
+
+
+def _rooms(records: Iterable[Record]) -> dict[str, list[int | None]]:
+    """How many bytes in all each connection's kernel had taken when it took no more, and None where it did again."""
+    rooms: dict[str, list[int | None]] = {}
+    written: dict[str, int] = {}
+    for record in records:
+        who = record.who
+        if record.kind == "out":
+            size = len(record.data) if record.data is not None else int(record.get("size", 0))
+            written[who] = written.get(who, 0) + size
+            open_ended = rooms.setdefault(who, [None])
+            if "left" in record.fields and open_ended[-1] is None:
+                open_ended[-1] = written[who] - record.fields["left"]
+        elif record.kind == "drained":
+            rooms.setdefault(who, [None]).append(None)
+    return rooms
