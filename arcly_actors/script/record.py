@@ -37,9 +37,9 @@ KINDS: Mapping[str, Kind] = {
     # What decides how it goes on.
     "draw": Kind({"bytes": str, "number": _NUMBER}, frozenset({"bytes", "number"}), comes_in=True),
     "open": Kind({"who": str, "on": str, "peer": str, "local": str}, frozenset({"local"}), comes_in=True),
-    "in": Kind({"who": str}, has_data=True, comes_in=True),
-    "eof": Kind({"who": str}, comes_in=True),
-    "lost": Kind({"who": str, "error": str}, frozenset({"error"}), comes_in=True),
+    "in": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
+    "eof": Kind({"who": str, "turns": int}, frozenset({"turns"}), comes_in=True),
+    "lost": Kind({"who": str, "error": str, "turns": int}, frozenset({"error", "turns"}), comes_in=True),
     "drained": Kind({"who": str}, comes_in=True),
     "publish": Kind(
         {"key": str, "who": str, "marble": str, "step": _SPAN}, frozenset({"who", "marble", "step"}), comes_in=True

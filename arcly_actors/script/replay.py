@@ -95,7 +95,7 @@ async def _scenario(script: Script, clock: VirtualClock, kept: _Kept) -> None:
         try:
             for record in script.records:
                 if record.comes_in and record.kind != "draw":
-                    await stage.until(record.at)
+                    await stage.until(record.at, record.get("turns"))
                     await stage.do(record)
             await stage.until(script.duration_ns)
         finally:

@@ -40,6 +40,10 @@ _ACTORS: dict[str, type[LoopActor]] = {
 """What a `crash` can name."""
 
 
+_AT_ONCE = NS_PER_S // 10
+"""Within so many ns a count of turns is believed."""
+
+
 class Injected(RuntimeError):
     """The failure that a script asked for."""
 
@@ -71,9 +75,17 @@ class Stage:
             "clock": self._jump,
         }
 
-    async def until(self, at: int) -> None:
-        """Let time pass until `at` ns after the script's beginning."""
+    async def until(self, at: int, turns: int | None = None) -> None:
+        """Let time pass until `at` ns after the script's beginning; with `turns` only so many turns of the loop.
+
+        The latter for what came while the engine was at work on what came before.
+        """
         wait = self._script.head.monotonic_ns + at - self._clock.monotonic_ns()
+        if turns is not None and wait < _AT_ONCE:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            self._clock.advance(max(0, self._script.head.monotonic_ns + at - self._clock.monotonic_ns()))
+            return
         loop = asyncio.get_running_loop()
         passed = loop.create_future()
         if wait > 0:

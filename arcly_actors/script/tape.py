@@ -33,6 +33,10 @@ _SCARCE = 64
 """Bytes that a record takes besides its payload."""
 
 
+_TURNS = 4
+"""Turns of the loop after which nothing is under way any more of what a packet set going."""
+
+
 class Sink(Protocol):
     """Where records go."""
 
@@ -97,6 +101,8 @@ class Tape:
         self._numbers: dict[str, itertools.count[int]] = {}
         self._waiting: deque[tuple[Record, _Source | None]] = deque()
         self._undecided = 0
+        self._turns = _TURNS
+        self._ticking = False
         self._opening: _Source | None = None  # whose making is under way, and so whose entropy is drawn
         self._by_protocol: dict[int, _Source] = {}
         self._by_peer: dict[str, _Source] = {}
@@ -154,7 +160,10 @@ class Tape:
                 source.peer = fields["peer"]
                 self._by_peer[source.peer] = source
                 fields = {"on": on, **fields}
-            self.put(source, kind, {"who": source.who, **fields}, data)
+            told = {"who": source.who, **fields}
+            if kind in ("in", "eof", "lost"):
+                self._came(told)
+            self.put(source, kind, told, data)
 
         def opening(*, begun: bool) -> None:
             self._opening = source if begun else None
@@ -178,6 +187,21 @@ class Tape:
         self.put(self._opening, "draw", {"bytes": value.hex()} if isinstance(value, bytes) else {"number": value})
 
     # --- writing down ---
+
+    def _came(self, fields: dict[str, Any]) -> None:
+        """Note how many turns of the loop after the one before this input came: within a few, the order matters."""
+        if self._turns < _TURNS:
+            fields["turns"] = self._turns
+        self._turns = 0
+        if not self._ticking:
+            self._ticking = True
+            self._system.loop.call_soon(self._tick)
+
+    def _tick(self) -> None:
+        self._turns += 1
+        self._ticking = self.running and self._turns < _TURNS
+        if self._ticking:
+            self._system.loop.call_soon(self._tick)
 
     def put(self, source: _Source | None, kind: str, fields: Mapping[str, Any], data: bytes | None = None) -> None:
         """One record, of this source or of the engine."""
