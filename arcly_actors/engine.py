@@ -5,7 +5,7 @@ get a proper end, connections are flushed, actors stop from the leaves up.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from os import PathLike
 from types import MappingProxyType, TracebackType
@@ -129,7 +129,12 @@ class Engine:
             renditions = self.renditions()
             return [stream_json(report, renditions) for report in self.streams()]
 
-        return console_routes(streams, lambda: tree_json(self.tree()))
+        return console_routes(streams, lambda: tree_json(self.tree()), self._tape_lines)
+
+    def _tape_lines(self, key: str | None, duration_ns: int | None, *, payload: bool) -> AsyncGenerator[bytes, None]:
+        from arcly_actors.script.taping import lines  # noqa: PLC0415 - for who wants one
+
+        return lines(self.tape(key, payload=payload), duration_ns)
 
     @property
     def addresses(self) -> dict[str, tuple[Address, ...]]:

@@ -7,15 +7,19 @@ from typing import Any
 from arcly_actors import limits
 from arcly_actors.clock import VirtualClock
 from arcly_actors.engine import Engine
-from arcly_actors.errors import ConfigurationError
+from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime.virtual_loop import VirtualLoop
 from arcly_actors.script.compare import Divergence, compare
 from arcly_actors.script.network import ScriptedNetwork
+from arcly_actors.script.plain import track_of
 from arcly_actors.script.recall import RecalledEntropy
 from arcly_actors.script.record import Record, Script
 from arcly_actors.script.stage import Stage
 from arcly_actors.script.tape import Tape
 from arcly_actors.topology import Topology
+
+_ENDLESS = 1 << 60
+"""A replay is as long as its script, which is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,30 @@ def replay(script: Script) -> Replayed:
     return Replayed(script, records, compare(script, made))
 
 
+Streams = dict[str, tuple[tuple[Track, ...], list[MediaFrame]]]
+"""What was published, by key: the tracks as of the end, and the frames on the stream's timeline."""
+
+
+def frames_of(script: Script) -> Streams:
+    """What a script's publishers sent, as a replay makes it. Raises ScriptError for a script that cannot be replayed."""
+    found: Streams = {}
+    keys: dict[str, str] = {}
+    for record in _run(script, frames=True):
+        if record.kind == "publish":
+            keys[record.who] = record.fields["key"]
+        elif record.kind == "tracks":
+            key = record.fields["key"]
+            tracks = tuple(track_of(values) for values in record.fields["tracks"])
+            found[key] = (tracks, found.get(key, ((), []))[1])
+        elif record.kind in ("frame", "send"):
+            key = record.get("key") or keys[record.who]
+            tracks, frames = found[key]
+            track = next(each for each in tracks if each.id == record.fields["track"])
+            keyframe = bool(record.get("keyframe"))
+            frames.append(MediaFrame(track, record.fields["pts"], record.fields["dts"], record.data or b"", keyframe))
+    return found
+
+
 def topology_of(script: Script) -> Topology:
     """The topology that a script's head tells; what needs a network that a replay does not have is left out."""
     told: dict[str, Any] = dict(script.head.topology)
@@ -65,12 +93,12 @@ def topology_of(script: Script) -> Topology:
         raise script.error(Record(0, "end", line=1), f"the topology in the head is wrong: {error}") from None
 
 
-def _run(script: Script) -> list[Record]:
+def _run(script: Script, *, frames: bool = False) -> list[Record]:
     clock = VirtualClock(script.head.monotonic_ns, script.head.wall_ns)
     loop = VirtualLoop(clock, iterations=_turns(script))
     kept = _Kept()
     try:
-        loop.run_until_complete(_scenario(script, clock, kept))
+        loop.run_until_complete(_scenario(script, clock, kept, frames=frames))
     finally:
         asyncio.set_event_loop(None)
         tasks = asyncio.all_tasks(loop)
@@ -83,14 +111,23 @@ def _run(script: Script) -> list[Record]:
     return kept.records
 
 
-async def _scenario(script: Script, clock: VirtualClock, kept: _Kept) -> None:
+async def _scenario(script: Script, clock: VirtualClock, kept: _Kept, *, frames: bool) -> None:
     network = ScriptedNetwork()
     entropy = RecalledEntropy(script.records, script.head.seed)
     engine = Engine(topology_of(script), clock=clock, entropy=entropy, network=network)
     async with engine:
         built = engine.built
         stage = Stage(engine, network, clock, script)
-        tape = Tape(built.system, built.bus, engine.events, lambda _at: "", kept, name=lambda _on: stage.opening)
+        tape = Tape(
+            built.system,
+            built.bus,
+            engine.events,
+            lambda _at: "",
+            kept,
+            size=_ENDLESS,
+            name=lambda _on: stage.opening,
+            frames=frames,
+        )
         tape.start(())
         try:
             for record in script.records:
@@ -113,6 +150,3 @@ def _merged(recorded: tuple[Record, ...], made: list[Record]) -> tuple[Record, .
     ins = [record for record in recorded if record.comes_in]
     outs = [record for record in made if not record.comes_in]
     return tuple(sorted([*ins, *outs], key=lambda record: (record.kind == "end", record.at)))
-
-
-__all__ = ["ConfigurationError", "Replayed", "replay", "topology_of"]

@@ -70,6 +70,7 @@ class _Followed:
 class Tape:
     """See the module. `key` None: everything. `payload` False: what goes out and frames are told by their digests.
     `name` gives the next connection to an endpoint its name; without it they are numbered.
+    `frames`: those whose bytes are on the tape already have their payload, too.
 
     `lost` is why it ended by itself, else empty; `ignored` counts connections of other streams.
     """
@@ -86,7 +87,9 @@ class Tape:
         payload: bool = True,
         size: int = limits.TAPE_SIZE,
         name: Callable[[str], str] | None = None,
+        frames: bool = False,
     ) -> None:
+        self._frames = frames
         self._name = name or self._next_name
         self._system = system
         self._bus = bus
@@ -316,8 +319,10 @@ class Tape:
             return
         if frame.discontinuity:
             fields["discontinuity"] = True
-        # Its bytes are on the tape already, as they came.
-        self.put(None, "frame", Record(0, "frame", fields, frame.payload).hashed().fields)
+        if self._frames:
+            self.put(None, "frame", fields, frame.payload)
+        else:
+            self.put(None, "frame", Record(0, "frame", fields, frame.payload).hashed().fields)
 
 
 def _innermost(protocol: asyncio.Protocol) -> asyncio.Protocol:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from arcly_actors import limits
 from arcly_actors.bus.key import StreamKey
+from arcly_actors.clock import NS_PER_S
 from arcly_actors.runtime.seams import Place
 from arcly_actors.script.record import Head, Record
 from arcly_actors.script.tape import Tape
@@ -142,6 +143,20 @@ class Taping:
             if any(address.port == at[1] for address in addresses):
                 return name
         return "tcp"
+
+
+async def lines(taping: Taping, duration_ns: int | None = None) -> AsyncGenerator[bytes, None]:
+    """A script as it is being recorded, line by line, for `duration_ns` or until the reader has enough."""
+    async with taping:
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(duration_ns / NS_PER_S, taping.stop) if duration_ns is not None else None
+        try:
+            yield head_line(taping.head)
+            async for record in taping:
+                yield record_line(record)
+        finally:
+            if timer is not None:
+                timer.cancel()
 
 
 def _without_files(topology: dict[str, Any]) -> dict[str, Any]:
