@@ -74,16 +74,28 @@ def shown(record: Record | None) -> str:
 
 
 def _lanes(script: Script, records: Iterable[Record]) -> dict[str, list[Record]]:
-    by_frames = {record.get("key") for record in script.records if record.kind == "publish"}
+    by_frames: dict[str, int] = {}  # with how many seats were taken before
+    for record in script.records:
+        if record.kind == "publish":
+            by_frames.setdefault(record.fields["key"], record.get("seats", 0))
     lanes: dict[str, list[Record]] = {}
     for record in records:
         if record.comes_in:
             continue
         lane = _lane(record)
-        if record.kind == "event" and _key(record) in by_frames and str(record.get("what")).startswith("Publish"):
-            continue  # it tells of a publisher whose part is played by another
+        if record.kind == "event" and _of_others(record, by_frames.get(_key(record))):
+            continue
         lanes.setdefault(lane, []).append(record)
     return lanes
+
+
+def _of_others(record: Record, seats: int | None) -> bool:
+    """Whether an event tells of a publisher whose part is played by its frames, or of a viewer from before."""
+    if seats is None:
+        return False
+    told = record.get("with", {})
+    number = told.get("number") if isinstance(told, dict) else None
+    return str(record.get("what")).startswith("Publish") or (isinstance(number, int) and number <= seats)
 
 
 def _key(record: Record) -> str:

@@ -42,10 +42,15 @@ KINDS: Mapping[str, Kind] = {
     "lost": Kind({"who": str, "error": str, "turns": int}, frozenset({"error", "turns"}), comes_in=True),
     "drained": Kind({"who": str}, comes_in=True),
     "publish": Kind(
-        {"key": str, "who": str, "marble": str, "step": _SPAN}, frozenset({"who", "marble", "step"}), comes_in=True
+        {"key": str, "who": str, "marble": str, "step": _SPAN, "seats": int, "metadata": dict},
+        frozenset({"who", "marble", "step", "seats", "metadata"}),
+        comes_in=True,
     ),
     "send": Kind(
-        {"who": str, "track": int, "pts": int, "dts": int, "keyframe": bool}, frozenset({"keyframe"}), True, True
+        {"who": str, "track": int, "pts": int, "dts": int, "keyframe": bool, "kept": bool},
+        frozenset({"keyframe", "kept"}),
+        has_data=True,
+        comes_in=True,
     ),
     "unpublish": Kind({"who": str}, comes_in=True),
     "view": Kind({"key": str, "who": str, "join": str}, frozenset({"join"}), comes_in=True),

@@ -1,6 +1,5 @@
 """Replaying a script: the same topology on a virtual clock, what came in at its recorded times, and what comes of it."""
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +7,6 @@ from arcly_actors import limits
 from arcly_actors.clock import VirtualClock
 from arcly_actors.engine import Engine
 from arcly_actors.media.frame import MediaFrame, Track
-from arcly_actors.runtime.virtual_loop import VirtualLoop
 from arcly_actors.script.compare import Divergence, compare
 from arcly_actors.script.network import ScriptedNetwork
 from arcly_actors.script.plain import track_of
@@ -16,6 +14,7 @@ from arcly_actors.script.recall import RecalledEntropy
 from arcly_actors.script.record import Record, Script
 from arcly_actors.script.stage import Stage
 from arcly_actors.script.tape import Tape
+from arcly_actors.script.virtual import run_engine
 from arcly_actors.topology import Topology
 
 _ENDLESS = 1 << 60
@@ -81,12 +80,8 @@ def frames_of(script: Script) -> Streams:
 
 
 def topology_of(script: Script) -> Topology:
-    """The topology that a script's head tells; what needs a network that a replay does not have is left out."""
-    told: dict[str, Any] = dict(script.head.topology)
-    endpoints: dict[str, Any] = dict(told.get("endpoints", {}))
-    endpoints["webrtc"] = {"enabled": False}
-    endpoints["rtsp"] = {**endpoints.get("rtsp", {}), "udp_ports": None}
-    told |= {"version": 1, "endpoints": endpoints}
+    """The topology that a script's head tells."""
+    told: dict[str, Any] = {"version": 1, **script.head.topology}
     try:
         return Topology.model_validate(told)
     except ValueError as error:
@@ -95,27 +90,10 @@ def topology_of(script: Script) -> Topology:
 
 def _run(script: Script, *, frames: bool = False) -> list[Record]:
     clock = VirtualClock(script.head.monotonic_ns, script.head.wall_ns)
-    loop = VirtualLoop(clock, iterations=_turns(script))
-    kept = _Kept()
-    try:
-        loop.run_until_complete(_scenario(script, clock, kept, frames=frames))
-    finally:
-        asyncio.set_event_loop(None)
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
-    return kept.records
-
-
-async def _scenario(script: Script, clock: VirtualClock, kept: _Kept, *, frames: bool) -> None:
     network = ScriptedNetwork()
-    entropy = RecalledEntropy(script.records, script.head.seed)
-    engine = Engine(topology_of(script), clock=clock, entropy=entropy, network=network)
-    async with engine:
+    kept = _Kept()
+
+    async def play(engine: Engine) -> None:
         built = engine.built
         stage = Stage(engine, network, clock, script)
         tape = Tape(
@@ -138,6 +116,11 @@ async def _scenario(script: Script, clock: VirtualClock, kept: _Kept, *, frames:
         finally:
             tape.stop()
             await stage.close()
+
+    entropy = RecalledEntropy(script.records, script.head.seed)
+    turns = _turns(script)
+    run_engine(play, topology_of(script), clock=clock, network=network, entropy=entropy, iterations=turns)
+    return kept.records
 
 
 def _turns(script: Script) -> int:

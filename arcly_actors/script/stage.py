@@ -60,6 +60,7 @@ class Stage:
         self._connections: dict[str, ScriptedTransport] = {}
         self._publishers: dict[str, PublishHandle] = {}
         self._tracks: dict[str, dict[int, Track]] = {}
+        self._keys: dict[str, StreamKey] = {}
         self.opening = ""
         self._steps: dict[str, Callable[[Record], Awaitable[None] | None]] = {
             "open": self._open,
@@ -147,9 +148,11 @@ class Stage:
         await handle.__aenter__()
         self._publishers[record.who] = handle
         self._tracks[record.who] = {}
+        self._keys[record.who] = StreamKey.parse(key)
         channel = self._engine.built.bus.channel(StreamKey.parse(key))
         if channel is not None and channel.log.head == 0:
             channel.timeline.keep()  # recorded frames are on the stream's own timeline
+            channel.seats = record.get("seats", 0)
 
     def _tracks_of(self, record: Record) -> tuple[Track, ...]:
         try:
@@ -169,11 +172,19 @@ class Stage:
         track = self._tracks.get(record.who, {}).get(record.fields["track"])
         if handle is None or track is None or record.data is None:
             raise self._script.error(record, "there is no such publisher or track, or the frame was not kept")
-        if handle.alive:
-            fields = record.fields
-            arrival = self._clock.monotonic_ns()
-            keyframe = bool(fields.get("keyframe", False))
-            handle.send(MediaFrame(track, fields["pts"], fields["dts"], record.data, keyframe, arrival=arrival))
+        fields = record.fields
+        keyframe, arrival = bool(fields.get("keyframe", False)), self._clock.monotonic_ns()
+        frame = MediaFrame(track, fields["pts"], fields["dts"], record.data, keyframe, arrival=arrival)
+        if fields.get("kept"):
+            self._keep(record, frame)
+        elif handle.alive:
+            handle.send(frame)
+
+    def _keep(self, record: Record, frame: MediaFrame) -> None:
+        """It was in the log at the script's beginning."""
+        channel = self._engine.built.bus.channel(self._keys[record.who])
+        if channel is not None:
+            channel.append(channel.timeline.place(frame))
 
     async def _unpublish(self, record: Record) -> None:
         handle = self._publishers.pop(record.who, None)

@@ -291,10 +291,12 @@ class Tape:
         self._followed[key] = followed
         if by_frames:
             followed.who = self._next_name("frames")
-            self.put(None, "publish", {"who": followed.who, "key": str(key), **_metadata(channel)})
-            start = channel.anchor
-            for position in range(channel.log.head if start is None else start, channel.log.head):
-                self._framed(followed, channel.log[position].frame)
+            seats = {"seats": channel.seats} if channel.seats else {}
+            self.put(None, "publish", {"who": followed.who, "key": str(key), **seats, **_metadata(channel)})
+            log, anchor = channel.log, channel.anchor
+            for position in range(log.tail, log.head):
+                # What is before the keyframe that joiners start from is in the log, and in how packets are numbered.
+                self._framed(followed, log[position].frame, kept=anchor is None or position < anchor)
 
     def _unfollow(self, key: StreamKey) -> None:
         followed = self._followed.pop(key, None)
@@ -303,7 +305,7 @@ class Tape:
             if followed.by_frames:
                 self.put(None, "unpublish", {"who": followed.who})
 
-    def _framed(self, followed: _Followed, frame: MediaFrame) -> None:
+    def _framed(self, followed: _Followed, frame: MediaFrame, *, kept: bool = False) -> None:
         tracks = followed.channel.tracks
         whose = {"who": followed.who} if followed.by_frames else {}
         if tracks is not followed.tracks:
@@ -315,7 +317,7 @@ class Tape:
         if frame.keyframe:
             fields["keyframe"] = True
         if followed.by_frames:
-            self.put(None, "send", fields, frame.payload)
+            self.put(None, "send", fields | {"kept": True} if kept else fields, frame.payload)
             return
         if frame.discontinuity:
             fields["discontinuity"] = True
