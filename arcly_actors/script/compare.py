@@ -6,7 +6,7 @@ where a real socket cut them is its own affair; a settled script's are compared 
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from arcly_actors.script.record import Record, Script, digest
@@ -44,6 +44,8 @@ class Divergence:
 
 def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
     """The first difference in time, None when there is none."""
+    if all(record.comes_in for record in script.records):
+        return None  # a script that says nothing of what comes, but by what it expects
     expected, found = _lanes(script, script.records), _lanes(script, made)
     by_bytes = not script.head.exact
     divergences = []
@@ -78,24 +80,28 @@ def _lanes(script: Script, records: Iterable[Record]) -> dict[str, list[Record]]
     for record in script.records:
         if record.kind == "publish":
             by_frames.setdefault(record.fields["key"], record.get("seats", 0))
+    viewers: dict[str, set[object]] = {}
+    for record in script.records:
+        if record.kind == "view" and "number" in record.fields:
+            viewers.setdefault(record.fields["key"], set()).add(record.fields["number"])
     lanes: dict[str, list[Record]] = {}
     for record in records:
-        if record.comes_in:
+        if record.comes_in or (record.kind == "seen" and not script.head.exact):
             continue
         lane = _lane(record)
-        if record.kind == "event" and _of_others(record, by_frames.get(_key(record))):
+        if record.kind == "event" and _of_others(record, by_frames.get(_key(record)), viewers.get(_key(record), ())):
             continue
         lanes.setdefault(lane, []).append(record)
     return lanes
 
 
-def _of_others(record: Record, seats: int | None) -> bool:
-    """Whether an event tells of a publisher whose part is played by its frames, or of a viewer from before."""
-    if seats is None:
-        return False
+def _of_others(record: Record, seats: int | None, viewers: Container[object]) -> bool:
+    """Whether an event tells of somebody whose part is played by another, or of a viewer from before."""
     told = record.get("with", {})
     number = told.get("number") if isinstance(told, dict) else None
-    return str(record.get("what")).startswith("Publish") or (isinstance(number, int) and number <= seats)
+    if number is not None:
+        return number in viewers or (seats is not None and number <= seats)
+    return seats is not None and str(record.get("what")).startswith("Publish")
 
 
 def _key(record: Record) -> str:

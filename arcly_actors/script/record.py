@@ -53,7 +53,7 @@ KINDS: Mapping[str, Kind] = {
         comes_in=True,
     ),
     "unpublish": Kind({"who": str}, comes_in=True),
-    "view": Kind({"key": str, "who": str, "join": str}, frozenset({"join"}), comes_in=True),
+    "view": Kind({"key": str, "who": str, "join": str, "number": int}, frozenset({"join", "number"}), comes_in=True),
     "leave": Kind({"who": str}, comes_in=True),
     "crash": Kind({"actor": str}, comes_in=True),
     "clock": Kind({"jump": _SPAN}, comes_in=True),

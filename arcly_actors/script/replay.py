@@ -1,6 +1,7 @@
 """Replaying a script: the same topology on a virtual clock, what came in at its recorded times, and what comes of it."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from arcly_actors import limits
@@ -106,6 +107,7 @@ def _run(script: Script, *, frames: bool = False) -> list[Record]:
             name=lambda _on: stage.opening,
             frames=frames,
         )
+        stage.seen = partial(tape.put, None)
         tape.start(())
         try:
             for record in script.records:

@@ -1,17 +1,20 @@
 """The stage of a replay: an engine in virtual time, and a script that comes to its doors."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing, suppress
 from typing import Any
 
 import pykka
 
 from arcly_actors.bus.gop import GopCacheActor
 from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.policy import Join
 from arcly_actors.bus.stream import StreamActor
 from arcly_actors.clock import NS_PER_S, VirtualClock
 from arcly_actors.egress.byte_subscriber import ByteSubscriber
 from arcly_actors.engine import Engine
+from arcly_actors.errors import Refused
 from arcly_actors.ingest.in_process import PublishHandle
 from arcly_actors.ingest.publisher import Publisher
 from arcly_actors.media.frame import MediaFrame, Track
@@ -61,7 +64,9 @@ class Stage:
         self._publishers: dict[str, PublishHandle] = {}
         self._tracks: dict[str, dict[int, Track]] = {}
         self._keys: dict[str, StreamKey] = {}
+        self._viewers: dict[str, asyncio.Task[None]] = {}
         self.opening = ""
+        self.seen: Callable[[str, Mapping[str, Any]], None] = lambda _kind, _fields: None
         self._steps: dict[str, Callable[[Record], Awaitable[None] | None]] = {
             "open": self._open,
             "in": self._in,
@@ -72,6 +77,8 @@ class Stage:
             "tracks": self._announce,
             "send": self._send,
             "unpublish": self._unpublish,
+            "view": self._view,
+            "leave": self._leave,
             "crash": self._crash,
             "clock": self._jump,
         }
@@ -104,6 +111,9 @@ class Stage:
 
     async def close(self) -> None:
         """Let go of what the script holds."""
+        for viewer in self._viewers.values():
+            viewer.cancel()
+        await asyncio.gather(*self._viewers.values(), return_exceptions=True)
         for handle in self._publishers.values():
             await handle.__aexit__(None, None, None)
 
@@ -190,6 +200,27 @@ class Stage:
         handle = self._publishers.pop(record.who, None)
         if handle is not None:
             await handle.__aexit__(None, None, None)
+
+    def _view(self, record: Record) -> None:
+        seen = asyncio.ensure_future(self._look(record))
+        self._viewers[record.who] = seen
+
+    async def _leave(self, record: Record) -> None:
+        viewer = self._viewers.pop(record.who, None)
+        if viewer is not None:
+            viewer.cancel()
+            with suppress(asyncio.CancelledError):
+                await viewer
+
+    async def _look(self, record: Record) -> None:
+        stream = await self._engine.stream(record.fields["key"])
+        join = Join(record.fields["join"]) if "join" in record.fields else None
+        with suppress(Refused):
+            async with aclosing(stream.frames(join=join)) as frames:
+                async for frame in frames:
+                    key = {"keyframe": True} if frame.keyframe else {}
+                    told = {"who": record.who, "track": frame.track.id, "pts": frame.pts, "dts": frame.dts, **key}
+                    self.seen("seen", Record(0, "seen", told, frame.payload).hashed().fields)
 
     def _crash(self, record: Record) -> None:
         name = record.fields["actor"]

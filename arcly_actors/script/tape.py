@@ -17,7 +17,17 @@ from reactivex import abc
 from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.channel import Channel
-from arcly_actors.bus.events import Event, Events, PublishEnded, PublishHeld, PublishResumed, PublishStarted
+from arcly_actors.bus.events import (
+    Event,
+    Events,
+    PublishEnded,
+    PublishHeld,
+    PublishResumed,
+    PublishStarted,
+    SubscriberEvicted,
+    SubscriberJoined,
+    SubscriberLeft,
+)
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Note, System
@@ -110,6 +120,7 @@ class Tape:
         self._by_protocol: dict[int, _Source] = {}
         self._by_peer: dict[str, _Source] = {}
         self._followed: dict[StreamKey, _Followed] = {}
+        self._viewers: dict[tuple[StreamKey, int], str] = {}
         self._seat: abc.DisposableBase | None = None
         self._flushing: asyncio.Handle | None = None
         self.running = False
@@ -276,6 +287,15 @@ class Tape:
             self._settle(source, wanted=self._belongs(key))
         if not self._belongs(key):
             return
+        if isinstance(event, SubscriberJoined) and source is None:
+            # Nothing else tells of this viewer: in a replay one in the program takes its seat.
+            who = self._next_name("viewer")
+            self._viewers[event.key, event.number] = who
+            self.put(None, "view", {"who": who, "key": str(event.key), "number": event.number})
+        elif isinstance(event, SubscriberLeft | SubscriberEvicted):
+            left = self._viewers.pop((event.key, event.number), None)
+            if left is not None:
+                self.put(None, "leave", {"who": left})
         self.put(None, "event", message_fields(event))
         if isinstance(event, PublishStarted | PublishResumed):
             self._follow(event.key, by_frames=source is None)
