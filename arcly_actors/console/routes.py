@@ -37,12 +37,12 @@ PAGES: Mapping[str, str] = {"/": "index.html", f"{_STREAM}publish": "publish.htm
 
 
 def console_routes(
-    streams: Callable[[], Sequence[StreamJson]], tree: Callable[[], TreeJson], tape: Recording
+    streams: Callable[[], Sequence[StreamJson]], tree: Callable[[], TreeJson], tape: Recording | None = None
 ) -> list[web.RouteDef]:
     """Every route of the console. Add them last: a page matches any ``/a/b/``."""
     files = _files()
     return [
-        web.get("/api/v1/tape", tape_route(tape)),
+        *([web.get("/api/v1/tape", tape_route(tape))] if tape is not None else ()),
         web.get("/api/v1/streams", _json(streams)),
         web.get("/api/v1/tree", _json(tree)),
         web.get("/healthz", _health(tree)),

@@ -145,7 +145,7 @@ def main(names: list[str]) -> None:
         else:
             base = read_file(SCRIPTS / "ffmpeg-rtmp.jsonl")
             for actor in ("publisher", "subscriber", "stream", "gop", "connection"):
-                keep(f"crash-{actor}", apply(base, [crash(actor, 2 * SECOND)]))
+                keep(f"crash-{actor}", apply(base, [crash(actor, 6 * SECOND // 5)]))
             keep("late-and-broken", apply(base, [jitter(SECOND // 25), disconnect(5 * SECOND // 2)], seed=7))
 
 
