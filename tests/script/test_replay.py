@@ -115,8 +115,9 @@ async def test_a_tape_of_an_engine_is_a_script(tmp_path: Path) -> None:
     script = read_file(path)
     assert script.head.provenance["why"] == "a test"
     assert [record.kind for record in script.records].count("send") == len(frames)
-    assert replay(script).divergence is None
-    (made,) = frames_of(script).values()
+    replayed, streams = await asyncio.to_thread(lambda: (replay(script), frames_of(script)))  # they have loops of their own
+    assert replayed.divergence is None
+    (made,) = streams.values()
     assert [frame.payload for frame in made[1]] == [frame.payload for frame in frames[4:]]
 
 
