@@ -120,7 +120,7 @@ class RtmpPush(LoopActor):
     @receives(Seated)
     def seated(self, seated: Seated) -> None:
         """Send, if there is anything that RTMP can carry."""
-        tracks = next((each.tracks for each in self._bus.reports() if each.key == self._request.key), ())
+        tracks = seated.channel.tracks
         if tracks and not any(track.codec in CARRIED for track in tracks):
             self._fail(f"RTMP carries none of its tracks: {', '.join(track.codec for track in tracks)}")
         elif self._wire is not None:

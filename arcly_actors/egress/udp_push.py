@@ -135,7 +135,7 @@ class UdpPush(LoopActor):
     @receives(Seated)
     def seated(self, seated: Seated) -> None:
         """Send, if there is anything that MPEG-TS can carry."""
-        tracks = next((each.tracks for each in self._bus.reports() if each.key == self._request.key), ())
+        tracks = seated.channel.tracks
         if tracks and not ts.carries(tracks):
             self._fail(f"MPEG-TS carries none of its tracks: {', '.join(track.codec for track in tracks)}")
         elif self._outlet is not None:
