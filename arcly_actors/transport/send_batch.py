@@ -1,8 +1,7 @@
 """Datagrams to many peers in one system call (sendmmsg, Linux): what a port with a crowd of viewers sends by.
 
 Python's `sendmsg` takes 4.4 µs for a datagram of 268 bytes and 9.0 µs for a segmented send of 12 kB; of these 1.6 and
-2.1 µs are its own. There is no `sendmmsg` in Python, so the C library's is called through cffi, which pyOpenSSL and
-pylibsrtp bring along.
+2.1 µs are its own; hence the C library's own call (`sendmmsg`).
 
 Who is sent to changes seldom, what is sent all the time. So the kernel's message headers are made once for a set of
 peers (`Addresses`), and a send changes only the length that all have and the size that all are cut into.
@@ -16,28 +15,15 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-import cffi  # type: ignore[import-untyped]  # has no types
 from pylibsrtp._binding import ffi as srtp_ffi  # type: ignore[import-not-found]  # compiled, without types
 
 from arcly_actors import limits
+from arcly_actors.transport.sendmmsg import SEGMENT, UDP_SEGMENT
+from arcly_actors.transport.sendmmsg import ffi as _ffi
 
 _LINUX = sys.platform.startswith("linux") and sys.byteorder == "little"
-_UDP_SEGMENT = 103
-_GSO = struct.Struct("@QiiH6x")
 _HEADER = struct.Struct("@Qii")
 
-_ffi = cffi.FFI()
-_ffi.cdef(
-    """
-    struct iovec { void *iov_base; size_t iov_len; };
-    struct msghdr {
-        void *msg_name; unsigned int msg_namelen; struct iovec *msg_iov; size_t msg_iovlen;
-        void *msg_control; size_t msg_controllen; int msg_flags;
-    };
-    struct mmsghdr { struct msghdr msg_hdr; unsigned int msg_len; };
-    int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
-    """
-)
 _SIZE = _ffi.sizeof("struct mmsghdr")
 _WORDS = _SIZE // 8
 """A header as words of 64 bits, of which `Addresses` fills these; `_PIECES` is the iovec's place."""
@@ -62,7 +48,7 @@ class _Control:
     __slots__ = ("_memory", "address", "further", "segment", "size")
 
     def __init__(self, further: bytes) -> None:
-        self._memory = bytearray(_GSO.pack(18, socket.IPPROTO_UDP, _UDP_SEGMENT, 0) + further)
+        self._memory = bytearray(SEGMENT.pack(18, socket.IPPROTO_UDP, UDP_SEGMENT, 0) + further)
         self.segment = memoryview(self._memory)[_HEADER.size : _HEADER.size + 2].cast("H")
         self.address = _address(_ffi.from_buffer(self._memory))
         self.size = len(self._memory)
@@ -92,7 +78,7 @@ class Addresses:
         """Messages are cut into datagrams of `step` bytes from now on; 0: each is one datagram."""
         if bool(step) is not self._segmented:
             self._segmented = bool(step)
-            skipped = 0 if step else _GSO.size
+            skipped = 0 if step else SEGMENT.size
             self._fill(_CONTROL, [each.address + skipped if each.size > skipped else 0 for each in self._of])
             self._fill(_CONTROL_SIZE, [each.size - skipped for each in self._of])
         for control in self._controls:

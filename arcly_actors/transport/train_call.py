@@ -6,33 +6,18 @@ All messages of a call name their peer by the same few bytes, so that a viewer c
 
 import errno
 import socket
-import struct
 import sys
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import cffi  # type: ignore[import-untyped]  # has no types
-
 from arcly_actors.transport.send_batch import PeerName
+from arcly_actors.transport.sendmmsg import SEGMENT, UDP_SEGMENT
+from arcly_actors.transport.sendmmsg import ffi as _ffi
 
 SUPPORTED = sys.platform.startswith("linux")
-_SEGMENT = struct.Struct("@QiiH6x")
-_UDP_SEGMENT = 103
 _STRIDE = 32
 """Bytes from one address to the next; one of IPv6 has 28."""
 
-_ffi = cffi.FFI()
-_ffi.cdef(
-    """
-    struct iovec { void *iov_base; size_t iov_len; };
-    struct msghdr {
-        void *msg_name; unsigned int msg_namelen; struct iovec *msg_iov; size_t msg_iovlen;
-        void *msg_control; size_t msg_controllen; int msg_flags;
-    };
-    struct mmsghdr { struct msghdr msg_hdr; unsigned int msg_len; };
-    int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
-    """
-)
 _libc: Any = _ffi.dlopen(None) if SUPPORTED else None
 
 
@@ -82,7 +67,7 @@ class TrainCall:
         for index, train in enumerate(trains):
             data = _ffi.from_buffer(train.data)
             pieces[index].iov_base, pieces[index].iov_len = data, len(train.data)
-            segments = _SEGMENT.pack(18, socket.IPPROTO_UDP, _UDP_SEGMENT, train.bounds[0][1])
+            segments = SEGMENT.pack(18, socket.IPPROTO_UDP, UDP_SEGMENT, train.bounds[0][1])
             said = _ffi.from_buffer((segments if len(train.bounds) > 1 else b"") + control)
             self._kept += (data, said)
             header = self._messages[index].msg_hdr
