@@ -16,7 +16,7 @@ from aiortc.rtcdtlstransport import SRTP_AEAD_AES_128_GCM, SRTP_AES128_CM_SHA1_8
 from arcly_actors import limits
 from arcly_actors.errors import AddressUnavailable
 from arcly_actors.runtime import Exited, System
-from arcly_actors.transport import send_batch
+from arcly_actors.transport import sendmmsg
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls_srtp import (
     DtlsSrtpTransport,
@@ -394,5 +394,5 @@ class Refusing:
     """A C library whose kernel cannot segment."""
 
     def sendmmsg(self, *_: Any) -> int:
-        send_batch._ffi.errno = errno.EINVAL
+        sendmmsg.ffi.errno = errno.EINVAL
         return -1
