@@ -89,6 +89,10 @@ class VirtualClock:
         self._monotonic += ns
         self._wall += ns
 
+    def step(self, ns: int) -> None:
+        """Set the wall clock forward by `ns`, as an operator or a time server does."""
+        self._wall += ns
+
 
 class SeededEntropy:
     """Reproducible randomness for tests and replays; never for secrets."""

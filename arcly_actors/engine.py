@@ -5,8 +5,9 @@ get a proper end, connections are flushed, actors stop from the leaves up.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
+from os import PathLike
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,11 +32,14 @@ from arcly_actors.runtime import (
     ChildSpec,
     Exited,
     LoopActor,
+    Network,
     OnExceeded,
+    Seams,
     StartChild,
     StopChild,
     System,
     TreeNode,
+    WatchedEntropy,
     receives,
     tree,
 )
@@ -48,6 +52,7 @@ from arcly_actors.transport.addresses import Address
 
 if TYPE_CHECKING:
     from arcly_actors.ingest.pattern import PatternShape
+    from arcly_actors.script.taping import Taping
     from arcly_actors.threaded import ThreadedEngine
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -57,16 +62,22 @@ class Engine:
     """A streaming runtime on the running event loop. Use it as an async context manager, from that loop only.
 
     Entering raises `ConfigurationError` when an endpoint cannot have its address. `clock` and `entropy` are the system's
-    unless given.
+    unless given; a `network` stands in for listening sockets (`script.network`).
     """
 
     def __init__(
-        self, topology: Topology | None = None, *, clock: Clock | None = None, entropy: Entropy | None = None
+        self,
+        topology: Topology | None = None,
+        *,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+        network: Network | None = None,
     ) -> None:
         self.topology = topology or Topology()
         self.events = Events()
         self._clock = clock or SystemClock()
-        self._entropy = entropy or SystemEntropy()
+        self._seams = Seams(network=network)
+        self._entropy = WatchedEntropy(entropy or SystemEntropy(), self._seams)
         self._built: Build | None = None
         self._watcher: pykka.ActorRef[_RootWatcher] | None = None
         self._failed: asyncio.Future[None] | None = None
@@ -82,12 +93,13 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        system = System(loop, self._clock, self._entropy)
+        system = System(loop, self._clock, self._entropy, self._seams)
         self._failed = loop.create_future()
         self._built = build(system, self.topology, self.events, self._console)
         self._watcher = _RootWatcher.start(system, self._built.root, self._failed)
         try:
             await self._built.ready()
+            self._entropy.starting = False
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -119,7 +131,12 @@ class Engine:
             renditions = self.renditions()
             return [stream_json(report, renditions) for report in self.streams()]
 
-        return console_routes(streams, lambda: tree_json(self.tree()))
+        return console_routes(streams, lambda: tree_json(self.tree()), self._tape_lines)
+
+    def _tape_lines(self, key: str | None, duration_ns: int | None, *, payload: bool) -> AsyncGenerator[bytes, None]:
+        from arcly_actors.script.taping import lines  # noqa: PLC0415 - for who wants one
+
+        return lines(self.tape(key, payload=payload), duration_ns)
 
     @property
     def addresses(self) -> dict[str, tuple[Address, ...]]:
@@ -197,6 +214,32 @@ class Engine:
         await supervisor.ask(StartChild(spec), block=False)
         return SinkHandle(running.remotes, supervisor, spec, request)
 
+    def tape(
+        self,
+        key: str | None = None,
+        path: str | PathLike[str] | None = None,
+        *,
+        payload: bool = True,
+        size: int = limits.TAPE_SIZE,
+        provenance: Mapping[str, str] = _NONE,
+    ) -> "Taping":
+        """Record the stream `key`, or everything: ``async with engine.tape("live/cam", "cam.jsonl") as tape``.
+
+        Without a `path`, ``async for record in tape`` gives the records. Without `payload`, frames and what goes out are
+        told by their digests. It ends by itself after `size` bytes; `tape.lost` says so. Raises `Refused` for a key that
+        is none.
+        """
+        from arcly_actors.script.taping import Taping  # noqa: PLC0415 - for who wants one
+
+        running = self._running
+        parsed = StreamKey.parse(key) if key is not None else None
+        return Taping(running, self, parsed, path, payload=payload, size=size, provenance=provenance)
+
+    @property
+    def drawn(self) -> tuple[bytes | float, ...]:
+        """The entropy of this engine's start, which a tape begins with."""
+        return tuple(self._entropy.remembered)
+
     def streams(self) -> tuple[StreamReport, ...]:
         """Every stream, with its state, tracks, viewers and figures as of now."""
         return self._running.bus.reports()
@@ -212,6 +255,11 @@ class Engine:
     def end_stream(self, key: str, reason: str = "ended by the operator") -> None:
         """End a stream: its publisher is disconnected and its viewers get a proper end."""
         self._running.bus.end(StreamKey.parse(key), reason)
+
+    @property
+    def built(self) -> Build:
+        """The running tree itself, for what belongs to the package; ConfigurationError outside ``async with``."""
+        return self._running
 
     @property
     def _running(self) -> Build:

@@ -173,6 +173,11 @@ class Bus:
         finally:
             seat.dispose()
 
+    def channel(self, key: StreamKey) -> Channel | None:
+        """The channel of a stream that is not over."""
+        entry = self._entries.get(key)
+        return entry.channel if entry is not None and not entry.over else None
+
     def fanout(self, channel: Channel, name: str, make: Callable[[], Encoder]) -> Fanout:
         """The fan-out of one output format of a stream, shared by all who ask; release it with `Fanout.release`."""
         feed = channel.encoded(name, make)

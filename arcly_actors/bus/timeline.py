@@ -55,6 +55,10 @@ class Timeline:
         self._fresh = set(self._lanes)
         self._resumed = self._newest is not None
 
+    def keep(self) -> None:
+        """The next publisher's timestamps are the stream's own: they were recorded there."""
+        self._offset = 0
+
     def place(self, frame: MediaFrame) -> MediaFrame:
         """The frame on the stream's timeline; the payload is shared, not copied."""
         lane, seam = self._lane(frame)

@@ -8,6 +8,7 @@ from arcly_actors.cli.check import check
 from arcly_actors.cli.demo import demo
 from arcly_actors.cli.run import run
 from arcly_actors.cli.schema import schema
+from arcly_actors.cli.script import script
 from arcly_actors.version import VERSION
 
 app = typer.Typer(
@@ -39,3 +40,4 @@ app.command("run")(run)
 app.command("demo")(demo)
 app.command("check")(check)
 app.command("schema")(schema)
+app.add_typer(script, name="script")

@@ -12,6 +12,7 @@ from importlib import resources
 from aiohttp import ETag, web
 
 from arcly_actors.console.reports import StreamJson, TreeJson
+from arcly_actors.console.tapes import Recording, tape_route
 
 Respond = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -35,10 +36,13 @@ _STREAM = "/{application}/{name:[^/]+(?:/[^/]+)*}/"
 PAGES: Mapping[str, str] = {"/": "index.html", f"{_STREAM}publish": "publish.html", _STREAM: "stream.html"}
 
 
-def console_routes(streams: Callable[[], Sequence[StreamJson]], tree: Callable[[], TreeJson]) -> list[web.RouteDef]:
+def console_routes(
+    streams: Callable[[], Sequence[StreamJson]], tree: Callable[[], TreeJson], tape: Recording | None = None
+) -> list[web.RouteDef]:
     """Every route of the console. Add them last: a page matches any ``/a/b/``."""
     files = _files()
     return [
+        *([web.get("/api/v1/tape", tape_route(tape))] if tape is not None else ()),
         web.get("/api/v1/streams", _json(streams)),
         web.get("/api/v1/tree", _json(tree)),
         web.get("/healthz", _health(tree)),

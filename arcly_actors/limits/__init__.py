@@ -16,6 +16,7 @@ from arcly_actors.limits.rtmp import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.rtp import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.rtsp import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.runtime import *  # noqa: F403 - one name for all bounds
+from arcly_actors.limits.script import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.srt import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.transport import *  # noqa: F403 - one name for all bounds
 from arcly_actors.limits.webrtc import *  # noqa: F403 - one name for all bounds

@@ -11,6 +11,7 @@ from arcly_actors.runtime.policy import Backoff, ChildSpec, Intensity, OnExceede
 from arcly_actors.runtime.receiver import Killed
 from arcly_actors.runtime.requests import Children, RestartChild, StartChild, StopChild
 from arcly_actors.runtime.run_queue import RunQueue
+from arcly_actors.runtime.seams import Network, Note, Seams, Tape, WatchedEntropy
 from arcly_actors.runtime.supervisor import IntensityExceeded, Supervisor
 from arcly_actors.runtime.system import System
 from arcly_actors.runtime.tree import TreeNode, tree
@@ -33,19 +34,24 @@ __all__ = [
     "Killed",
     "LoopActor",
     "LoopFuture",
+    "Network",
+    "Note",
     "OnExceeded",
     "Restart",
     "RestartChild",
     "RestartPolicy",
     "RunQueue",
+    "Seams",
     "StartChild",
     "StopChild",
     "Strategy",
     "SupervisionEvent",
     "Supervisor",
     "System",
+    "Tape",
     "Timer",
     "TreeNode",
+    "WatchedEntropy",
     "WorkerActor",
     "WouldBlock",
     "exit_error",

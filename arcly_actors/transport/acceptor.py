@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Refused
+from arcly_actors.runtime import Seams
 from arcly_actors.transport.addresses import Address, listen
 from arcly_actors.transport.budget import Budget, Complaints, Permit
 from arcly_actors.transport.wire import set_options
@@ -36,8 +37,10 @@ class Acceptor:
         complaints: Complaints,
         tls: ssl.SSLContext | None = None,
         tls_timeout: int = limits.TLS_HANDSHAKE_TIMEOUT,
+        seams: Seams | None = None,
     ) -> None:
         self._loop = loop
+        self._seams = seams or Seams()
         self._addresses = addresses
         self._make = make
         self._budget = budget
@@ -51,6 +54,10 @@ class Acceptor:
 
     def bind(self) -> None:
         """Listen; ConfigurationError when an address cannot be had (none is kept then)."""
+        network = self._seams.network
+        if network is not None:
+            self.bound = tuple(Address(*network.listen((at.host, at.port), self._joined)) for at in self._addresses)
+            return
         try:
             for address in self._addresses:
                 self._sockets += listen(address, limits.ACCEPT_BACKLOG)
@@ -78,6 +85,9 @@ class Acceptor:
         for one in self._sockets:
             one.close()
         self._sockets = []
+        if self._seams.network is not None:
+            for at in self.bound:
+                self._seams.network.close((at.host, at.port))
         for task in self._opening:
             task.cancel()
 
@@ -94,6 +104,29 @@ class Acceptor:
                 return
             self._accepted(listening, accepted, Address.of_peer(name))
 
+    def _joined(self, transport: asyncio.Transport) -> asyncio.Protocol | None:
+        """A connection that is no socket's."""
+        where = Address.of_peer(transport.get_extra_info("sockname"))
+        permit = self._permit(Address.of_peer(transport.get_extra_info("peername")), where)
+        if permit is None:
+            return None
+        protocol = self._protocol(permit, where)
+        protocol.connection_made(transport)
+        return protocol
+
+    def _protocol(self, permit: Permit, where: Address) -> asyncio.Protocol:
+        return self._seams.taped(self._make(permit), (where.host, where.port))
+
+    def _permit(self, peer: Address, where: Address) -> Permit | None:
+        try:
+            permit = self._budget.take(peer.host)
+        except Refused as refused:
+            self._complaints.add(where, "budget", refused.detail, peer)
+            return None
+        if permit.refused is not None:
+            self._complaints.add(where, "budget", permit.refused.detail, peer)
+        return permit
+
     def _cannot_accept(self, listening: socket.socket, error: OSError) -> None:
         reason = "descriptors" if error.errno in _EXHAUSTED else "accept"
         self._complaints.add(Address.of_peer(listening.getsockname()), reason, error.strerror or str(error))
@@ -102,14 +135,10 @@ class Acceptor:
             self._retry = self._loop.call_later(limits.ACCEPT_RETRY / NS_PER_S, self.start)
 
     def _accepted(self, listening: socket.socket, accepted: socket.socket, peer: Address) -> None:
-        try:
-            permit = self._budget.take(peer.host)
-        except Refused as refused:
+        permit = self._permit(peer, Address.of_peer(listening.getsockname()))
+        if permit is None:
             accepted.close()
-            self._complaints.add(Address.of_peer(listening.getsockname()), "budget", refused.detail, peer)
             return
-        if permit.refused is not None:
-            self._complaints.add(Address.of_peer(listening.getsockname()), "budget", permit.refused.detail, peer)
         accepted.setblocking(False)
         set_options(accepted)
         task = self._loop.create_task(self._open(accepted, permit, peer))
@@ -127,7 +156,7 @@ class Acceptor:
         where = Address.of_peer(accepted.getsockname())
         try:
             await self._loop.connect_accepted_socket(
-                lambda: self._make(permit),
+                lambda: self._protocol(permit, where),
                 accepted,
                 ssl=self._tls,
                 ssl_handshake_timeout=self._tls_timeout if self._tls is not None else None,

@@ -82,6 +82,7 @@ class Connection(LoopActor):
         self._engine = engine
         self._orphan_timeout = orphan_timeout
         self._now = system.clock.monotonic_ns
+        self._note = system.seams.notes(wire) if system.seams.tapes else None
         self._owner: pykka.ActorRef[Any] | None = None
         self._owner_urn = ""
         self._held: list[Any] = []
@@ -180,6 +181,8 @@ class Connection(LoopActor):
     def on_command(self, message: Command) -> None:
         """Pass it to the engine."""
         if self._verdict is None:
+            if self._note is not None:
+                self._note("asked", message.value)
             self._engine.command(message.value, self._now())
             self._drain()
 
@@ -236,6 +239,8 @@ class Connection(LoopActor):
         self._read_or_pause()
 
     def _emit(self, event: Any) -> None:
+        if self._note is not None:
+            self._note("told", event)
         if self._owner is not None:
             try:
                 self._owner.tell(event)

@@ -69,7 +69,15 @@ class HttpSite(LoopActor):
         self._allow_origins = frozenset(allow_origins)
         self._gates: set[Gate] = set()
         self.complaints = Complaints(system.clock, complain)
-        self._acceptor = Acceptor(system.loop, addresses, self._gate, budget=budget, complaints=self.complaints, tls=tls)
+        self._acceptor = Acceptor(
+            system.loop,
+            addresses,
+            self._gate,
+            budget=budget,
+            complaints=self.complaints,
+            tls=tls,
+            seams=system.seams,
+        )
         application = web.Application(middlewares=[self._guard], client_max_size=limits.HTTP_BODY)
         application.add_routes(routes)
         if allow_origins:

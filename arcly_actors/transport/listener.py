@@ -50,6 +50,7 @@ class Listener(LoopActor):
             complaints=self.complaints,
             tls=tls,
             tls_timeout=tls_timeout,
+            seams=system.seams,
         )
 
     def on_start(self) -> None:

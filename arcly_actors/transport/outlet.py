@@ -79,7 +79,8 @@ class SocketOutlet:
         self.closed = False
         self.error: OSError | None = None
         encrypted = transport.get_extra_info("sslcontext") is not None
-        self._fd: int = -1 if encrypted else transport.get_extra_info("socket").fileno()
+        opened = None if encrypted else transport.get_extra_info("socket")  # taped and scripted ones show none
+        self._fd: int = -1 if opened is None else opened.fileno()
         self.direct = self._fd if not transport.get_write_buffer_size() else -1
         # The transport tells of an empty buffer only when it had told of a full one, so every queued byte makes it
         # "full". Python's TLS layer compares with >= where its sockets compare with >, hence the 1.

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "egress": _RENDERED,
     "endpoints": _RENDERED | {"ingest", "egress"},
     "topology": _STREAMING,
-    "script": _STREAMING | {"topology"},
+    "script": _ENGINE | {"stream"},
     "console": _RENDERED,
     "stream": _STREAMING,
     "loop": set(),

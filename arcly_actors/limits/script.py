@@ -1,0 +1,24 @@
+"""Bounds of message scripts and tapes. Sizes are bytes, times nanoseconds."""
+
+from arcly_actors.clock import NS_PER_S
+
+SCRIPT_LINE = 64 * 1024 * 1024
+"""The longest line of a script: the largest write there is, a cached GOP at 32 MiB, in base64."""
+
+SCRIPT_RECORDS = 5_000_000
+"""Records of one script: ten hours of one publisher and one player; more is a mistake, and would fill the memory."""
+
+SCRIPT_SPAN = 24 * 3600 * NS_PER_S
+"""The latest time in a script, so that a slip of the pen (an hour for a second) does not run for ever."""
+
+TAPE_SIZE = 256 * 1024 * 1024
+"""What a tape takes before it ends by itself: 13 minutes of a 2.6 Mb/s publisher."""
+
+TAPE_BACKLOG = 32 * 1024 * 1024
+"""What waits for a tape's reader or disk: 100 s of such a publisher. More is lost, and counted."""
+
+TAPE_UNDECIDED = 8 * 1024 * 1024
+"""What is kept of a connection while it has not said which stream it is about: a handshake and its first GOP."""
+
+TAPE_DRAWS = 256
+"""Draws of entropy kept from an engine's start, which every tape begins with; a topology draws a few per endpoint."""

@@ -1,0 +1,106 @@
+"""Where an engine meets what is outside of it: the network and chance.
+
+A tape listens at these seams, a replay stands in for what is behind them. Nothing here is on a hot path: what is
+recorded is decided once per connection and once per draw.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from arcly_actors.clock import Entropy
+from arcly_actors.limits import TAPE_DRAWS
+
+Place = tuple[str, int]
+"""Host and port."""
+
+Note = Callable[[str, Any], None]
+"""Takes a control message of a connection: ``told`` for an event of its engine, ``asked`` for a command to it."""
+
+
+class Network(Protocol):
+    """What stands in for sockets."""
+
+    def listen(self, at: Place, accept: Callable[[asyncio.Transport], asyncio.Protocol | None]) -> Place:
+        """Have connections to `at` given to `accept`, which returns None for one that it turns away.
+
+        Returns where that is: port 0 is replaced. AddressUnavailable when it is taken.
+        """
+        ...
+
+    def close(self, at: Place) -> None:
+        """Take no more connections there."""
+        ...
+
+
+class Tape(Protocol):
+    """What records."""
+
+    def stream(self, protocol: asyncio.Protocol, at: Place) -> asyncio.Protocol:
+        """The protocol to use instead for a connection that was accepted at `at`."""
+        ...
+
+    def notes(self, protocol: asyncio.Protocol) -> Note | None:
+        """Where the control messages of a connection go, None when it is not recorded."""
+        ...
+
+    def drew(self, value: bytes | float) -> None:
+        """This came of a draw of entropy."""
+        ...
+
+
+@dataclass(slots=True)
+class Seams:
+    """What stands at the seams of one engine: tapes that record, and a network in place of sockets."""
+
+    tapes: tuple[Tape, ...] = ()
+    network: Network | None = None
+
+    def taped(self, protocol: asyncio.Protocol, at: Place) -> asyncio.Protocol:
+        """The protocol of a connection accepted at `at`, with every tape around it."""
+        for tape in self.tapes:
+            protocol = tape.stream(protocol, at)
+        return protocol
+
+    def notes(self, protocol: asyncio.Protocol) -> Note | None:
+        """Where the control messages of a connection go; None, which is usual, when no tape wants them."""
+        found = [note for tape in self.tapes if (note := tape.notes(protocol)) is not None]
+        if not found:
+            return None
+        if len(found) == 1:
+            return found[0]
+
+        def tell_all(kind: str, message: Any) -> None:
+            for note in found:
+                note(kind, message)
+
+        return tell_all
+
+
+@dataclass(slots=True)
+class WatchedEntropy:
+    """Entropy whose draws tapes hear of; those of the engine's start, before any tape, are `remembered`."""
+
+    inner: Entropy
+    seams: Seams
+    remembered: list[bytes | float] = field(default_factory=list)
+    starting: bool = True
+
+    def random_bytes(self, count: int) -> bytes:
+        """See `Entropy.random_bytes`."""
+        drawn = self.inner.random_bytes(count)
+        self._tell(drawn)
+        return drawn
+
+    def uniform(self, low: float, high: float) -> float:
+        """See `Entropy.uniform`."""
+        drawn = self.inner.uniform(low, high)
+        self._tell(drawn)
+        return drawn
+
+    def _tell(self, drawn: bytes | float) -> None:
+        if self.starting and len(self.remembered) < TAPE_DRAWS:
+            self.remembered.append(drawn)
+        for tape in self.seams.tapes:
+            tape.drew(drawn)

@@ -1,0 +1,191 @@
+"""Comparing what a replay made with what a script says; specs/scripts/FORMAT.md tells what has to be equal.
+
+Records are compared lane by lane: a lane is what one connection was sent, what its engine told and was told, the frames
+of a stream, the events of a stream. A recorded engine's writes are compared as one row of bytes per connection, because
+where a real socket cut them is its own affair; a settled script's are compared one by one, with their times.
+"""
+
+import itertools
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+
+from arcly_actors.script.record import Record, Script, digest
+
+NEIGHBOURS = 4
+_SHOWN = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """The first difference: in which lane, what was expected, what came (None: nothing), what was around them."""
+
+    lane: str
+    expected: Record | None
+    made: Record | None
+    before: tuple[Record, ...]
+    after: tuple[Record, ...]
+    note: str = ""
+
+    @property
+    def at(self) -> int:
+        """When, in ns from the beginning."""
+        return min(record.at for record in (self.expected, self.made) if record is not None)
+
+    def lines(self) -> list[str]:
+        """As a diff: what both have, then what the script has (-) and what the replay made (+)."""
+        return [
+            f"{self.lane} goes another way at {self.at / 1e9:.6f} s{': ' if self.note else ''}{self.note}",
+            *(f"    {shown(record)}" for record in self.before),
+            f"  - {shown(self.expected)}",
+            f"  + {shown(self.made)}",
+            *(f"    {shown(record)}" for record in self.after),
+        ]
+
+
+def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
+    """The first difference in time, None when there is none."""
+    if all(record.comes_in for record in script.records):
+        return None  # a script that says nothing of what comes, but by what it expects
+    expected, found = _lanes(script, script.records), _lanes(script, made)
+    by_bytes = not script.head.exact
+    divergences = []
+    for lane in dict.fromkeys((*expected, *found)):
+        ours, theirs = expected.get(lane, []), found.get(lane, [])
+        if by_bytes and lane.endswith(" is sent"):
+            difference = _differ_in_bytes(lane, ours, theirs)
+        else:
+            difference = _differ(lane, ours, theirs, exact=script.head.exact)
+        if difference is not None:
+            divergences.append(difference)
+    return min(divergences, key=lambda each: each.at, default=None)
+
+
+def shown(record: Record | None) -> str:
+    """A record as a line for a person."""
+    if record is None:
+        return "(nothing)"
+    fields = " ".join(f"{name}={value}" for name, value in record.fields.items() if name not in ("hash", "size"))
+    payload = ""
+    if record.data is not None:
+        dots = "…" if len(record.data) > _SHOWN else ""
+        payload = f" {len(record.data)} bytes {record.data[:_SHOWN].hex()}{dots}"
+    elif "size" in record.fields:
+        payload = f" {record.fields['size']} bytes #{str(record.fields.get('hash', ''))[:12]}"
+    line = f" (line {record.line})" if record.line else ""
+    return f"{record.at / 1e9:11.6f} {record.kind} {fields[:400]}{payload}{line}"
+
+
+def _lanes(script: Script, records: Iterable[Record]) -> dict[str, list[Record]]:
+    by_frames: dict[str, int] = {}  # with how many seats were taken before
+    for record in script.records:
+        if record.kind == "publish":
+            by_frames.setdefault(record.fields["key"], record.get("seats", 0))
+    viewers: dict[str, set[object]] = {}
+    for record in script.records:
+        if record.kind == "view" and "number" in record.fields:
+            viewers.setdefault(record.fields["key"], set()).add(record.fields["number"])
+    lanes: dict[str, list[Record]] = {}
+    for record in records:
+        if record.comes_in or (record.kind == "seen" and not script.head.exact):
+            continue
+        lane = _lane(record)
+        if record.kind == "event" and _of_others(record, by_frames.get(_key(record)), viewers.get(_key(record), ())):
+            continue
+        lanes.setdefault(lane, []).append(record)
+    return lanes
+
+
+def _of_others(record: Record, seats: int | None, viewers: Container[object]) -> bool:
+    """Whether an event tells of somebody whose part is played by another, or of a viewer from before."""
+    told = record.get("with", {})
+    number = told.get("number") if isinstance(told, dict) else None
+    if number is not None:
+        return number in viewers or (seats is not None and number <= seats)
+    return seats is not None and str(record.get("what")).startswith("Publish")
+
+
+def _key(record: Record) -> str:
+    """Which stream an event or a frame belongs to."""
+    told = record.get("with", {})
+    return str(record.get("key") or (told.get("key") if isinstance(told, dict) else "") or "")
+
+
+def _lane(record: Record) -> str:
+    if record.kind in ("out", "shut"):
+        return f"what {record.who} is sent"
+    if record.kind in ("told", "asked"):
+        return f"the session of {record.who}"
+    if record.kind in ("frame", "tracks"):
+        return f"the stream {record.get('key')}"
+    if record.kind == "seen":
+        return f"what {record.who} sees"
+    return f"the events of {_key(record) or 'the engine'}"
+
+
+def _same(one: Record, other: Record, *, exact: bool) -> bool:
+    if one.kind != other.kind or (exact and one.at != other.at):
+        return False
+    if (one.data is None) != (other.data is None):
+        one, other = one.hashed(), other.hashed()
+    ignored = {"left"} if not exact else set()
+    fields, others = dict(one.fields), dict(other.fields)
+    for name in ignored:
+        fields.pop(name, None)
+        others.pop(name, None)
+    return fields == others and one.data == other.data
+
+
+def _differ(lane: str, ours: Sequence[Record], theirs: Sequence[Record], *, exact: bool) -> Divergence | None:
+    for index, (one, other) in enumerate(itertools.zip_longest(ours, theirs)):
+        if one is None or other is None or not _same(one, other, exact=exact):
+            before = tuple(ours[max(0, index - NEIGHBOURS) : index])
+            return Divergence(lane, one, other, before, tuple(ours[index + 1 : index + 1 + NEIGHBOURS]))
+    return None
+
+
+def _differ_in_bytes(lane: str, ours: Sequence[Record], theirs: Sequence[Record]) -> Divergence | None:
+    """Bytes without regard to how they were cut; where only digests were kept, writes as they were."""
+    if any(record.data is None for record in ours if record.kind == "out"):
+        return _differ_by_digest(lane, ours, theirs)
+    expected, made = _joined(ours), _joined(theirs)
+    if expected == made:
+        return _differ(lane, _others(ours), _others(theirs), exact=False)
+    at = next(
+        (at for at, (a, b) in enumerate(zip(expected, made, strict=False)) if a != b), min(len(expected), len(made))
+    )
+    one, other = _at(ours, at), _at(theirs, at)
+    index = ours.index(one) if one is not None else len(ours)
+    before, after = tuple(ours[max(0, index - NEIGHBOURS) : index]), tuple(ours[index + 1 : index + 1 + NEIGHBOURS])
+    said, came = (row[at : at + 16].hex() or "the end" for row in (expected, made))
+    note = f"byte {at}: {said} in the script, {came} made"
+    return Divergence(lane, one, other, before, after, note)
+
+
+def _differ_by_digest(lane: str, ours: Sequence[Record], theirs: Sequence[Record]) -> Divergence | None:
+    """The replay's bytes are cut as the script's were, then compared by their digests."""
+    made, start = _joined(theirs), 0
+    for index, one in enumerate(record for record in ours if record.kind == "out"):
+        size = int(one.get("size", 0)) if one.data is None else len(one.data)
+        part = made[start : start + size]
+        start += size
+        if digest(part) != (one.get("hash") if one.data is None else digest(one.data)):
+            before = tuple(ours[max(0, index - NEIGHBOURS) : index])
+            return Divergence(lane, one, _at(theirs, start - size), before, (), "another digest")
+    return None
+
+
+def _joined(records: Sequence[Record]) -> bytes:
+    return b"".join(record.data or b"" for record in records if record.kind == "out")
+
+
+def _others(records: Sequence[Record]) -> list[Record]:
+    return [record for record in records if record.kind != "out"]
+
+
+def _at(records: Sequence[Record], position: int) -> Record | None:
+    for record in records:
+        size = len(record.data or b"") if record.kind == "out" else 0
+        if position < size:
+            return record
+        position -= size
+    return None

@@ -1,0 +1,204 @@
+"""A network without sockets: whoever holds it connects to an engine's endpoints by plain calls, in virtual time."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from arcly_actors.errors import AddressUnavailable
+from arcly_actors.runtime.seams import Place
+from arcly_actors.transport.addresses import Address
+
+Accept = Callable[[asyncio.Transport], asyncio.Protocol | None]
+
+_FIRST_PORT = 49152
+
+
+class ScriptedNetwork:
+    """Implements `runtime.seams.Network`."""
+
+    def __init__(self) -> None:
+        self._listening: dict[Place, Accept] = {}
+        self._next_port = _FIRST_PORT
+
+    def listen(self, at: Place, accept: Accept) -> Place:
+        """See `Network.listen`."""
+        host, port = at
+        if not port:
+            port = self._next_port
+            self._next_port += 1
+        if (host, port) in self._listening:
+            raise AddressUnavailable(f"{host}:{port}", "another endpoint has it")
+        self._listening[host, port] = accept
+        return host, port
+
+    def close(self, at: Place) -> None:
+        """See `Network.close`."""
+        self._listening.pop(at, None)
+
+    def connect(
+        self, to: Place, peer: Address, *, local: Address | None = None, room: "Iterable[int | None]" = ()
+    ) -> "ScriptedTransport | None":
+        """A connection from `peer`; `local` is where it says that it came to, `room` is for `ScriptedTransport`.
+
+        None when nobody listens there or it is turned away.
+        """
+        accept = self._listening.get(to)
+        if accept is None:
+            return None
+        transport = ScriptedTransport(peer, local or Address(*to), room)
+        protocol = accept(transport)
+        if protocol is None:
+            return None
+        transport.protocol = protocol
+        return transport
+
+
+class ScriptedTransport(asyncio.Transport):
+    """The engine's end of a connection whose other end is a script.
+
+    `room` says how many bytes in all "the kernel" takes until each next `drain` (None: any number); what is more waits,
+    as for a player that does not read. `heard(data)` is called with what is written.
+    """
+
+    def __init__(self, peer: Address, local: Address, room: "Iterable[int | None]" = ()) -> None:
+        super().__init__()
+        self._named = {"peername": (peer.host, peer.port), "sockname": (local.host, local.port)}
+        self._room = list(room)
+        self._high = 65536
+        self._waits = False
+        self._written = self._taken = 0
+        self._reading = True
+        self._closing = False
+        self._held: list[Callable[[], object]] = []
+        self.protocol: asyncio.Protocol | None = None
+        self.heard: Callable[[bytes], None] = lambda _data: None
+        self.over = False
+
+    # --- the script's side ---
+
+    def feed(self, data: bytes) -> None:
+        """Bytes from the peer; they wait while the engine does not read."""
+        self._come(lambda: self._protocol.data_received(data))
+
+    def finish(self) -> None:
+        """The peer sends no more."""
+
+        def finished() -> None:
+            if not self._protocol.eof_received():
+                self.close()
+
+        self._come(finished)
+
+    def drain(self) -> None:
+        """The peer has read everything that waited."""
+        if self._room:
+            self._room.pop(0)
+        self._move()
+        if self._waits and self._written == self._taken and not self.over:
+            self._waits = False
+            self._protocol.resume_writing()
+
+    def lose(self, error: Exception | None = None) -> None:
+        """The connection is gone."""
+        if not self.over:
+            self.over = self._closing = True
+            self._held.clear()
+            self._protocol.connection_lost(error)
+
+    @property
+    def _protocol(self) -> asyncio.Protocol:
+        assert self.protocol is not None, "it stands once `connect` has returned it"
+        return self.protocol
+
+    def _come(self, call: Callable[[], object]) -> None:
+        if self.over:
+            return
+        if self._reading:
+            call()
+        else:
+            self._held.append(call)
+
+    # --- the engine's side ---
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """See `asyncio.BaseTransport`: the names of the two ends."""
+        return self._named.get(name, default)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """See `asyncio.BaseTransport`."""
+        assert isinstance(protocol, asyncio.Protocol)
+        self.protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """See `asyncio.BaseTransport`."""
+        return self._protocol
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """See `asyncio.WriteTransport`."""
+        if self._closing or not data:
+            return
+        self._written += len(data)
+        self._move()
+        if self.get_write_buffer_size() > self._high and not self._waits:
+            self._waits = True
+            self._protocol.pause_writing()
+        self.heard(bytes(data))
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        """See `asyncio.WriteTransport`."""
+        self.write(b"".join(list_of_data))
+
+    def write_eof(self) -> None:
+        """See `asyncio.WriteTransport`."""
+
+    def can_write_eof(self) -> bool:
+        """See `asyncio.WriteTransport`."""
+        return True
+
+    def close(self) -> None:
+        """See `asyncio.BaseTransport`."""
+        self._end()
+
+    def abort(self) -> None:
+        """See `asyncio.WriteTransport`."""
+        self._end()
+
+    def is_closing(self) -> bool:
+        """See `asyncio.BaseTransport`."""
+        return self._closing
+
+    def is_reading(self) -> bool:
+        """See `asyncio.ReadTransport`."""
+        return self._reading
+
+    def pause_reading(self) -> None:
+        """See `asyncio.ReadTransport`."""
+        self._reading = False
+
+    def resume_reading(self) -> None:
+        """See `asyncio.ReadTransport`."""
+        self._reading = True
+        while self._held and self._reading and not self.over:
+            self._held.pop(0)()
+
+    def get_write_buffer_size(self) -> int:
+        """See `asyncio.WriteTransport`."""
+        return self._written - self._taken
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """See `asyncio.WriteTransport`."""
+        return 0, self._high
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """See `asyncio.WriteTransport`."""
+        del low
+        self._high = 65536 if high is None else high
+
+    def _move(self) -> None:
+        room = self._room[0] if self._room else None
+        self._taken = self._written if room is None else max(self._taken, min(self._written, room))
+
+    def _end(self) -> None:
+        if not self._closing:
+            self._closing = True
+            asyncio.get_running_loop().call_soon(self.lose)

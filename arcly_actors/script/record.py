@@ -1,0 +1,169 @@
+"""What a script is made of: a head, and records in the order in which they happened.
+
+`KINDS` is the one table of records; specs/scripts/FORMAT.md says what each of them means.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from arcly_actors.errors import ConfigurationError
+
+VERSION = 1
+"""The version of the format that is written; readers take this one only."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[str, Any]:
+    return _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of record: the types of its fields by name; those in `optional` may be missing. `has_data`: a payload."""
+
+    fields: Mapping[str, type | tuple[type, ...]] = field(default_factory=_nothing)
+    optional: frozenset[str] = frozenset()
+    has_data: bool = False
+    comes_in: bool = False
+
+
+_NUMBER = (int, float)
+_SPAN = (int, str)
+KINDS: Mapping[str, Kind] = {
+    # What decides how it goes on.
+    "draw": Kind({"bytes": str, "number": _NUMBER}, frozenset({"bytes", "number"}), comes_in=True),
+    "open": Kind({"who": str, "on": str, "peer": str, "local": str}, frozenset({"local"}), comes_in=True),
+    "in": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
+    "eof": Kind({"who": str, "turns": int}, frozenset({"turns"}), comes_in=True),
+    "lost": Kind({"who": str, "error": str, "turns": int}, frozenset({"error", "turns"}), comes_in=True),
+    "drained": Kind({"who": str}, comes_in=True),
+    "publish": Kind(
+        {"key": str, "who": str, "marble": str, "step": _SPAN, "seats": int, "metadata": dict},
+        frozenset({"who", "marble", "step", "seats", "metadata"}),
+        comes_in=True,
+    ),
+    "send": Kind(
+        {"who": str, "track": int, "pts": int, "dts": int, "keyframe": bool, "kept": bool},
+        frozenset({"keyframe", "kept"}),
+        has_data=True,
+        comes_in=True,
+    ),
+    "unpublish": Kind({"who": str}, comes_in=True),
+    "view": Kind({"key": str, "who": str, "join": str, "number": int}, frozenset({"join", "number"}), comes_in=True),
+    "leave": Kind({"who": str}, comes_in=True),
+    "crash": Kind({"actor": str}, comes_in=True),
+    "clock": Kind({"jump": _SPAN}, comes_in=True),
+    # What comes of it.
+    "out": Kind({"who": str, "left": int}, frozenset({"left"}), has_data=True),
+    "shut": Kind({"who": str}),
+    "told": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),
+    "asked": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),
+    "event": Kind({"what": str, "with": dict}, frozenset({"with"})),
+    "tracks": Kind({"key": str, "tracks": list}),
+    "frame": Kind(
+        {"key": str, "track": int, "pts": int, "dts": int, "keyframe": bool, "discontinuity": bool},
+        frozenset({"keyframe", "discontinuity"}),
+        has_data=True,
+    ),
+    "seen": Kind(
+        {"who": str, "track": int, "pts": int, "dts": int, "keyframe": bool}, frozenset({"keyframe"}), has_data=True
+    ),
+    # What is expected, and how it ended.
+    "expect": Kind(
+        {"expect": str, "within": _SPAN, "who": str, "count": int, "monotonic": str, "type": str, "with": dict},
+        frozenset({"within", "who", "count", "monotonic", "type", "with"}),
+        comes_in=True,
+    ),
+    "end": Kind({"reason": str}, frozenset({"reason"}), comes_in=True),
+}
+
+
+class ScriptError(ConfigurationError):
+    """A script cannot be used; the text begins with file and line."""
+
+    def __init__(self, source: str, line: int, problem: str) -> None:
+        super().__init__(f"{source}:{line}: {problem}")
+        self.source = source
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing that happened, `at` ns after the script's beginning.
+
+    `data` is its payload; one that was not kept is told by the fields ``size`` and ``hash`` (`digest`). Other fields than
+    those of its kind belong to the event, command or track that it tells of. `line` is where a file has it, 0 elsewhere.
+    """
+
+    at: int
+    kind: str
+    fields: Mapping[str, Any] = field(default_factory=_nothing)
+    data: bytes | None = None
+    line: int = field(default=0, compare=False)
+
+    @property
+    def who(self) -> str:
+        """Whose it is: a connection, a publisher or a viewer of this script; empty for the engine's own."""
+        return str(self.fields.get("who", ""))
+
+    @property
+    def comes_in(self) -> bool:
+        """Whether it is done to the engine, not by it."""
+        return KINDS[self.kind].comes_in or (self.kind == "tracks" and "who" in self.fields)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """One of its fields."""
+        return self.fields.get(name, default)
+
+    def hashed(self) -> "Record":
+        """The same without its payload, of which size and digest stay."""
+        if self.data is None:
+            return self
+        fields = {**self.fields, "size": len(self.data), "hash": digest(self.data)}
+        return replace(self, fields=fields, data=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first line: where and when the script comes from, and what its engine was told.
+
+    `monotonic_ns` and `wall_ns` are the clocks at its beginning. `exact`: what comes out is what a replay made of it, so
+    it is compared to the last bit and nanosecond; otherwise a real engine's (specs/scripts/FORMAT.md). `seed` is for
+    entropy that is not among the records.
+    """
+
+    topology: Mapping[str, Any] = field(default_factory=_nothing)
+    key: str = ""
+    monotonic_ns: int = 0
+    wall_ns: int = 1_700_000_000_000_000_000
+    seed: int = 0
+    exact: bool = False
+    provenance: Mapping[str, Any] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A whole script. `cut` says that its last line was incomplete and left out; `source` is its name in errors."""
+
+    head: Head
+    records: tuple[Record, ...]
+    cut: bool = False
+    source: str = "<script>"
+
+    @property
+    def duration_ns(self) -> int:
+        """When its last record is."""
+        return self.records[-1].at if self.records else 0
+
+    def error(self, record: Record, problem: str) -> ScriptError:
+        """What to raise about one of its records."""
+        return ScriptError(self.source, record.line, problem)
+
+
+def digest(data: bytes) -> str:
+    """What stands for a payload: its BLAKE2b with 16 bytes, in hex."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -1,0 +1,258 @@
+"""The stage of a replay: an engine in virtual time, and a script that comes to its doors."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing, suppress
+from typing import Any
+
+import pykka
+
+from arcly_actors.bus.gop import GopCacheActor
+from arcly_actors.bus.key import StreamKey
+from arcly_actors.bus.policy import Join
+from arcly_actors.bus.stream import StreamActor
+from arcly_actors.clock import NS_PER_S, VirtualClock
+from arcly_actors.egress.byte_subscriber import ByteSubscriber
+from arcly_actors.engine import Engine
+from arcly_actors.errors import Refused
+from arcly_actors.ingest.in_process import PublishHandle
+from arcly_actors.ingest.publisher import Publisher
+from arcly_actors.media.frame import MediaFrame, Track
+from arcly_actors.runtime import LoopActor, Supervisor
+from arcly_actors.runtime.receiver import Crash
+from arcly_actors.script.network import ScriptedNetwork, ScriptedTransport
+from arcly_actors.script.plain import track_of
+from arcly_actors.script.read import span
+from arcly_actors.script.record import Record, Script
+from arcly_actors.transport.addresses import Address
+from arcly_actors.transport.connection import Connection
+from arcly_actors.transport.listener import Listener
+
+_PLAIN = {"rtmps": "rtmp", "rtsps": "rtsp"}
+"""Where connections over TLS come to in a replay: their bytes were recorded decrypted."""
+
+_ACTORS: dict[str, type[LoopActor]] = {
+    "publisher": Publisher,
+    "subscriber": ByteSubscriber,
+    "stream": StreamActor,
+    "gop": GopCacheActor,
+    "connection": Connection,
+    "listener": Listener,
+    "supervisor": Supervisor,
+}
+"""What a `crash` can name."""
+
+
+_AT_ONCE = NS_PER_S // 10
+"""Within so many ns a count of turns is believed."""
+
+
+class Injected(RuntimeError):
+    """The failure that a script asked for."""
+
+
+class Stage:
+    """Does to an engine what records say, one at a time; see `replay`."""
+
+    def __init__(self, engine: Engine, network: ScriptedNetwork, clock: VirtualClock, script: Script) -> None:
+        self._engine = engine
+        self._network = network
+        self._clock = clock
+        self._script = script
+        self._rooms = _rooms(script.records)
+        self._connections: dict[str, ScriptedTransport] = {}
+        self._publishers: dict[str, PublishHandle] = {}
+        self._tracks: dict[str, dict[int, Track]] = {}
+        self._keys: dict[str, StreamKey] = {}
+        self._viewers: dict[str, asyncio.Task[None]] = {}
+        self.opening = ""
+        self.seen: Callable[[str, Mapping[str, Any]], None] = lambda _kind, _fields: None
+        self._steps: dict[str, Callable[[Record], Awaitable[None] | None]] = {
+            "open": self._open,
+            "in": self._in,
+            "eof": self._eof,
+            "lost": self._lost,
+            "drained": self._drained,
+            "publish": self._publish,
+            "tracks": self._announce,
+            "send": self._send,
+            "unpublish": self._unpublish,
+            "view": self._view,
+            "leave": self._leave,
+            "crash": self._crash,
+            "clock": self._jump,
+        }
+
+    async def until(self, at: int, turns: int | None = None) -> None:
+        """Let time pass until `at` ns after the script's beginning; with `turns` only so many turns of the loop.
+
+        The latter for what came while the engine was at work on what came before.
+        """
+        wait = self._script.head.monotonic_ns + at - self._clock.monotonic_ns()
+        if turns is not None and wait < _AT_ONCE:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            self._clock.advance(max(0, self._script.head.monotonic_ns + at - self._clock.monotonic_ns()))
+            return
+        loop = asyncio.get_running_loop()
+        passed = loop.create_future()
+        if wait > 0:
+            loop.call_later(wait / NS_PER_S, passed.set_result, None)
+        else:
+            loop.call_soon(passed.set_result, None)
+        await passed
+
+    async def do(self, record: Record) -> None:
+        """Have it happen. Raises ScriptError for what cannot."""
+        step = self._steps.get(record.kind)
+        done = step(record) if step is not None else None
+        if done is not None:
+            await done
+
+    async def close(self) -> None:
+        """Let go of what the script holds."""
+        for viewer in self._viewers.values():
+            viewer.cancel()
+        await asyncio.gather(*self._viewers.values(), return_exceptions=True)
+        for handle in self._publishers.values():
+            await handle.__aexit__(None, None, None)
+
+    def _open(self, record: Record) -> None:
+        name = record.fields["on"]
+        found = self._engine.addresses.get(name) or self._engine.addresses.get(_PLAIN.get(name, ""))
+        if not found:
+            raise self._script.error(record, f"the topology has no endpoint {name!r}")
+        peer = Address.parse(record.fields["peer"])
+        local = Address.parse(record.fields["local"]) if "local" in record.fields else None
+        self.opening = record.who
+        to = (found[0].host, found[0].port)
+        transport = self._network.connect(to, peer, local=local, room=self._rooms.get(record.who, ()))
+        if transport is not None:
+            self._connections[record.who] = transport
+
+    def _in(self, record: Record) -> None:
+        if record.data is None:
+            raise self._script.error(record, "what came in was not kept: this script can be looked at, not replayed")
+        transport = self._connections.get(record.who)
+        if transport is not None:
+            transport.feed(record.data)
+
+    def _eof(self, record: Record) -> None:
+        transport = self._connections.get(record.who)
+        if transport is not None:
+            transport.finish()
+
+    def _lost(self, record: Record) -> None:
+        transport = self._connections.pop(record.who, None)
+        if transport is not None:
+            transport.lose(ConnectionResetError(record.fields["error"]) if "error" in record.fields else None)
+
+    def _drained(self, record: Record) -> None:
+        transport = self._connections.get(record.who)
+        if transport is not None:
+            transport.drain()
+
+    async def _publish(self, record: Record) -> None:
+        key = record.fields["key"]
+        handle = self._engine.publish(key, (), record.get("metadata", {}), keyframe_wanted=_never)
+        await handle.__aenter__()
+        self._publishers[record.who] = handle
+        self._tracks[record.who] = {}
+        self._keys[record.who] = StreamKey.parse(key)
+        channel = self._engine.built.bus.channel(StreamKey.parse(key))
+        if channel is not None and channel.log.head == 0:
+            channel.timeline.keep()  # recorded frames are on the stream's own timeline
+            channel.seats = record.get("seats", 0)
+
+    def _tracks_of(self, record: Record) -> tuple[Track, ...]:
+        try:
+            return tuple(track_of(values) for values in record.fields["tracks"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._script.error(record, f"these are no tracks: {error}") from None
+
+    async def _announce(self, record: Record) -> None:
+        handle = self._publishers.get(record.who)
+        if handle is not None:
+            tracks = self._tracks_of(record)
+            self._tracks[record.who] = {track.id: track for track in tracks}
+            handle.announce(tracks, record.get("metadata", {}))
+
+    async def _send(self, record: Record) -> None:
+        handle = self._publishers.get(record.who)
+        track = self._tracks.get(record.who, {}).get(record.fields["track"])
+        if handle is None or track is None or record.data is None:
+            raise self._script.error(record, "there is no such publisher or track, or the frame was not kept")
+        fields = record.fields
+        keyframe, arrival = bool(fields.get("keyframe", False)), self._clock.monotonic_ns()
+        frame = MediaFrame(track, fields["pts"], fields["dts"], record.data, keyframe, arrival=arrival)
+        if fields.get("kept"):
+            self._keep(record, frame)
+        elif handle.alive:
+            handle.send(frame)
+
+    def _keep(self, record: Record, frame: MediaFrame) -> None:
+        """It was in the log at the script's beginning."""
+        channel = self._engine.built.bus.channel(self._keys[record.who])
+        if channel is not None:
+            channel.append(channel.timeline.place(frame))
+
+    async def _unpublish(self, record: Record) -> None:
+        handle = self._publishers.pop(record.who, None)
+        if handle is not None:
+            await handle.__aexit__(None, None, None)
+
+    def _view(self, record: Record) -> None:
+        seen = asyncio.ensure_future(self._look(record))
+        self._viewers[record.who] = seen
+
+    async def _leave(self, record: Record) -> None:
+        viewer = self._viewers.pop(record.who, None)
+        if viewer is not None:
+            viewer.cancel()
+            with suppress(asyncio.CancelledError):
+                await viewer
+
+    async def _look(self, record: Record) -> None:
+        stream = await self._engine.stream(record.fields["key"])
+        join = Join(record.fields["join"]) if "join" in record.fields else None
+        with suppress(Refused):
+            async with aclosing(stream.frames(join=join)) as frames:
+                async for frame in frames:
+                    key = {"keyframe": True} if frame.keyframe else {}
+                    told = {"who": record.who, "track": frame.track.id, "pts": frame.pts, "dts": frame.dts, **key}
+                    self.seen("seen", Record(0, "seen", told, frame.payload).hashed().fields)
+
+    def _crash(self, record: Record) -> None:
+        name = record.fields["actor"]
+        kind = _ACTORS.get(name)
+        if kind is None:
+            raise self._script.error(record, f"there is no actor {name!r}; there are {', '.join(_ACTORS)}")
+        refs: list[pykka.ActorRef[Any]] = [
+            ref for ref in self._engine.built.system.actors() if issubclass(ref.actor_class, kind)
+        ]
+        if refs:
+            refs[-1].tell(Crash(Injected(f"the script crashed the {name}")))
+
+    def _jump(self, record: Record) -> None:
+        self._clock.step(span(record.fields["jump"], "jump"))
+
+
+def _never(_full_intra: bool) -> None:
+    """A recorded publisher cannot be asked for anything."""
+
+
+def _rooms(records: Iterable[Record]) -> dict[str, list[int | None]]:
+    """How many bytes in all each connection's kernel had taken when it took no more, and None where it did again."""
+    rooms: dict[str, list[int | None]] = {}
+    written: dict[str, int] = {}
+    for record in records:
+        who = record.who
+        if record.kind == "out":
+            size = len(record.data) if record.data is not None else int(record.get("size", 0))
+            written[who] = written.get(who, 0) + size
+            open_ended = rooms.setdefault(who, [None])
+            if "left" in record.fields and open_ended[-1] is None:
+                open_ended[-1] = written[who] - record.fields["left"]
+        elif record.kind == "drained":
+            rooms.setdefault(who, [None]).append(None)
+    return rooms

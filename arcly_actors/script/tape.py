@@ -1,0 +1,357 @@
+"""`Tape`: a session of a running engine, recorded at its seams and handed on as records.
+
+A publisher whose bytes are not on the tape (it came before, or over a protocol that is not recorded as bytes) is
+recorded by its frames.
+"""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+from reactivex import abc
+
+from arcly_actors import limits
+from arcly_actors.bus.bus import Bus
+from arcly_actors.bus.channel import Channel
+from arcly_actors.bus.events import (
+    Event,
+    Events,
+    PublishEnded,
+    PublishHeld,
+    PublishResumed,
+    PublishStarted,
+    SubscriberEvicted,
+    SubscriberJoined,
+    SubscriberLeft,
+)
+from arcly_actors.bus.key import StreamKey
+from arcly_actors.media.frame import MediaFrame, Track
+from arcly_actors.runtime import Note, System
+from arcly_actors.runtime.seams import Place
+from arcly_actors.script.plain import message_fields, track_fields
+from arcly_actors.script.record import Head, Record
+from arcly_actors.script.taped import TapedStream
+
+_MEDIA = frozenset({"MediaReceived", "PacketsReceived", "SendPackets"})
+"""Messages that say what the bytes beside them say already."""
+
+_SCARCE = 64
+"""Bytes that a record takes besides its payload."""
+
+
+_TURNS = 4
+"""Turns of the loop after which nothing is under way any more of what a packet set going."""
+
+
+class Sink(Protocol):
+    """Where records go."""
+
+    def take(self, records: list[Record]) -> None:
+        """More of them, in order."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class _Source:
+    """A connection, or a stream: `wanted` is None until it is known whether it belongs on the tape."""
+
+    who: str
+    wanted: bool | None
+    peer: str = ""
+    open: bool = True
+
+
+@dataclass(eq=False, slots=True)
+class _Followed:
+    """A stream whose frames are recorded: `by_frames` when nothing else tells what its publisher sends."""
+
+    channel: Channel
+    seat: abc.DisposableBase
+    who: str
+    by_frames: bool
+    tracks: tuple[Track, ...] = ()
+    numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+
+class Tape:
+    """See the module. `key` None: everything. `payload` False: what goes out and frames are told by their digests.
+    `name` gives the next connection to an endpoint its name; without it they are numbered.
+    `frames`: those whose bytes are on the tape already have their payload, too.
+
+    `lost` is why it ended by itself, else empty; `ignored` counts connections of other streams.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        bus: Bus,
+        events: Events,
+        endpoint: Callable[[Place], str],
+        sink: Sink,
+        *,
+        key: StreamKey | None = None,
+        payload: bool = True,
+        size: int = limits.TAPE_SIZE,
+        name: Callable[[str], str] | None = None,
+        frames: bool = False,
+    ) -> None:
+        self._frames = frames
+        self._name = name or self._next_name
+        self._system = system
+        self._bus = bus
+        self._events = events
+        self._endpoint = endpoint
+        self._sink = sink
+        self._key = key
+        self._payload = payload
+        self._left = size
+        self._now = system.clock.monotonic_ns
+        self._started = 0
+        self._numbers: dict[str, itertools.count[int]] = {}
+        self._waiting: deque[tuple[Record, _Source | None]] = deque()
+        self._undecided = 0
+        self._turns = _TURNS
+        self._ticking = False
+        self._opening: _Source | None = None  # whose making is under way, and so whose entropy is drawn
+        self._by_protocol: dict[int, _Source] = {}
+        self._by_peer: dict[str, _Source] = {}
+        self._followed: dict[StreamKey, _Followed] = {}
+        self._viewers: dict[tuple[StreamKey, int], str] = {}
+        self._seat: abc.DisposableBase | None = None
+        self._flushing: asyncio.Handle | None = None
+        self.running = False
+        self.lost = ""
+        self.ignored = 0
+
+    def head(self, topology: dict[str, Any], provenance: dict[str, Any]) -> Head:
+        """The head of a script of what comes from now on."""
+        clock = self._system.clock
+        self._started = clock.monotonic_ns()
+        key = str(self._key) if self._key is not None else ""
+        return Head(topology, key, self._started, clock.wall_ns(), provenance=provenance)
+
+    def start(self, drawn: Iterable[bytes | float]) -> None:
+        """Begin; `drawn` is the entropy of the engine's start."""
+        self.running = True
+        self._started = self._now()
+        for value in drawn:
+            self.drew(value)
+        self._system.seams.tapes = (*self._system.seams.tapes, self)
+        self._seat = self._events.observable.subscribe(self._happened)
+        for report in self._bus.reports():
+            if self._belongs(report.key):
+                self._follow(report.key, by_frames=True)
+
+    def stop(self, reason: str = "") -> None:
+        """End; more than once does no harm."""
+        if not self.running:
+            return
+        self.put(None, "end", {"reason": reason} if reason else {})
+        self.running = False
+        self._system.seams.tapes = tuple(each for each in self._system.seams.tapes if each is not self)
+        if self._seat is not None:
+            self._seat.dispose()
+        for followed in self._followed.values():
+            followed.seat.dispose()
+        for source in self._by_peer.values():
+            source.wanted = bool(source.wanted)
+        self.flush()
+
+    # --- see `runtime.seams.Tape` ---
+
+    def stream(self, protocol: asyncio.Protocol, at: Place) -> asyncio.Protocol:
+        """A connection was accepted."""
+        on = self._endpoint(at)
+        source = _Source(self._name(on), None if self._key is not None else True)
+        self._by_protocol[id(_innermost(protocol))] = source
+
+        def put(kind: str, data: bytes | None = None, **fields: Any) -> None:
+            if kind == "open":
+                source.peer = fields["peer"]
+                self._by_peer[source.peer] = source
+                fields = {"on": on, **fields}
+            told = {"who": source.who, **fields}
+            if kind in ("in", "eof", "lost"):
+                self._came(told)
+            self.put(source, kind, told, data)
+
+        def opening(*, begun: bool) -> None:
+            self._opening = source if begun else None
+
+        return TapedStream(protocol, put, opening, partial(self._gone, source, _innermost(protocol)))
+
+    def notes(self, protocol: asyncio.Protocol) -> Note | None:
+        """Of which the engine's events and commands are wanted."""
+        source = self._by_protocol.get(id(protocol))
+        if source is None:
+            return None
+
+        def note(kind: str, message: Any) -> None:
+            if type(message).__name__ not in _MEDIA:
+                self.put(source, kind, {"who": source.who, **message_fields(message)})
+
+        return note
+
+    def drew(self, value: bytes | float) -> None:
+        """Entropy was drawn."""
+        self.put(self._opening, "draw", {"bytes": value.hex()} if isinstance(value, bytes) else {"number": value})
+
+    # --- writing down ---
+
+    def _came(self, fields: dict[str, Any]) -> None:
+        """Note how many turns of the loop after the one before this input came: within a few, the order matters."""
+        if self._turns < _TURNS:
+            fields["turns"] = self._turns
+        self._turns = 0
+        if not self._ticking:
+            self._ticking = True
+            self._system.loop.call_soon(self._tick)
+
+    def _tick(self) -> None:
+        self._turns += 1
+        self._ticking = self.running and self._turns < _TURNS
+        if self._ticking:
+            self._system.loop.call_soon(self._tick)
+
+    def put(self, source: _Source | None, kind: str, fields: Mapping[str, Any], data: bytes | None = None) -> None:
+        """One record, of this source or of the engine."""
+        if not self.running or (source is not None and source.wanted is False):
+            return
+        record = Record(self._now() - self._started, kind, fields, data)
+        if not self._payload and kind in ("out", "frame"):
+            record = record.hashed()
+        size = _SCARCE + len(record.data or b"")
+        self._left -= size
+        if self._left < 0 and kind != "end":
+            self.give_up("as much is recorded as the tape holds")
+            return
+        self._waiting.append((record, source))
+        if source is not None and source.wanted is None:
+            self._undecided += size
+            if self._undecided > limits.TAPE_UNDECIDED:
+                self._settle(source, wanted=False)
+        if self._flushing is None:
+            self._flushing = self._system.loop.call_soon(self._flush_soon)
+
+    def flush(self) -> None:
+        """Hand on what is decided: records stay in order, so one that is undecided holds back those after it."""
+        ready: list[Record] = []
+        waiting = self._waiting
+        while waiting and (waiting[0][1] is None or waiting[0][1].wanted is not None):
+            record, source = waiting.popleft()
+            if source is None or source.wanted:
+                ready.append(record)
+        if not waiting:
+            self._undecided = 0
+        if ready:
+            self._sink.take(ready)
+
+    def _next_name(self, on: str) -> str:
+        return f"{on}-{next(self._numbers.setdefault(on, itertools.count(1)))}"
+
+    def _flush_soon(self) -> None:
+        self._flushing = None
+        self.flush()
+
+    def _settle(self, source: _Source, *, wanted: bool) -> None:
+        if source.wanted is None:
+            source.wanted = wanted
+            self.ignored += not wanted
+
+    def _gone(self, source: _Source, protocol: asyncio.Protocol) -> None:
+        self._by_protocol.pop(id(protocol), None)
+        source.open = False
+        self._settle(source, wanted=False)  # it said nothing of a stream
+        if self._by_peer.get(source.peer) is source:
+            del self._by_peer[source.peer]
+
+    def give_up(self, why: str) -> None:
+        """End it before its time."""
+        if not self.lost:
+            self.lost = why
+            self.stop(why)
+
+    # --- streams ---
+
+    def _belongs(self, key: object) -> bool:
+        return self._key is None or key is None or str(key) == str(self._key)
+
+    def _happened(self, event: Event) -> None:
+        key = getattr(event, "key", None)
+        source = self._by_peer.get(getattr(event, "peer", ""))
+        if source is not None:
+            self._settle(source, wanted=self._belongs(key))
+        if not self._belongs(key):
+            return
+        if isinstance(event, SubscriberJoined) and source is None:
+            # Nothing else tells of this viewer: in a replay one in the program takes its seat.
+            who = self._next_name("viewer")
+            self._viewers[event.key, event.number] = who
+            self.put(None, "view", {"who": who, "key": str(event.key), "number": event.number})
+        elif isinstance(event, SubscriberLeft | SubscriberEvicted):
+            left = self._viewers.pop((event.key, event.number), None)
+            if left is not None:
+                self.put(None, "leave", {"who": left})
+        self.put(None, "event", message_fields(event))
+        if isinstance(event, PublishStarted | PublishResumed):
+            self._follow(event.key, by_frames=source is None)
+        elif isinstance(event, PublishHeld | PublishEnded):
+            self._unfollow(event.key)
+
+    def _follow(self, key: StreamKey, *, by_frames: bool) -> None:
+        self._unfollow(key)
+        channel = self._bus.channel(key)
+        if channel is None:
+            return
+        followed = _Followed(channel, channel.feed.subscribe(lambda frame: self._framed(followed, frame)), "", by_frames)
+        self._followed[key] = followed
+        if by_frames:
+            followed.who = self._next_name("frames")
+            seats = {"seats": channel.seats} if channel.seats else {}
+            self.put(None, "publish", {"who": followed.who, "key": str(key), **seats, **_metadata(channel)})
+            log, anchor = channel.log, channel.anchor
+            for position in range(log.tail, log.head):
+                # What is before the keyframe that joiners start from is in the log, and in how packets are numbered.
+                self._framed(followed, log[position].frame, kept=anchor is None or position < anchor)
+
+    def _unfollow(self, key: StreamKey) -> None:
+        followed = self._followed.pop(key, None)
+        if followed is not None:
+            followed.seat.dispose()
+            if followed.by_frames:
+                self.put(None, "unpublish", {"who": followed.who})
+
+    def _framed(self, followed: _Followed, frame: MediaFrame, *, kept: bool = False) -> None:
+        tracks = followed.channel.tracks
+        whose = {"who": followed.who} if followed.by_frames else {}
+        if tracks is not followed.tracks:
+            followed.tracks = tracks
+            listed = [track_fields(track) for track in tracks]
+            self.put(None, "tracks", {**whose, "key": str(followed.channel.key), "tracks": listed})
+        fields: dict[str, Any] = {"key": str(followed.channel.key)} if not followed.by_frames else dict(whose)
+        fields |= {"track": frame.track.id, "pts": frame.pts, "dts": frame.dts}
+        if frame.keyframe:
+            fields["keyframe"] = True
+        if followed.by_frames:
+            self.put(None, "send", fields | {"kept": True} if kept else fields, frame.payload)
+            return
+        if frame.discontinuity:
+            fields["discontinuity"] = True
+        if self._frames:
+            self.put(None, "frame", fields, frame.payload)
+        else:
+            self.put(None, "frame", Record(0, "frame", fields, frame.payload).hashed().fields)
+
+
+def _innermost(protocol: asyncio.Protocol) -> asyncio.Protocol:
+    while isinstance(protocol, TapedStream):
+        protocol = protocol.inner
+    return protocol
+
+
+def _metadata(channel: Channel) -> dict[str, Any]:
+    return {"metadata": dict(channel.metadata)} if channel.metadata else {}

@@ -1,0 +1,166 @@
+"""`Taping`: what `Engine.tape` gives; a tape with a file, or a reader, at its end."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
+
+from arcly_actors import limits
+from arcly_actors.bus.key import StreamKey
+from arcly_actors.clock import NS_PER_S
+from arcly_actors.runtime.seams import Place
+from arcly_actors.script.record import Head, Record
+from arcly_actors.script.tape import Tape
+from arcly_actors.script.write import head_line, record_line
+from arcly_actors.topology.build import Build
+from arcly_actors.version import VERSION
+
+if TYPE_CHECKING:
+    from arcly_actors.engine import Engine
+
+_GATHER = 0.25
+"""Seconds between two writes to a file: one thread's work, not one for each packet."""
+
+
+class Taping:
+    """See `Engine.tape`. `head` is the script's head, `lost` why the tape ended by itself (else empty)."""
+
+    def __init__(
+        self,
+        running: Build,
+        engine: "Engine",
+        key: StreamKey | None,
+        path: str | PathLike[str] | None,
+        *,
+        payload: bool,
+        size: int,
+        provenance: Mapping[str, str],
+    ) -> None:
+        self._engine = engine
+        self._running = running
+        self._virtual = running.system.virtual
+        self._path = Path(path) if path is not None else None
+        self._provenance = provenance
+        self._records: deque[Record] = deque()
+        self._backlog = 0
+        self._changed = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
+        self._over = False
+        self._tape = Tape(
+            running.system, running.bus, engine.events, self._endpoint, self, key=key, payload=payload, size=size
+        )
+        self.head: Head
+
+    @property
+    def lost(self) -> str:
+        """Why it ended by itself."""
+        return self._tape.lost
+
+    @property
+    def ignored(self) -> int:
+        """Connections that turned out to belong to other streams."""
+        return self._tape.ignored
+
+    async def __aenter__(self) -> Self:
+        topology = self._engine.topology.model_dump(mode="json")
+        self.head = self._tape.head(
+            _without_files(topology), {"recorded_by": f"arcly_actors {VERSION}", **self._provenance}
+        )
+        if self._path is not None:
+            opened = self._path.open("wb")
+            opened.write(head_line(self.head))
+            self._writing = asyncio.ensure_future(self._write(opened))
+        self._tape.start(self._engine.drawn)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._tape.stop()
+        self._over = True
+        self._changed.set()
+        if self._writing is not None:
+            await self._writing
+
+    async def __aiter__(self) -> AsyncIterator[Record]:
+        while not self._over or self._records:
+            await self._changed.wait()
+            self._changed.clear()
+            for record in self._taken():
+                yield record
+
+    def stop(self) -> None:
+        """Record no more; who reads gets what there is, then the end."""
+        self._tape.stop()
+        self._over = True
+        self._changed.set()
+
+    def take(self, records: list[Record]) -> None:
+        """See `Sink`."""
+        self._records += records
+        self._backlog += sum(len(record.data or b"") for record in records)
+        if self._backlog > limits.TAPE_BACKLOG:
+            self._tape.give_up("who reads the tape is too slow")
+        self._over = self._over or not self._tape.running
+        self._changed.set()
+
+    def _taken(self) -> list[Record]:
+        taken = list(self._records)
+        self._records.clear()
+        self._backlog = 0
+        return taken
+
+    async def _write(self, opened: BinaryIO) -> None:
+        def write(taken: list[Record]) -> None:
+            opened.writelines(record_line(record) for record in taken)
+            opened.flush()
+
+        try:
+            while not self._over or self._records:
+                await self._changed.wait()
+                if not self._over:
+                    await asyncio.sleep(_GATHER)
+                self._changed.clear()
+                taken = self._taken()
+                await self._offloaded(write, taken)
+                if self._over:
+                    self._changed.set()
+        finally:
+            opened.close()
+
+    async def _offloaded(self, write: Any, taken: list[Record]) -> None:
+        if self._virtual:
+            write(taken)
+        else:
+            await asyncio.to_thread(write, taken)
+
+    def _endpoint(self, at: Place) -> str:
+        """The endpoint that listens there."""
+        for name, addresses in self._engine.addresses.items():
+            if any(address.port == at[1] for address in addresses):
+                return name
+        return "tcp"
+
+
+async def lines(taping: Taping, duration_ns: int | None = None) -> AsyncGenerator[bytes, None]:
+    """A script as it is being recorded, line by line, for `duration_ns` or until the reader has enough."""
+    async with taping:
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(duration_ns / NS_PER_S, taping.stop) if duration_ns is not None else None
+        try:
+            yield head_line(taping.head)
+            async for record in taping:
+                yield record_line(record)
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+
+def _without_files(topology: dict[str, Any]) -> dict[str, Any]:
+    """What a replay can build anywhere: no certificates, nothing that dials, no secrets of either."""
+    endpoints = {name: section for name, section in topology["endpoints"].items() if name not in ("rtmps", "rtsps")}
+    endpoints["http"] = {**endpoints["http"], "tls": None}
+    return {**topology, "endpoints": endpoints, "sources": [], "sinks": []}

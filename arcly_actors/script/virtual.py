@@ -1,0 +1,70 @@
+"""A whole engine in virtual time, without sockets, sleeps or threads."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from arcly_actors import limits
+from arcly_actors.clock import Entropy, SeededEntropy, VirtualClock
+from arcly_actors.engine import Engine
+from arcly_actors.runtime.virtual_loop import VirtualLoop
+from arcly_actors.script.network import ScriptedNetwork
+from arcly_actors.topology import Topology
+
+T = TypeVar("T")
+
+
+def run_engine(
+    scenario: Callable[[Engine], Coroutine[Any, Any, T]],
+    topology: Topology | None = None,
+    *,
+    clock: VirtualClock | None = None,
+    network: ScriptedNetwork | None = None,
+    entropy: Entropy | None = None,
+    seed: int = 0,
+    iterations: int = limits.VIRTUAL_ITERATIONS,
+) -> T:
+    """Run `scenario(engine)` to its end; its result is the result, its exception is raised.
+
+    The same scenario with the same seed goes the same way to the last message. What needs UDP (WebRTC, SRT,
+    transport streams, RTSP over UDP) is left out of the topology. Raises `VirtualDeadlock` when it waits for what cannot come, `VirtualRunaway` past
+    `iterations` turns.
+    """
+    time = clock or VirtualClock()
+    loop = VirtualLoop(time, iterations=iterations)
+
+    async def main() -> T:
+        made = Engine(
+            without_udp(topology or Topology()),
+            clock=time,
+            entropy=entropy or SeededEntropy(seed),
+            network=network or ScriptedNetwork(),
+        )
+        async with made as engine:
+            return await scenario(engine)
+
+    try:
+        return loop.run_until_complete(main())
+    finally:
+        _finish(loop)
+
+
+def without_udp(topology: Topology) -> Topology:
+    """The topology without what a scripted network does not have."""
+    told = topology.model_dump(mode="json")
+    told["endpoints"]["webrtc"]["enabled"] = False
+    told["endpoints"]["srt"]["enabled"] = False
+    told["endpoints"]["mpegts"] = []
+    told["endpoints"]["rtsp"]["udp_ports"] = None
+    return Topology.model_validate(told)
+
+
+def _finish(loop: VirtualLoop) -> None:
+    asyncio.set_event_loop(None)
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
