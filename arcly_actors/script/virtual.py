@@ -27,8 +27,8 @@ def run_engine(
     """Run `scenario(engine)` to its end; its result is the result, its exception is raised.
 
     The same scenario with the same seed goes the same way to the last message. What needs UDP (WebRTC, SRT,
-    transport streams, RTSP over UDP) is left out of the topology. Raises `VirtualDeadlock` when it waits for what cannot come, `VirtualRunaway` past
-    `iterations` turns.
+    transport streams, RTSP over UDP) is left out of the topology. Raises `VirtualDeadlock` when it waits for what cannot
+    come, `VirtualRunaway` past `iterations` turns.
     """
     time = clock or VirtualClock()
     loop = VirtualLoop(time, iterations=iterations)
