@@ -6,6 +6,7 @@ from typing import Any
 
 from arcly_actors.errors import AddressUnavailable
 from arcly_actors.runtime.seams import Place
+from arcly_actors.script.datagrams import ScriptedDatagrams
 from arcly_actors.transport.addresses import Address
 
 Accept = Callable[[asyncio.Transport], asyncio.Protocol | None]
@@ -14,11 +15,14 @@ _FIRST_PORT = 49152
 
 
 class ScriptedNetwork:
-    """Implements `runtime.seams.Network`."""
+    """Implements `runtime.seams.Network`. `heard(data, sender, to)` is told of datagrams to where nobody has bound."""
 
     def __init__(self) -> None:
         self._listening: dict[Place, Accept] = {}
         self._next_port = _FIRST_PORT
+        self._bound: dict[Place, ScriptedDatagrams] = {}
+        self._next_udp_port = _FIRST_PORT
+        self.heard: Callable[[bytes, Address, Place], None] = lambda _data, _sender, _to: None
 
     def listen(self, at: Place, accept: Accept) -> Place:
         """See `Network.listen`."""
@@ -34,6 +38,32 @@ class ScriptedNetwork:
     def close(self, at: Place) -> None:
         """See `Network.close`."""
         self._listening.pop(at, None)
+
+    def bind(self, at: Place) -> ScriptedDatagrams:
+        """See `Network.bind`."""
+        host, port = at
+        while not port or (at[1] == 0 and (host, port) in self._bound):
+            port = self._next_udp_port
+            self._next_udp_port += 1
+        if (host, port) in self._bound:
+            raise AddressUnavailable(f"{host}:{port}", "another endpoint has it")
+
+        def closed() -> None:
+            self._bound.pop((host, port), None)
+
+        bound = self._bound[host, port] = ScriptedDatagrams(Address(host, port), self._carry, closed)
+        return bound
+
+    def send(self, data: bytes, to: Place, peer: Address) -> bool:
+        """A datagram from `peer`; False when nobody has bound there."""
+        bound = self._bound.get(to)
+        if bound is not None:
+            bound.arrive(data, peer)
+        return bound is not None
+
+    def _carry(self, data: bytes, sender: ScriptedDatagrams, to: Place) -> None:
+        if not self.send(data, to, sender.bound):
+            self.heard(data, sender.bound, to)
 
     def connect(
         self, to: Place, peer: Address, *, local: Address | None = None, room: "Iterable[int | None]" = ()

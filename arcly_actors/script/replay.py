@@ -105,6 +105,7 @@ def _run(script: Script, *, frames: bool = False) -> list[Record]:
             kept,
             size=_ENDLESS,
             name=lambda _on: stage.opening,
+            peer_name=stage.peer_name,
             frames=frames,
         )
         stage.seen = partial(tape.put, None)

@@ -17,29 +17,49 @@ from arcly_actors.script.edit import apply, crash, disconnect, jitter
 from arcly_actors.script.record import Script
 from arcly_actors.script.replay import replay
 from arcly_actors.topology import Application, Topology
+from arcly_actors.topology.application import SrtSecurity
 from tests.support.loopback import LOOPBACK
 
 SCRIPTS = Path(__file__).parents[2] / "specs" / "scripts"
 SECOND = 1_000_000_000
+PASSPHRASE = "correct horse battery"
 
 _SOURCE = "-re -f lavfi -i testsrc=size=64x48:rate=25 -f lavfi -i sine=sample_rate=44100"
 _CODED = "-c:v libx264 -preset ultrafast -tune zerolatency -g {gop} -crf 35 -pix_fmt yuv420p -c:a aac -b:a 24k -ac 1"
 
 
 class Ffmpeg:
-    """ffmpeg's processes at one engine."""
+    """ffmpeg's processes at one engine; `ports` may lead elsewhere, `secret` is what SRT URLs have besides."""
+
+    secret = ""
 
     def __init__(self, engine: arcly.Engine) -> None:
-        self._urls = {name: f"{name}://127.0.0.1:{engine.addresses[name][0].port}/live/cam" for name in ("rtmp", "rtsp")}
+        self.ports = {name: where[0].port for name, where in engine.addresses.items()}
         self.engine = engine
 
     async def publish(self, seconds: float, *, over: str = "rtmp", gop: int = 25) -> asyncio.subprocess.Process:
-        form = "-f flv" if over == "rtmp" else "-f rtsp -rtsp_transport tcp"
-        return await self._run(f"{_SOURCE} -t {seconds} {_CODED.format(gop=gop)} {form} {self._urls[over]}")
+        form = {
+            "rtmp": "-f flv",
+            "rtsp": "-f rtsp -rtsp_transport tcp",
+            "rtsp-udp": "-f rtsp -rtsp_transport udp",
+            "srt": "-f mpegts",
+            "mpegts": "-f mpegts",
+        }[over]
+        return await self._run(f"{_SOURCE} -t {seconds} {_CODED.format(gop=gop)} {form} {self.url(over, 'publish')}")
 
     async def play(self, seconds: float, *, over: str = "rtmp") -> asyncio.subprocess.Process:
-        form = "" if over == "rtmp" else "-rtsp_transport tcp"
-        return await self._run(f"{form} -i {self._urls[over]} -t {seconds} -c copy -f null -")
+        form = {"rtsp": "-rtsp_transport tcp", "rtsp-udp": "-rtsp_transport udp"}.get(over, "")
+        form += " -probesize 32k -analyzeduration 200k" if over == "srt" else ""
+        return await self._run(f"{form} -i {self.url(over, 'read')} -t {seconds} -c copy -f null -")
+
+    def url(self, over: str, does: str) -> str:
+        """Where a client of that protocol goes to publish or to read."""
+        scheme = over.removesuffix("-udp")
+        if over == "srt":
+            return f"srt://127.0.0.1:{self.ports['srt']}?streamid={does}:live/cam&latency=60000{self.secret}"  # µs
+        if over == "mpegts":
+            return f"udp://127.0.0.1:{self.ports['mpegts']}?pkt_size=1316"
+        return f"{scheme}://127.0.0.1:{self.ports[scheme]}/live/cam"
 
     async def live(self) -> None:
         """Wait until it is being published."""
@@ -71,6 +91,15 @@ async def rtsp(ffmpeg: Ffmpeg) -> None:
     viewer = await ffmpeg.play(1.5, over="rtsp")
     await viewer.wait()
     await publisher.wait()
+
+
+async def srt(ffmpeg: Ffmpeg) -> None:
+    publisher = await ffmpeg.publish(2, over="srt")
+    await keyframe(ffmpeg.engine)
+    viewer = await ffmpeg.play(0.6, over="srt")
+    await viewer.wait()
+    await publisher.wait()
+    await asyncio.sleep(0.3)
 
 
 async def reconnect(ffmpeg: Ffmpeg) -> None:
@@ -109,14 +138,23 @@ async def takeover(ffmpeg: Ffmpeg) -> None:
 SCENARIOS: dict[str, Callable[[Ffmpeg], Awaitable[None]]] = {
     "ffmpeg-rtmp": rtmp,
     "ffmpeg-rtsp-tcp": rtsp,
+    "ffmpeg-srt": srt,
     "publisher-reconnect": reconnect,
     "mid-gop-join": mid_gop,
     "takeover": takeover,
 }
 
 
+HOLDS = {"ffmpeg-srt": SECOND}
+"""How long a stream waits for its publisher, where that is not what is recorded."""
+
+
 async def record(name: str) -> Script:
-    applications = {"live": Application(on_conflict="takeover" if name == "takeover" else "reject")}
+    security = SrtSecurity(passphrase=PASSPHRASE if name == "ffmpeg-srt-encrypted" else "")
+    application = Application(
+        on_conflict="takeover" if name == "takeover" else "reject", hold=HOLDS.get(name, 10 * SECOND), srt=security
+    )
+    applications = {"live": application}
     topology = Topology(applications=applications, endpoints=LOOPBACK.endpoints)
     path = SCRIPTS / f"{name}.jsonl"
     async with arcly.Engine(topology) as engine:
