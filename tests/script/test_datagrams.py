@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import arcly_actors as arcly
-from arcly_actors.protocols.srt.packet import CONTROL_BIT, HEADER, ControlType
+from arcly_actors.protocols.srt.packet import CONTROL_BIT, HEADER, RETRANSMITTED, ControlType
 from arcly_actors.script import Script, edit, read_file
 from arcly_actors.script.record import Record
 from arcly_actors.script.replay import frames_of, replay
@@ -97,3 +97,56 @@ def test_a_peer_that_falls_silent_is_noticed() -> None:
     assert controls(broken.records)[ControlType.SHUTDOWN] > 0
     with pytest.raises(arcly.ConfigurationError, match="srt-1 is not connected at 60 s"):
         edit.apply(script, [edit.read_fault("disconnect srt-1@60s", 1)])
+
+
+def test_what_a_network_lost_is_asked_for_and_comes_again() -> None:
+    script = read_file(SCRIPTS / "ffmpeg-srt-lossy.jsonl")
+    assert controls(script.records)[ControlType.NAK] > 0
+    assert controls(script.records, "datagram")[ControlType.NAK] > 0
+    again = [
+        {record.who for record in script.records if record.kind == kind and retransmitted(record.data or b"")}
+        for kind in ("datagram", "sent")
+    ]
+    assert again == [{"srt-1"}, {"srt-2"}]
+
+
+def retransmitted(data: bytes) -> bool:
+    first, second, _, _ = HEADER.unpack_from(data)
+    return first < CONTROL_BIT and bool(second & RETRANSMITTED)
+
+
+def test_an_encrypted_session_keeps_its_keys() -> None:
+    script = read_file(SCRIPTS / "ffmpeg-srt-encrypted.jsonl")
+    established = [record.fields["with"] for record in script.records if record.get("what") == "Established"]
+    assert [each["encrypted"] for each in established] == [True, True]
+    ((_, frames),) = frames_of(script).values()
+    assert len(frames) > 100
+
+
+def test_rtp_over_udp_belongs_to_the_connection_that_arranged_it() -> None:
+    script = read_file(SCRIPTS / "ffmpeg-rtsp-udp.jsonl")
+    assert b"RTP/AVP/UDP" in b"".join(record.data or b"" for record in script.records if record.kind == "in")
+    sockets = Counter(record.fields["on"] for record in script.records if record.kind == "open")
+    assert sockets["rtsp"] == 2
+    assert sockets["rtsp-rtp"] >= 4  # two media each, of the publisher and of the player
+    sent = Counter(record.who for record in script.records if record.kind == "sent")
+    assert sum(count for who, count in sent.items() if who.startswith("rtsp-rtp-")) > 100
+    ((_, frames),) = frames_of(script).values()
+    assert len(frames) > 150
+
+
+def test_a_feed_is_on_the_tape_from_its_first_datagram_to_its_silence() -> None:
+    script = read_file(SCRIPTS / "ffmpeg-mpegts.jsonl")
+    happened = [record.fields["what"] for record in script.records if record.kind == "event"]
+    assert happened[0] == "PublishStarted"
+    assert happened[-1] == "PublishHeld"
+    assert {record.who for record in script.records if record.kind == "datagram"} == {"mpegts-1"}
+    lossy = faulty(script, "loss 5%")
+    assert sum(record.kind == "frame" for record in lossy.records) < sum(r.kind == "frame" for r in script.records)
+
+
+def test_a_slow_viewer_skips_and_is_sent_away() -> None:
+    script = read_file(SCRIPTS / "slow-viewer.jsonl")
+    assert any("left" in record.fields for record in script.records if record.kind == "out")
+    happened = [record.fields["what"] for record in script.records if record.kind == "event"]
+    assert happened.index("SubscriberLagged") < happened.index("SubscriberEvicted")
