@@ -189,7 +189,9 @@ async def test_a_busy_port_is_read_by_the_clock_and_a_quiet_one_at_once_again(sy
 
 
 @in_virtual_time
-async def test_what_waits_in_the_socket_after_a_stall_of_ours_is_heard_before_deadlines_are_judged(system: System) -> None:
+async def test_after_a_stall_of_ours_what_waits_in_the_socket_is_heard_before_deadlines_are_judged(
+    system: System,
+) -> None:
     rig = await rigged(system)
     rig.say("wake")
     await pass_time(NS_PER_MS)
