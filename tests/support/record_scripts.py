@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import arcly_actors as arcly
 from arcly_actors.loop import run
@@ -22,6 +23,7 @@ from arcly_actors.topology import Application, Topology
 from arcly_actors.topology.application import SrtSecurity, Subscriber
 from arcly_actors.topology.endpoints import MpegTs
 from arcly_actors.transport import acceptor
+from arcly_actors.transport.wire import set_options
 from tests.support.loopback import LOOPBACK
 from tests.support.udp_relay import relaying
 
@@ -201,17 +203,13 @@ async def read_slowly(port: int) -> None:
 @contextlib.contextmanager
 def small_buffers() -> Iterator[None]:
     """Connections that are accepted meanwhile wait in our outlets, not in the kernel, which would take all of a clip."""
-    real = acceptor.set_options
 
-    def set_options(accepted: socket.socket) -> None:
-        real(accepted)
+    def set_small(accepted: socket.socket) -> None:
+        set_options(accepted)
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
-    acceptor.set_options = set_options
-    try:
+    with mock.patch.object(acceptor, "set_options", set_small):
         yield
-    finally:
-        acceptor.set_options = real
 
 
 SCENARIOS: dict[str, Callable[[Ffmpeg], Awaitable[None]]] = {
