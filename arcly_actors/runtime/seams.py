@@ -36,6 +36,10 @@ class Network(Protocol):
         """Take no more connections there."""
         ...
 
+    def dial(self, to: Place, protocol: asyncio.Protocol) -> None:
+        """Connect to whoever listens there; ConnectionRefusedError when nobody does. Host names stand for themselves."""
+        ...
+
     def bind(self, at: Place) -> Any:
         """What stands for a UDP socket there (see `transport.udp_socket.Datagrams`); it frees the place when it closes.
 

@@ -9,7 +9,7 @@ from arcly_actors.clock import Entropy, SeededEntropy, VirtualClock
 from arcly_actors.engine import Engine
 from arcly_actors.runtime.virtual_loop import VirtualLoop
 from arcly_actors.script.network import ScriptedNetwork
-from arcly_actors.topology import Topology
+from arcly_actors.topology import Topology, WebRtc
 
 T = TypeVar("T")
 
@@ -50,9 +50,23 @@ def run_engine(
 
 def without_webrtc(topology: Topology) -> Topology:
     """The topology without what a scripted network does not have: DTLS needs chance of its own, and real time."""
-    told = topology.model_dump(mode="json")
-    told["endpoints"]["webrtc"]["enabled"] = False
-    return Topology.model_validate(told)
+    endpoints = topology.endpoints.model_copy(update={"webrtc": WebRtc(enabled=False)})
+    sinks = tuple(sink for sink in topology.sinks if not sink.url.startswith("whip:"))
+    return topology.model_copy(update={"endpoints": endpoints, "sinks": sinks})
+
+
+def another(engine: Engine, topology: Topology | None = None) -> Engine:
+    """One more engine on the network, the clock and the entropy of this one: what the other dials, or is dialled by.
+
+    ``async with another(engine, topology) as far`` stands for a server elsewhere; its ports have to be others.
+    """
+    system = engine.built.system
+    return Engine(
+        without_webrtc(topology or Topology()),
+        clock=system.clock,
+        entropy=system.entropy,
+        network=system.seams.network,
+    )
 
 
 def _finish(loop: VirtualLoop) -> None:

@@ -26,6 +26,7 @@ from arcly_actors.transport import acceptor
 from arcly_actors.transport.wire import set_options
 from tests.support.loopback import LOOPBACK
 from tests.support.udp_relay import relaying
+from tests.support.virtual import pass_time
 
 SCRIPTS = Path(__file__).parents[2] / "specs" / "scripts"
 SECOND = 1_000_000_000
@@ -112,7 +113,7 @@ async def srt(ffmpeg: Ffmpeg) -> None:
     viewer = await ffmpeg.play(0.6, over="srt")
     await viewer.wait()
     await publisher.wait()
-    await asyncio.sleep(0.3)
+    await pass_time(3 * SECOND // 10)
 
 
 async def reconnect(ffmpeg: Ffmpeg) -> None:
@@ -173,7 +174,7 @@ async def mpegts(ffmpeg: Ffmpeg) -> None:
     publisher = await ffmpeg.publish(2, over="mpegts")
     await keyframe(ffmpeg.engine)
     await publisher.wait()
-    await asyncio.sleep(1.5)  # until it counts as silent
+    await pass_time(3 * SECOND // 2)  # until it counts as silent
 
 
 async def slow_viewer(ffmpeg: Ffmpeg) -> None:
@@ -194,10 +195,10 @@ async def read_slowly(port: int) -> None:
         player.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         await loop.sock_connect(player, ("127.0.0.1", port))
         await loop.sock_sendall(player, b"GET /live/cam.flv HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        pause = 0.125
+        pause = SECOND // 8
         while await loop.sock_recv(player, 1024):
-            await asyncio.sleep(pause)
-            pause *= 1.03
+            await pass_time(pause)
+            pause += pause // 32
 
 
 @contextlib.contextmanager
