@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from arcly_actors.runtime import System
 from arcly_actors.runtime.seams import Source
 from arcly_actors.transport.addresses import Address
-from arcly_actors.transport.udp_socket import Datagrams, UdpSocket
+from arcly_actors.transport.udp_socket import FOR_MANY, Datagrams, UdpBounds, UdpSocket
 
 
 def nobody() -> Iterable[Source]:
@@ -19,6 +19,7 @@ def open_datagrams(
     on: str = "",
     *,
     batched: bool = True,
+    bounds: UdpBounds = FOR_MANY,
     heard: Callable[[], Iterable[Source]] = nobody,
 ) -> Datagrams:
     """A UDP socket, or what the engine's network has in place of one. AddressUnavailable when it is taken.
@@ -30,7 +31,7 @@ def open_datagrams(
     if network is not None:
         opened = network.bind((address.host, address.port))
     else:
-        opened = UdpSocket(system.loop, address, batched=batched)
+        opened = UdpSocket(system.loop, address, batched=batched, bounds=bounds)
     if on:
         system.seams.opened(on, opened, heard)
     return opened

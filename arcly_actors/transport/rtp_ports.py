@@ -19,7 +19,15 @@ from arcly_actors.transport.datagrams import close_datagrams, open_datagrams
 from arcly_actors.transport.listener import WhereBound
 from arcly_actors.transport.rtp_trains import Cut, Train, cut
 from arcly_actors.transport.train_call import Addresses
-from arcly_actors.transport.udp_socket import NO_SEGMENTS, Datagrams, Path, UdpSocket, drop_reason
+from arcly_actors.transport.udp_socket import (
+    FOR_MANY,
+    NO_SEGMENTS,
+    Datagrams,
+    Path,
+    UdpBounds,
+    UdpSocket,
+    drop_reason,
+)
 
 Datagram = tuple[int, bool, bytes]
 """The number that a route was registered with, whether it came to the RTCP port, and the packet."""
@@ -61,10 +69,13 @@ class PortPair:
     Tapes know the datagrams as those of ``NAME-rtp`` and ``NAME-rtcp``.
     """
 
-    def __init__(self, system: System, rtp: Address, rtcp: Address | None, name: str = "") -> None:
+    def __init__(
+        self, system: System, rtp: Address, rtcp: Address | None, bounds: UdpBounds = FOR_MANY, name: str = ""
+    ) -> None:
         self._system = system
         self._name = name
         self._loop = system.loop
+        self._bounds = bounds
         self._wanted = (rtp, rtcp or Address(rtp.host, rtp.port + 1 if rtp.port else 0))
         self._sockets: tuple[Datagrams, Datagrams] | None = None
         self._routes: dict[tuple[str, int, bool], _Route] = {}
@@ -206,7 +217,7 @@ class PortPair:
 
     def _bind_one(self, address: Address, what: str) -> Datagrams:
         on = f"{self._name}-{what}" if self._name else ""
-        return open_datagrams(self._system, address, on, batched=False, heard=self._heard)
+        return open_datagrams(self._system, address, on, batched=False, bounds=self._bounds, heard=self._heard)
 
     def _heard(self) -> Iterable[Source]:
         return [(host, port) for host, port, _ in self._routes]
