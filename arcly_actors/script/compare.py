@@ -10,10 +10,11 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from arcly_actors.script.record import Record, Script, digest
-from arcly_actors.script.sent_datagrams import media_only, sockets_of
+from arcly_actors.script.sent_datagrams import media_only, sockets_of, without_tail
 
 NEIGHBOURS = 4
 _SHOWN = 48
+_BLOCK = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
         ours, theirs = expected.get(lane, []), found.get(lane, [])
         on = sockets.get((ours or theirs)[0].who)
         if by_bytes and on is not None:
-            difference = _differ_in_bytes(lane, media_only(ours, on), media_only(theirs, on))
+            difference = _differ_in_bytes(lane, *without_tail(media_only(ours, on), media_only(theirs, on)))
         elif by_bytes and lane.endswith(" is sent"):
             difference = _differ_in_bytes(lane, ours, theirs)
         else:
@@ -155,15 +156,20 @@ def _differ_in_bytes(lane: str, ours: Sequence[Record], theirs: Sequence[Record]
     expected, made = _joined(ours), _joined(theirs)
     if expected == made:
         return _differ(lane, _others(ours), _others(theirs), exact=False)
-    at = next(
-        (at for at, (a, b) in enumerate(zip(expected, made, strict=False)) if a != b), min(len(expected), len(made))
-    )
+    at = _first_difference(expected, made)
     one, other = _at(ours, at), _at(theirs, at)
     index = ours.index(one) if one is not None else len(ours)
     before, after = tuple(ours[max(0, index - NEIGHBOURS) : index]), tuple(ours[index + 1 : index + 1 + NEIGHBOURS])
     said, came = (row[at : at + 16].hex() or "the end" for row in (expected, made))
     note = f"byte {at}: {said} in the script, {came} made"
     return Divergence(lane, one, other, before, after, note)
+
+
+def _first_difference(one: bytes, other: bytes) -> int:
+    """Where two rows of bytes part; where the shorter one ends if it is the other's beginning."""
+    end = min(len(one), len(other))
+    begin = next((at for at in range(0, end, _BLOCK) if one[at : at + _BLOCK] != other[at : at + _BLOCK]), end)
+    return next((at for at in range(begin, min(begin + _BLOCK, end)) if one[at] != other[at]), end)
 
 
 def _differ_by_digest(lane: str, ours: Sequence[Record], theirs: Sequence[Record]) -> Divergence | None:
