@@ -110,7 +110,7 @@ def edit(
     out: Out,
     start: Annotated[str, typer.Option("--from", help="Cut away what is before, as 2s.")] = "",
     end: Annotated[str, typer.Option("--until", help="Cut away what is after.")] = "",
-    loss: Annotated[str, typer.Option(help="Share of frames that get lost, as 3%.")] = "",
+    loss: Annotated[str, typer.Option(help="Share of datagrams and frames that get lost, as 3%.")] = "",
     jitter: Annotated[str, typer.Option(help="By how much what comes in is late at most, as 40ms.")] = "",
     crash: Annotated[list[str] | None, typer.Option(help="An actor's failure, as publisher@2.5s.")] = None,
     disconnect: Annotated[list[str] | None, typer.Option(help="A connection breaks, as 4s or rtmp-2@4s.")] = None,
