@@ -4,9 +4,14 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pykka
+
 from arcly_actors.errors import AddressUnavailable
+from arcly_actors.runtime import System
 from arcly_actors.runtime.seams import Place
+from arcly_actors.script.webrtc import ScriptedPeers, ScriptedPort
 from arcly_actors.transport.addresses import Address
+from arcly_actors.transport.dtls_srtp import Ice
 
 Accept = Callable[[asyncio.Transport], asyncio.Protocol | None]
 
@@ -19,6 +24,7 @@ class ScriptedNetwork:
     def __init__(self) -> None:
         self._listening: dict[Place, Accept] = {}
         self._next_port = _FIRST_PORT
+        self.peers = ScriptedPeers()
 
     def listen(self, at: Place, accept: Accept) -> Place:
         """See `Network.listen`."""
@@ -34,6 +40,10 @@ class ScriptedNetwork:
     def close(self, at: Place) -> None:
         """See `Network.close`."""
         self._listening.pop(at, None)
+
+    def webrtc_port(self, system: System, listen: Address, ice: Ice, **options: Any) -> pykka.ActorRef[ScriptedPort]:
+        """See `Network.webrtc_port`; `peers` are the other ends of its sessions."""
+        return ScriptedPort.start(system, listen, ice, peers=self.peers, **options)
 
     def connect(
         self, to: Place, peer: Address, *, local: Address | None = None, room: "Iterable[int | None]" = ()

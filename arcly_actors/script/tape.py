@@ -30,7 +30,7 @@ from arcly_actors.bus.events import (
 )
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.media.frame import MediaFrame, Track
-from arcly_actors.runtime import Note, System
+from arcly_actors.runtime import Note, SessionNote, System
 from arcly_actors.runtime.seams import Place
 from arcly_actors.script.plain import message_fields, track_fields
 from arcly_actors.script.record import Head, Record
@@ -38,6 +38,12 @@ from arcly_actors.script.taped import TapedStream
 
 _MEDIA = frozenset({"MediaReceived", "PacketsReceived", "SendPackets"})
 """Messages that say what the bytes beside them say already."""
+
+_OUTGOING = frozenset({"out", "frame", "rtp-out", "rtcp-out"})
+"""What a tape without payloads tells by digests."""
+
+_INCOMING = frozenset({"in", "eof", "lost", "connected", "rtp-in", "rtcp-in", "closed"})
+"""What may come within a few turns of the loop after something else, so that the order matters."""
 
 _SCARCE = 64
 """Bytes that a record takes besides its payload."""
@@ -63,6 +69,24 @@ class _Source:
     wanted: bool | None
     peer: str = ""
     open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _SessionNote:
+    """Implements `runtime.seams.SessionNote`: `source` is the HTTP connection that opened the session."""
+
+    who: str
+    tape: "Tape"
+    source: _Source
+
+    @property
+    def tapes(self) -> "tuple[Tape, ...]":
+        """See `SessionNote.tapes`."""
+        return (self.tape,)
+
+    def put(self, kind: str, data: bytes | None = None, at: int | None = None, **fields: Any) -> None:
+        """See `SessionNote.put`."""
+        self.tape.came_or_went(self.source, kind, {"who": self.who, **fields}, data, at)
 
 
 @dataclass(eq=False, slots=True)
@@ -143,7 +167,7 @@ class Tape:
         self._system.seams.tapes = (*self._system.seams.tapes, self)
         self._seat = self._events.observable.subscribe(self._happened)
         for report in self._bus.reports():
-            if self._belongs(report.key):
+            if self.belongs(report.key):
                 self._follow(report.key, by_frames=True)
 
     def stop(self, reason: str = "") -> None:
@@ -174,10 +198,7 @@ class Tape:
                 source.peer = fields["peer"]
                 self._by_peer[source.peer] = source
                 fields = {"on": on, **fields}
-            told = {"who": source.who, **fields}
-            if kind in ("in", "eof", "lost"):
-                self._came(told)
-            self.put(source, kind, told, data)
+            self.came_or_went(source, kind, {"who": source.who, **fields}, data)
 
         def opening(*, begun: bool) -> None:
             self._opening = source if begun else None
@@ -195,6 +216,22 @@ class Tape:
                 self.put(source, kind, {"who": source.who, **message_fields(message)})
 
         return note
+
+    def session(self, kind: str, key: object, peer: str) -> SessionNote | None:
+        """A WebRTC session is opened: it is on the tape if the HTTP connection is that opens it, which a replay needs."""
+        source = self._by_peer.get(peer)
+        if source is None:
+            return None
+        self._settle(source, wanted=self.belongs(key))
+        name = f"{source.who}.{kind}"
+        number = next(self._numbers.setdefault(name, itertools.count(1)))
+        return _SessionNote(name if number == 1 else f"{name}-{number}", self, source) if source.wanted else None
+
+    def concerns(self, key: object, peer: str) -> None:
+        """A request about a session, perhaps the only one on its connection."""
+        source = self._by_peer.get(peer)
+        if source is not None:
+            self._settle(source, wanted=self.belongs(key))
 
     def drew(self, value: bytes | float) -> None:
         """Entropy was drawn."""
@@ -217,12 +254,27 @@ class Tape:
         if self._ticking:
             self._system.loop.call_soon(self._tick)
 
-    def put(self, source: _Source | None, kind: str, fields: Mapping[str, Any], data: bytes | None = None) -> None:
-        """One record, of this source or of the engine."""
+    def came_or_went(
+        self, source: _Source, kind: str, fields: dict[str, Any], data: bytes | None, at: int | None = None
+    ) -> None:
+        """As `put`, for what passes a seam."""
+        if kind in _INCOMING:
+            self._came(fields)
+        self.put(source, kind, fields, data, at)
+
+    def put(
+        self,
+        source: _Source | None,
+        kind: str,
+        fields: Mapping[str, Any],
+        data: bytes | None = None,
+        at: int | None = None,
+    ) -> None:
+        """One record, of this source or of the engine; `at` is monotonic ns, now unless given."""
         if not self.running or (source is not None and source.wanted is False):
             return
-        record = Record(self._now() - self._started, kind, fields, data)
-        if not self._payload and kind in ("out", "frame"):
+        record = Record((self._now() if at is None else at) - self._started, kind, fields, data)
+        if not self._payload and kind in _OUTGOING:
             record = record.hashed()
         size = _SCARCE + len(record.data or b"")
         self._left -= size
@@ -277,16 +329,19 @@ class Tape:
 
     # --- streams ---
 
-    def _belongs(self, key: object) -> bool:
+    def belongs(self, key: object) -> bool:
+        """Whether a stream, or what belongs to none, is recorded."""
         return self._key is None or key is None or str(key) == str(self._key)
 
     def _happened(self, event: Event) -> None:
         key = getattr(event, "key", None)
         source = self._by_peer.get(getattr(event, "peer", ""))
         if source is not None:
-            self._settle(source, wanted=self._belongs(key))
-        if not self._belongs(key):
+            self._settle(source, wanted=self.belongs(key))
+        if not self.belongs(key):
             return
+        if source is not None and not source.wanted:
+            source = None  # a connection that was about another stream before
         if isinstance(event, SubscriberJoined) and source is None:
             # Nothing else tells of this viewer: in a replay one in the program takes its seat.
             who = self._next_name("viewer")

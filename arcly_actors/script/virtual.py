@@ -26,9 +26,9 @@ def run_engine(
 ) -> T:
     """Run `scenario(engine)` to its end; its result is the result, its exception is raised.
 
-    The same scenario with the same seed goes the same way to the last message. What needs UDP (WebRTC, SRT,
-    transport streams, RTSP over UDP) is left out of the topology. Raises `VirtualDeadlock` when it waits for what cannot
-    come, `VirtualRunaway` past `iterations` turns.
+    The same scenario with the same seed goes the same way to the last message. What needs UDP (SRT,
+    transport streams, RTSP over UDP) is left out of the topology; WebRTC's packets end at `ScriptedNetwork.peers`. Raises
+    `VirtualDeadlock` when it waits for what cannot come, `VirtualRunaway` past `iterations` turns.
     """
     time = clock or VirtualClock()
     loop = VirtualLoop(time, iterations=iterations)
@@ -52,7 +52,6 @@ def run_engine(
 def without_udp(topology: Topology) -> Topology:
     """The topology without what a scripted network does not have."""
     told = topology.model_dump(mode="json")
-    told["endpoints"]["webrtc"]["enabled"] = False
     told["endpoints"]["srt"]["enabled"] = False
     told["endpoints"]["mpegts"] = []
     told["endpoints"]["rtsp"]["udp_ports"] = None

@@ -19,7 +19,7 @@ import pykka
 
 from arcly_actors import limits
 from arcly_actors.errors import Refusal, Refused
-from arcly_actors.runtime import Exited, Failed, LoopActor, System, Timer, receives
+from arcly_actors.runtime import Exited, Failed, LoopActor, SessionNote, System, Timer, receives
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls import Identity
 from arcly_actors.transport.dtls_srtp import DtlsSrtpTransport, Ice, IceAgent, IceCredentials, RemoteParameters
@@ -28,6 +28,7 @@ from arcly_actors.transport.listener import WhereBound
 from arcly_actors.transport.srtp_batch import Scratch
 from arcly_actors.transport.srtp_crowd import Crowd
 from arcly_actors.transport.srtp_session import SessionState
+from arcly_actors.transport.taped_session import TapedSession
 from arcly_actors.transport.udp_socket import Datagrams, Source, UdpSocket
 from arcly_actors.transport.webrtc_session import WebRtcSession
 
@@ -36,10 +37,14 @@ OpenSocket = Callable[[asyncio.AbstractEventLoop, Address], Datagrams]
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """Ask for a `DtlsSrtpTransport` to a peer with these parameters; Refused(LIMIT) when there are too many."""
+    """Ask for a `DtlsSrtpTransport` to a peer with these parameters; Refused(LIMIT) when there are too many.
+
+    `note` is where a tape wants its packets.
+    """
 
     owner: pykka.ActorRef[Any]
     remote: RemoteParameters
+    note: SessionNote | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,7 @@ class WebRtcPort(LoopActor):
         """Bind, make the certificate, listen."""
         self.udp = self._open_socket(self.system.loop, self._listen)
         self.crowd = Crowd(self.udp)
-        self.identity = Identity(self.system.clock)
+        self.identity = self.make_identity()
         bound = self.udp.bound
         if self._on_bound is not None:
             self._on_bound(Address(self._listen.host, bound.port))
@@ -149,11 +154,21 @@ class WebRtcPort(LoopActor):
             raise Refused(Refusal.LIMIT, f"all {self._most_sessions} WebRTC sessions are in use")
         if self._half_open >= self._most_half_open:
             raise Refused(Refusal.LIMIT, f"{self._half_open} WebRTC sessions have not finished their handshake")
-        session = WebRtcSession(self, message.owner, message.remote)
+        session = self.make_session(message)
         if session.state is SessionState.OPEN:
             self._sessions[session] = None
             self._half_open += 1
         return session
+
+    def make_identity(self) -> Identity:
+        """The certificate of its sessions."""
+        return Identity(self.system.clock)
+
+    def make_session(self, message: OpenSession) -> WebRtcSession:
+        """The session; one that is recorded has everything pass its tape, all others nothing."""
+        if message.note is None:
+            return WebRtcSession(self, message.owner, message.remote)
+        return TapedSession(self, message.owner, message.remote, message.note)
 
     @receives(WhereBound)
     def on_where_bound(self, _message: WhereBound) -> tuple[Address, ...]:
@@ -243,9 +258,10 @@ class WebRtcPort(LoopActor):
 
     def new_agent(self, session: WebRtcSession, remote: IceCredentials) -> tuple[IceCredentials, IceAgent]:
         """See `SessionPort.new_agent`. 48 bits name a session, 144 are its password (RFC 8839 wants 24 and 128)."""
-        local = IceCredentials(self._random_text(6), self._random_text(18))
-        while local.ufrag in self._by_ufrag:
-            local = IceCredentials(self._random_text(6), local.pwd)
+        with self.system.seams.drawing(session.note):
+            local = IceCredentials(self._random_text(6), self._random_text(18))
+            while local.ufrag in self._by_ufrag:
+                local = IceCredentials(self._random_text(6), local.pwd)
         agent = self._ice.agent(local, remote, self.now())
         self._by_ufrag[local.ufrag] = (session, agent)
         return local, agent
