@@ -9,10 +9,12 @@ import itertools
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
+from arcly_actors.script.packets import timeless
 from arcly_actors.script.record import Record, Script, digest
 
 NEIGHBOURS = 4
 _SHOWN = 48
+_PACKETS = ("rtp-out", "rtcp-out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,17 @@ def _lanes(script: Script, records: Iterable[Record]) -> dict[str, list[Record]]
     for record in script.records:
         if record.kind == "view" and "number" in record.fields:
             viewers.setdefault(record.fields["key"], set()).add(record.fields["number"])
+    kept = all(record.data is not None for record in script.records if record.kind in _PACKETS)
     lanes: dict[str, list[Record]] = {}
     for record in records:
         if record.comes_in or (record.kind == "seen" and not script.head.exact):
             continue
-        lane = _lane(record)
+        lane = _lane(record, loosely=not script.head.exact)
+        if record.kind in _PACKETS and not script.head.exact:
+            loose = timeless(record) if kept else None
+            if loose is not None:
+                lanes.setdefault(lane, []).append(loose)
+            continue
         if record.kind == "event" and _of_others(record, by_frames.get(_key(record)), viewers.get(_key(record), ())):
             continue
         lanes.setdefault(lane, []).append(record)
@@ -110,9 +118,12 @@ def _key(record: Record) -> str:
     return str(record.get("key") or (told.get("key") if isinstance(told, dict) else "") or "")
 
 
-def _lane(record: Record) -> str:
+def _lane(record: Record, *, loosely: bool) -> str:
     if record.kind in ("out", "shut"):
         return f"what {record.who} is sent"
+    if record.kind in _PACKETS:
+        source = (record.data or b"")[8:12].hex() if record.kind == "rtp-out" and loosely else ""
+        return f"the {record.kind.partition('-')[0].upper()} to {record.who}{' of ' if source else ''}{source}"
     if record.kind in ("told", "asked"):
         return f"the session of {record.who}"
     if record.kind in ("frame", "tracks"):
