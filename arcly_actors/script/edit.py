@@ -15,6 +15,7 @@ from arcly_actors.topology.values import duration
 Fault = Callable[[Script, Entropy], Script]
 
 _STREAMED = frozenset({"in", "eof", "lost"})
+_PACKETS = frozenset({"rtp-in", "rtcp-in"})
 
 
 def cut(script: Script, start: int = 0, end: int | None = None) -> Script:
@@ -28,7 +29,7 @@ def cut(script: Script, start: int = 0, end: int | None = None) -> Script:
         raise ConfigurationError(f"nothing is between {start / 1e9:g} s and {stop / 1e9:g} s")
     before = [record for record in script.records if record.at < start]
     inside = [record for record in script.records if start <= record.at <= stop and record.kind != "end"]
-    gone = {record.who for record in before if record.kind == "open"}
+    gone = {record.who for record in before if record.kind in ("open", "session")}
     kept = [record for record in (*_standing(before), *inside) if record.who not in gone]
     kept = list(_from_keyframes(kept, {record.who for record in before if record.kind == "publish"}))
     moved = [replace(record, at=max(0, record.at - start)) for record in kept]
@@ -45,28 +46,35 @@ def redact(script: Script) -> Script:
 
 
 def loss(share: float) -> Fault:
-    """That share (0 to 1) of frames that a publisher sends does not arrive. Of a byte stream nothing gets lost."""
+    """That share (0 to 1) of frames and packets does not arrive. Of a byte stream nothing gets lost.
+
+    Nobody sends a packet of a script again, whatever the engine asks for.
+    """
+    lossy = {"send", *_PACKETS}
 
     def apply(script: Script, entropy: Entropy) -> Script:
-        if not any(record.kind == "send" for record in script.records):
-            raise ConfigurationError("loss is for frames, of which this script has none: a byte stream loses nothing")
-        kept = (record for record in script.records if record.kind != "send" or entropy.uniform(0, 1) >= share)
+        if not any(record.kind in lossy for record in script.records):
+            raise ConfigurationError("loss is for frames and packets, and here are none: a byte stream loses nothing")
+        kept = (record for record in script.records if record.kind not in lossy or entropy.uniform(0, 1) >= share)
         return replace(script, records=tuple(kept))
 
     return apply
 
 
 def jitter(most: int) -> Fault:
-    """What comes in is up to `most` ns late; within a connection it stays in order."""
+    """What comes in is up to `most` ns late; within a connection it stays in order, packets overtake each other."""
 
     def apply(script: Script, entropy: Entropy) -> Script:
         latest: dict[str, int] = {}
         moved = []
         for record in script.records:
-            if record.kind not in _STREAMED and record.kind not in ("send", "unpublish"):
+            if record.kind not in _STREAMED and record.kind not in ("send", "unpublish", *_PACKETS):
                 moved.append(record)
                 continue
             late = record.at + round(entropy.uniform(0, most))
+            if record.kind in _PACKETS:
+                moved.append(replace(record, at=late, fields=_without_turns(record)))
+                continue
             at = latest[record.who] = max(latest.get(record.who, 0), late)
             moved.append(replace(record, at=at, fields=_without_turns(record)))
         return _in_order(script, moved)
@@ -83,8 +91,10 @@ def disconnect(at: int, who: str = "") -> Fault:
     """A connection breaks at `at` ns; without `who` the first one that is open then."""
 
     def apply(script: Script, _entropy: Entropy) -> Script:
-        over = {record.who for record in script.records if record.kind == "lost" and record.at <= at}
-        standing = [r.who for r in script.records if r.kind == "open" and r.at <= at and r.who not in over]
+        before = [record for record in script.records if record.at <= at]
+        over = {record.who for record in before if record.kind in ("lost", "closed")}
+        opened = {r.who: r.kind for r in before if r.kind in ("open", "connected") and r.who not in over}
+        standing = list(opened)
         if who and who not in standing:
             raise ConfigurationError(
                 f"{who} is not connected at {at / 1e9:g} s; there is {', '.join(standing) or 'nobody'}"
@@ -93,7 +103,10 @@ def disconnect(at: int, who: str = "") -> Fault:
             raise ConfigurationError(f"nobody is connected at {at / 1e9:g} s")
         whose = who or standing[0]
         kept = [record for record in script.records if record.who != whose or record.at < at]
-        return _in_order(script, [*kept, Record(at, "lost", {"who": whose, "error": "ConnectionResetError"})])
+        end = Record(at, "lost", {"who": whose, "error": "ConnectionResetError"})
+        if opened[whose] == "connected":
+            end = Record(at, "closed", {"who": whose, "reason": "the peer is silent"})
+        return _in_order(script, [*kept, end])
 
     return apply
 

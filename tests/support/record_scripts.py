@@ -22,7 +22,7 @@ from tests.support.loopback import LOOPBACK
 SCRIPTS = Path(__file__).parents[2] / "specs" / "scripts"
 SECOND = 1_000_000_000
 
-_SOURCE = "-re -f lavfi -i testsrc=size=64x48:rate=25 -f lavfi -i sine=sample_rate=44100"
+_SOURCE = "-re -f lavfi -i testsrc=size={size}:rate=25 -f lavfi -i sine=sample_rate=44100"
 _CODED = "-c:v libx264 -preset ultrafast -tune zerolatency -g {gop} -crf 35 -pix_fmt yuv420p -c:a aac -b:a 24k -ac 1"
 
 
@@ -33,9 +33,14 @@ class Ffmpeg:
         self._urls = {name: f"{name}://127.0.0.1:{engine.addresses[name][0].port}/live/cam" for name in ("rtmp", "rtsp")}
         self.engine = engine
 
-    async def publish(self, seconds: float, *, over: str = "rtmp", gop: int = 25) -> asyncio.subprocess.Process:
+    async def publish(
+        self, seconds: float, *, over: str = "rtmp", gop: int = 25, size: str = "64x48", sound: bool = True
+    ) -> asyncio.subprocess.Process:
         form = "-f flv" if over == "rtmp" else "-f rtsp -rtsp_transport tcp"
-        return await self._run(f"{_SOURCE} -t {seconds} {_CODED.format(gop=gop)} {form} {self._urls[over]}")
+        silent = "" if sound else "-an"
+        return await self._run(
+            f"{_SOURCE.format(size=size)} -t {seconds} {_CODED.format(gop=gop)} {silent} {form} {self._urls[over]}"
+        )
 
     async def play(self, seconds: float, *, over: str = "rtmp") -> asyncio.subprocess.Process:
         form = "" if over == "rtmp" else "-rtsp_transport tcp"
