@@ -6,7 +6,7 @@ where a real socket cut them is its own affair; a settled script's are compared 
 """
 
 import itertools
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from arcly_actors.script.packets import timeless
@@ -86,21 +86,30 @@ def _lanes(script: Script, records: Iterable[Record]) -> dict[str, list[Record]]
     for record in script.records:
         if record.kind == "view" and "number" in record.fields:
             viewers.setdefault(record.fields["key"], set()).add(record.fields["number"])
-    kept = all(record.data is not None for record in script.records if record.kind in _PACKETS)
+    exact = script.head.exact
     lanes: dict[str, list[Record]] = {}
-    for record in records:
-        if record.comes_in or (record.kind == "seen" and not script.head.exact):
-            continue
-        lane = _lane(record, loosely=not script.head.exact)
-        if record.kind in _PACKETS and not script.head.exact:
-            loose = timeless(record) if kept else None
-            if loose is not None:
-                lanes.setdefault(lane, []).append(loose)
+    for record in records if exact else _loosened(script, records):
+        if record.comes_in:
             continue
         if record.kind == "event" and _of_others(record, by_frames.get(_key(record)), viewers.get(_key(record), ())):
             continue
-        lanes.setdefault(lane, []).append(record)
+        lanes.setdefault(_lane(record, loosely=not exact), []).append(record)
     return lanes
+
+
+def _loosened(script: Script, records: Iterable[Record]) -> Iterator[Record]:
+    """What of a recording, and so of its replay, is the same whatever delays its machine had."""
+    kept = all(record.data is not None for record in script.records if record.kind in _PACKETS)
+    left = {record.who for record in script.records if record.kind in ("eof", "lost")}
+    for record in records:
+        if record.kind in _PACKETS:
+            loose = timeless(record) if kept else None
+            if loose is not None:
+                yield loose
+        elif record.kind == "shut" and record.who in left:
+            pass  # whether it or its peer was first is a matter of microseconds
+        elif record.kind != "seen":
+            yield record
 
 
 def _of_others(record: Record, seats: int | None, viewers: Container[object]) -> bool:

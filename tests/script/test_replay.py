@@ -43,7 +43,8 @@ def test_the_same_script_goes_the_same_way_twice(path: Path) -> None:
     assert first.divergence is None
 
 
-def test_nothing_reads_the_real_clock_or_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["ffmpeg-rtmp", "whep-mid-gop"])
+def test_nothing_reads_the_real_clock_or_entropy(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """By the package's own code: Pykka names an actor by `uuid4`, before the package gives it another name."""
 
     def guard(owner: Any, name: str) -> None:
@@ -57,7 +58,7 @@ def test_nothing_reads_the_real_clock_or_entropy(monkeypatch: pytest.MonkeyPatch
 
         monkeypatch.setattr(owner, name, read)
 
-    script = read_file(RTMP)
+    script = read_file(SCRIPTS / f"{name}.jsonl")
     replay(script)  # what is imported when first used is imported now
     places: list[tuple[Any, str]] = [(os, "urandom"), (uuid, "uuid4"), (random, "random"), (random, "getrandbits")]
     places += [(time, name) for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter")]
