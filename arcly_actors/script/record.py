@@ -41,7 +41,7 @@ KINDS: Mapping[str, Kind] = {
     "eof": Kind({"who": str, "turns": int}, frozenset({"turns"}), comes_in=True),
     "lost": Kind({"who": str, "error": str, "turns": int}, frozenset({"error", "turns"}), comes_in=True),
     "drained": Kind({"who": str}, comes_in=True),
-    "session": Kind({"who": str, "fingerprint": str, "candidates": list}, comes_in=True),
+    "session": Kind({"who": str, "key": str, "fingerprint": str, "candidates": list}, frozenset({"key"}), comes_in=True),
     "connected": Kind(
         {"who": str, "peer": str, "profile": str, "turns": int}, frozenset({"profile", "turns"}), comes_in=True
     ),

@@ -76,6 +76,7 @@ class _SessionNote:
     """Implements `runtime.seams.SessionNote`: `source` is the HTTP connection that opened the session."""
 
     who: str
+    key: str
     tape: "Tape"
     source: _Source
 
@@ -86,7 +87,8 @@ class _SessionNote:
 
     def put(self, kind: str, data: bytes | None = None, at: int | None = None, **fields: Any) -> None:
         """See `SessionNote.put`."""
-        self.tape.came_or_went(self.source, kind, {"who": self.who, **fields}, data, at)
+        key = {"key": self.key} if kind == "session" else {}
+        self.tape.came_or_went(self.source, kind, {"who": self.who, **key, **fields}, data, at)
 
 
 @dataclass(eq=False, slots=True)
@@ -225,7 +227,8 @@ class Tape:
         self._settle(source, wanted=self.belongs(key))
         name = f"{source.who}.{kind}"
         number = next(self._numbers.setdefault(name, itertools.count(1)))
-        return _SessionNote(name if number == 1 else f"{name}-{number}", self, source) if source.wanted else None
+        name = name if number == 1 else f"{name}-{number}"
+        return _SessionNote(name, str(key), self, source) if source.wanted else None
 
     def concerns(self, key: object, peer: str) -> None:
         """A request about a session, perhaps the only one on its connection."""

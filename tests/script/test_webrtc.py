@@ -1,6 +1,5 @@
 """WebRTC sessions on tapes and in replays: decrypted packets at one seam, everything above it as it is."""
 
-import asyncio
 import socket
 import threading
 from collections import Counter
@@ -13,7 +12,7 @@ import pytest
 
 import arcly_actors as arcly
 from arcly_actors.bus.events import Event, PublishHeld, SubscriberJoined
-from arcly_actors.clock import NS_PER_S
+from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.media.codec import CodecId
 from arcly_actors.protocols.rtp import packet as rtp
 from arcly_actors.protocols.rtp import rtcp
@@ -32,6 +31,7 @@ from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.srtp_batch import SharedPackets
 from tests.protocols.webrtc.offers import recorded
 from tests.support.streams import clip
+from tests.support.virtual import pass_time
 
 SCRIPTS = Path(__file__).parents[2] / "specs" / "scripts"
 WHIP, WHEP = SCRIPTS / "chromium-whip.jsonl", SCRIPTS / "chromium-whep.jsonl"
@@ -67,7 +67,7 @@ class Client:
         self.answer = b""
         head = f"{method} {path} HTTP/1.1\r\nHost: there\r\nContent-Type: application/sdp"
         self.connection.feed(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
-        await asyncio.sleep(0.05)
+        await pass_time(50 * NS_PER_MS)
         return self.answer
 
     def header(self, name: bytes) -> bytes:
@@ -113,12 +113,12 @@ def test_a_session_lives_and_ends_without_a_tape(how: str) -> None:
         session.arrive(b"too early")
         assert session.figures.dropped["not-connected"] == 2
         session.connect(PEER)
-        await asyncio.sleep(2.5)
+        await pass_time(2500 * NS_PER_MS)
         if how == "DELETE":
             assert (await client.ask("DELETE", client.header(b"Location").decode())).startswith(b"HTTP/1.1 200")
         else:
             session.end("it went away")
-            await asyncio.sleep(0.1)
+            await pass_time(100 * NS_PER_MS)
         assert network.peers.sessions == {}
         client.connection.lose()
         return heard
@@ -137,7 +137,7 @@ def test_sessions_that_nobody_connects_to_end_by_themselves() -> None:
         client = Client(engine, network, 5)
         await client.ask("POST", "/live/cam/whip", recorded("chromium-156-whip-h264"))
         assert network.peers.sessions
-        await asyncio.sleep(60)
+        await pass_time(60000 * NS_PER_MS)
         assert network.peers.sessions == {}
         client.connection.lose()
 
@@ -161,9 +161,9 @@ def test_sound_is_transcoded_inline_and_the_same_twice() -> None:
                 session.connect(PEER)
                 began = clock.monotonic_ns()
                 for frame in made.play(1):
-                    await asyncio.sleep(max(0, began + frame.dts - clock.monotonic_ns()) / NS_PER_S)
+                    await pass_time(max(0, began + frame.dts - clock.monotonic_ns()))
                     publisher.send(frame)
-                await asyncio.sleep(0.1)
+                await pass_time(100 * NS_PER_MS)
                 client.connection.lose()
             return heard
 
@@ -306,7 +306,7 @@ def test_what_a_packet_asks_for() -> None:
 
 def test_lost_packets_are_asked_for_and_then_a_keyframe_is() -> None:
     script = read_file(WHIP)
-    made = [replay(editing.apply(script, [editing.loss(0.05)], seed)).records for seed in (7, 7, 8)]
+    made = [replay(editing.apply(script, [editing.loss(0.15)], seed)).records for seed in (7, 7, 8)]
     assert made[0] == made[1] != made[2]
     asked = [asks(record.data) for record in made[0] if record.kind == "rtcp-out"]
     assert "PLI" in asked

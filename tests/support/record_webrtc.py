@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import arcly_actors as arcly
+from arcly_actors.clock import NS_PER_MS
 from arcly_actors.loop import run
 from arcly_actors.script import read_file
 from arcly_actors.script.edit import apply, crash, loss
@@ -23,6 +24,7 @@ from tests.support.browser import FLAGS, Chromium, Tab, find_chromium, open_tab
 from tests.support.loopback import ANY, LOOPBACK
 from tests.support.record_scripts import SCRIPTS, SECOND, Ffmpeg, keep
 from tests.support.udp_relay import Relay, relaying
+from tests.support.virtual import pass_time
 from tests.support.waiting import until
 
 _PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\nConnection: close\r\n\r\n<!doctype html>"
@@ -95,14 +97,14 @@ class Stage:
 
 async def whip(stage: Stage) -> None:
     async with stage.browser("whip"):
-        await asyncio.sleep(2.5)
+        await pass_time(2500 * NS_PER_MS)
 
 
 async def whep(stage: Stage) -> None:
     publisher = await Ffmpeg(stage.engine).publish(8, size="96x72", sound=False)
     await stage.pictures()
     async with stage.browser("whep"):
-        await asyncio.sleep(2)
+        await pass_time(2000 * NS_PER_MS)
     publisher.terminate()
     await publisher.wait()
 
@@ -110,18 +112,18 @@ async def whep(stage: Stage) -> None:
 async def lossy(stage: Stage) -> None:
     async with relaying(stage.engine.addresses["webrtc"][0].port, seed=3) as relay, stage.browser("whip", relay):
         relay.up.loss = 0.2
-        await asyncio.sleep(1.5)
+        await pass_time(1500 * NS_PER_MS)
         relay.up.loss = 1
-        await asyncio.sleep(3)  # more than retransmissions can make up for
+        await pass_time(3000 * NS_PER_MS)  # more than retransmissions can make up for
         relay.up.loss = 0.1
-        await asyncio.sleep(1.5)
+        await pass_time(1500 * NS_PER_MS)
 
 
 async def mid_gop(stage: Stage) -> None:
     async with stage.tab.beside() as other, stage.browser("whip"):
-        await asyncio.sleep(1.5)
+        await pass_time(1500 * NS_PER_MS)
         async with stage.browser("whep", tab=other):
-            await asyncio.sleep(1)
+            await pass_time(1000 * NS_PER_MS)
 
 
 async def muxer(stage: Stage) -> None:
@@ -136,7 +138,7 @@ async def muxer(stage: Stage) -> None:
         program = [sys.executable, "-m", "tests.support.av_peer", "publish", stage.url("whip"), clip]
         publisher = await asyncio.create_subprocess_exec(*program, stdin=asyncio.subprocess.PIPE)
         await stage.pictures()
-        await asyncio.sleep(2.5)
+        await pass_time(2500 * NS_PER_MS)
         assert publisher.stdin is not None
         publisher.stdin.close()
         await publisher.wait()
@@ -174,7 +176,7 @@ async def record(name: str) -> Script:
             client = {"clients": _CLIENTS.get(name, "Chromium 156 (Debian, headless)"), "media": "made by the clients"}
             async with engine.tape("live/cam", path, provenance=client) as tape:
                 await SCENARIOS[name](Stage(engine, tab, page))
-                await asyncio.sleep(0.2)
+                await pass_time(200 * NS_PER_MS)
             assert not tape.lost, tape.lost
     finally:
         chromium.close()
