@@ -18,7 +18,7 @@ from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.listener import WhereBound
 from arcly_actors.transport.rtp_trains import Cut, Train, cut
 from arcly_actors.transport.train_call import Addresses
-from arcly_actors.transport.udp_socket import NO_SEGMENTS, Path, UdpSocket, drop_reason
+from arcly_actors.transport.udp_socket import FOR_MANY, NO_SEGMENTS, Path, UdpBounds, UdpSocket, drop_reason
 
 Datagram = tuple[int, bool, bytes]
 """The number that a route was registered with, whether it came to the RTCP port, and the packet."""
@@ -57,8 +57,11 @@ class Destination:
 class PortPair:
     """The two sockets, while `RtpPorts` has them open, and the routes, which outlive its restarts."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, rtp: Address, rtcp: Address | None) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, rtp: Address, rtcp: Address | None, bounds: UdpBounds = FOR_MANY
+    ) -> None:
         self._loop = loop
+        self._bounds = bounds
         self._wanted = (rtp, rtcp or Address(rtp.host, rtp.port + 1 if rtp.port else 0))
         self._sockets: tuple[UdpSocket, UdpSocket] | None = None
         self._routes: dict[tuple[str, int, bool], _Route] = {}
@@ -177,10 +180,13 @@ class PortPair:
         self._trains[id(data)] = (data, made)
         return made
 
+    def _open(self, address: Address) -> UdpSocket:
+        return UdpSocket(self._loop, address, batched=False, bounds=self._bounds)
+
     def _bind(self, rtp: Address, rtcp: Address) -> tuple[UdpSocket, UdpSocket]:
-        first = UdpSocket(self._loop, rtp, batched=False)
+        first = self._open(rtp)
         try:
-            return first, UdpSocket(self._loop, rtcp, batched=False)
+            return first, self._open(rtcp)
         except AddressUnavailable:
             first.close()
             raise
@@ -188,7 +194,7 @@ class PortPair:
     def _bind_neighbours(self, rtp: Address) -> tuple[UdpSocket, UdpSocket]:
         """Until the system has chosen an even port whose neighbour is free (RFC 3550 §11)."""
         for left in reversed(range(_TRIES)):
-            first = UdpSocket(self._loop, rtp, batched=False)
+            first = self._open(rtp)
             port = first.bound.port
             first.close()
             try:
