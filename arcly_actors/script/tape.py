@@ -29,6 +29,7 @@ from arcly_actors.bus.events import (
     SubscriberLeft,
 )
 from arcly_actors.bus.key import StreamKey
+from arcly_actors.clock import NS_PER_S
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Note, SessionNote, System
 from arcly_actors.runtime.seams import Place
@@ -193,6 +194,8 @@ class Tape:
         """A connection was accepted."""
         on = self._endpoint(at)
         source = _Source(self._name(on), None if self._key is not None else True)
+        if source.wanted is None:
+            self._system.loop.call_later(limits.TAPE_PATIENCE / NS_PER_S, self._lose_patience, source)
         self._by_protocol[id(_innermost(protocol))] = source
 
         def put(kind: str, data: bytes | None = None, **fields: Any) -> None:
@@ -316,6 +319,11 @@ class Tape:
         if source.wanted is None:
             source.wanted = wanted
             self.ignored += not wanted
+
+    def _lose_patience(self, source: _Source) -> None:
+        if self.running:
+            self._settle(source, wanted=False)
+            self.flush()
 
     def _gone(self, source: _Source, protocol: asyncio.Protocol) -> None:
         self._by_protocol.pop(id(protocol), None)

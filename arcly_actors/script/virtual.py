@@ -1,12 +1,14 @@
 """A whole engine in virtual time, without sockets, sleeps or threads."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from arcly_actors import limits
 from arcly_actors.clock import Entropy, SeededEntropy, VirtualClock
 from arcly_actors.engine import Engine
+from arcly_actors.runtime import System
+from arcly_actors.runtime.virtual import end_all
 from arcly_actors.runtime.virtual_loop import VirtualLoop
 from arcly_actors.script.network import ScriptedNetwork
 from arcly_actors.topology import Topology
@@ -32,6 +34,7 @@ def run_engine(
     """
     time = clock or VirtualClock()
     loop = VirtualLoop(time, iterations=iterations)
+    systems: list[System] = []
 
     async def main() -> T:
         made = Engine(
@@ -41,12 +44,13 @@ def run_engine(
             network=network or ScriptedNetwork(),
         )
         async with made as engine:
+            systems.append(engine.built.system)
             return await scenario(engine)
 
     try:
         return loop.run_until_complete(main())
     finally:
-        _finish(loop)
+        _finish(loop, systems)
 
 
 def without_udp(topology: Topology) -> Topology:
@@ -58,8 +62,10 @@ def without_udp(topology: Topology) -> Topology:
     return Topology.model_validate(told)
 
 
-def _finish(loop: VirtualLoop) -> None:
+def _finish(loop: VirtualLoop, systems: Sequence[System]) -> None:
     asyncio.set_event_loop(None)
+    for system in systems:
+        loop.run_until_complete(end_all(system))  # who waits for a peer that a failed scenario will not move any more
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()

@@ -27,8 +27,7 @@ class TapedSession(WebRtcSession):
         super().__init__(port, owner, remote)
         self._owner = _overheard(owner, self)
         # What an answer says of the transport and no draw of entropy tells.
-        places = [f"{each.host}:{each.port}" for each in self.candidates]
-        note.put("session", fingerprint=self.fingerprint.value, candidates=places)
+        note.put("session", fingerprint=self.fingerprint.value, candidates=[str(each) for each in self.candidates])
 
     def attach(self, owner: pykka.ActorRef[Any]) -> None:
         """See `DtlsSrtpTransport.attach`."""

@@ -111,6 +111,7 @@ class WebRtcPort(LoopActor):
         self._on_bound = on_bound
         self._sessions: dict[WebRtcSession, None] = {}
         self._half_open = 0
+        self._sweeping = False
         self._by_ufrag: dict[str, tuple[WebRtcSession, IceAgent]] = {}
         self._by_source: dict[Source, WebRtcSession] = {}
         self._sources: dict[WebRtcSession, dict[Source, None]] = {}
@@ -135,7 +136,6 @@ class WebRtcPort(LoopActor):
         hosts = self._advertise or host_addresses(bound.host)
         self.candidates = tuple(Address(host, bound.port) for host in hosts)
         self.udp.start(self._readable)
-        self.after(limits.UDP_SWEEP, _Sweep())
 
     def on_stop(self) -> None:
         """Every peer and every owner is told."""
@@ -158,6 +158,7 @@ class WebRtcPort(LoopActor):
         if session.state is SessionState.OPEN:
             self._sessions[session] = None
             self._half_open += 1
+            self._sweep_later()
         return session
 
     def make_identity(self) -> Identity:
@@ -191,10 +192,11 @@ class WebRtcPort(LoopActor):
     @receives(_Sweep)
     def on_sweep(self, _message: _Sweep) -> None:
         """See `limits.UDP_SWEEP`."""
-        now = self.now()
+        now, self._sweeping = self.now(), False
         for session in tuple(self._sessions):
             self._guarded(session, session.look_after, now, self._orphan_timeout)
-        self.after(limits.UDP_SWEEP, _Sweep())
+        if self._sessions:
+            self._sweep_later()
 
     @receives(_DtlsDue)
     def on_dtls_due(self, message: _DtlsDue) -> None:
@@ -269,6 +271,11 @@ class WebRtcPort(LoopActor):
     def drop_agent(self, local: IceCredentials) -> None:
         """See `SessionPort.drop_agent`."""
         self._by_ufrag.pop(local.ufrag, None)
+
+    def _sweep_later(self) -> None:
+        if not self._sweeping:
+            self._sweeping = True
+            self.after(limits.UDP_SWEEP, _Sweep())
 
     def _unfollow(self, session: WebRtcSession) -> None:
         owner = self._followed.pop(session, None)

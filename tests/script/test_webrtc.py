@@ -1,5 +1,6 @@
 """WebRTC sessions on tapes and in replays: decrypted packets at one seam, everything above it as it is."""
 
+import asyncio
 import socket
 import threading
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 import arcly_actors as arcly
+from arcly_actors import limits
 from arcly_actors.bus.events import Event, PublishHeld, SubscriberJoined
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.media.codec import CodecId
@@ -18,6 +20,7 @@ from arcly_actors.protocols.rtp import packet as rtp
 from arcly_actors.protocols.rtp import rtcp
 from arcly_actors.protocols.rtp.feedback import Nack, Pli
 from arcly_actors.protocols.rtp.reporting import ReceiverReport
+from arcly_actors.runtime.virtual_loop import VirtualDeadlock
 from arcly_actors.script import Record, Script, ScriptError, read_file
 from arcly_actors.script import edit as editing
 from arcly_actors.script.compare import compare
@@ -176,6 +179,16 @@ def test_sound_is_transcoded_inline_and_the_same_twice() -> None:
     assert types[111] > 30
 
 
+def test_waiting_for_what_cannot_come_is_a_deadlock() -> None:
+    """A port without sessions has nothing to look after, so an idle engine is idle."""
+
+    async def scenario(_engine: arcly.Engine) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(VirtualDeadlock):
+        run_engine(scenario)
+
+
 # --- tapes ---
 
 
@@ -207,6 +220,29 @@ def test_draws_of_other_sessions_are_not_on_a_tape() -> None:
     assert sessions == [f"{next(iter(opened))}.whip"]
     drawn = Counter(len(record.fields["bytes"]) // 2 for record in records if record.kind == "draw")
     assert (drawn[18], drawn[6], drawn[8], drawn[4]) == (2, 1, 1, 1), "one session's"
+
+
+def test_an_idle_connection_does_not_keep_a_tape_back() -> None:
+    """As a browser's, which opens some that it may need later."""
+    network = ScriptedNetwork()
+
+    async def scenario(engine: arcly.Engine) -> None:
+        async with engine.tape("live/cam") as tape:
+            idle = Client(engine, network, 4)
+            client = Client(engine, network, 5)
+            await client.ask("POST", "/live/cam/whip", recorded("chromium-156-whip-h264"))
+            records = aiter(tape)
+            waiting = asyncio.ensure_future(anext(records))
+            await pass_time(limits.TAPE_PATIENCE - NS_PER_S)
+            seen = [await waiting]  # a draw of the engine's start
+            while seen[-1].kind != "session":
+                seen.append(await anext(records))
+            assert [record.fields["peer"] for record in seen if record.kind == "open"] == ["192.0.2.1:5"]
+            assert tape.ignored == 1
+            for each in (idle, client):
+                each.connection.lose()
+
+    run_engine(scenario, network=network)
 
 
 def test_without_payload_packets_are_told_by_their_digests() -> None:
