@@ -179,7 +179,7 @@ class RtspPush(LoopActor):
     def _transport(self, index: int) -> Transport:
         if self._request.transport != "udp" or self._wire is None:
             return Transport(Lower.TCP, channels=(2 * index, 2 * index + 1))
-        pair = self._pairs[index] = PortPair(self.system.loop, Address(self._wire.local.host, 0), None, FOR_ONE)
+        pair = self._pairs[index] = PortPair(self.system, Address(self._wire.local.host, 0), None, FOR_ONE)
         pair.open()
         return Transport(Lower.UDP, client_ports=pair.ports)
 

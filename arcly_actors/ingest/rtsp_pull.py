@@ -189,7 +189,7 @@ class RtspPull(LoopActor):
         wire = self._attempt.wire
         if self._lower is Lower.TCP or wire is None:
             return Transport(Lower.TCP, channels=(2 * number, 2 * number + 1))
-        pair = self._attempt.pairs[index] = PortPair(self.system.loop, Address(wire.local.host, 0), None, FOR_ONE)
+        pair = self._attempt.pairs[index] = PortPair(self.system, Address(wire.local.host, 0), None, FOR_ONE)
         pair.open()
         return Transport(Lower.UDP, client_ports=pair.ports)
 

@@ -20,9 +20,12 @@ TAPE_BACKLOG = 32 * 1024 * 1024
 TAPE_UNDECIDED = 8 * 1024 * 1024
 """What is kept of a connection while it has not said which stream it is about: a handshake and its first GOP."""
 
-TAPE_PATIENCE = 10 * NS_PER_S
-"""How long a connection may leave open which stream it is about, as what comes after it is kept back meanwhile: a browser
-keeps idle connections for minutes, and every other client has said it by the end of its handshake."""
-
 TAPE_DRAWS = 256
 """Draws of entropy kept from an engine's start, which every tape begins with; a topology draws a few per endpoint."""
+
+TAPE_UNDECIDED_FOR = 15 * NS_PER_S
+"""Who has sent datagrams for so long without being about any stream is not recorded: longer than an SRT handshake takes.
+What comes after waits for the decision meanwhile."""
+
+TAPE_PEERS = 4096
+"""Peers of datagram sockets that one tape tells apart; anyone can send a datagram from any address."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from arcly_actors.script.packets import timeless
 from arcly_actors.script.record import Record, Script, digest
+from arcly_actors.script.sent_datagrams import media_only, sockets_of
 
 NEIGHBOURS = 4
 _SHOWN = 48
@@ -50,10 +51,14 @@ def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
         return None  # a script that says nothing of what comes, but by what it expects
     expected, found = _lanes(script, script.records), _lanes(script, made)
     by_bytes = not script.head.exact
+    sockets = sockets_of(script.records)
     divergences = []
     for lane in dict.fromkeys((*expected, *found)):
         ours, theirs = expected.get(lane, []), found.get(lane, [])
-        if by_bytes and lane.endswith(" is sent"):
+        on = sockets.get((ours or theirs)[0].who)
+        if by_bytes and on is not None:
+            difference = _differ_in_bytes(lane, media_only(ours, on), media_only(theirs, on))
+        elif by_bytes and lane.endswith(" is sent"):
             difference = _differ_in_bytes(lane, ours, theirs)
         else:
             difference = _differ(lane, ours, theirs, exact=script.head.exact)
@@ -128,7 +133,7 @@ def _key(record: Record) -> str:
 
 
 def _lane(record: Record, *, loosely: bool) -> str:
-    if record.kind in ("out", "shut"):
+    if record.kind in ("out", "sent", "shut"):
         return f"what {record.who} is sent"
     if record.kind in _PACKETS:
         source = (record.data or b"")[8:12].hex() if record.kind == "rtp-out" and loosely else ""

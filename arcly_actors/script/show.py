@@ -22,7 +22,9 @@ _MARKS = {
 }
 
 
-_COUNTED = frozenset({"in", "out", "frame", "send", "seen", "rtp-in", "rtp-out", "rtcp-in", "rtcp-out"})
+_COUNTED = frozenset(
+    {"in", "out", "datagram", "sent", "frame", "send", "seen", "rtp-in", "rtp-out", "rtcp-in", "rtcp-out"}
+)
 """Of which those that nothing marks are counted together."""
 
 
@@ -137,7 +139,7 @@ def _line(record: Record, names: dict[str, int], pictures: set[object]) -> Line 
         key = bool(record.get("keyframe")) and record.get("track") in pictures
         start, end = (stream, stream) if kind == "frame" else ((who, 0) if kind == "send" else (0, who))
         return Line(record.at, start, end, f"track {record.get('track')} dts {record.get('dts')}", "KEY" if key else "")
-    start, end = (0, who) if kind in ("out", "shut", "rtp-out", "rtcp-out") else (who, 0)
+    start, end = (0, who) if kind in ("out", "sent", "shut", "rtp-out", "rtcp-out") else (who, 0)
     mark = {
         "crash": "CRASH",
         "lost": "LOST" if "error" in record.fields else "",

@@ -32,19 +32,20 @@ from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Note, SessionNote, System
-from arcly_actors.runtime.seams import Place
+from arcly_actors.runtime.seams import Opened, Place, Source, Tapped
 from arcly_actors.script.plain import message_fields, track_fields
 from arcly_actors.script.record import Head, Record
 from arcly_actors.script.taped import TapedStream
+from arcly_actors.script.taped_datagrams import DatagramPeers, DatagramTap, Peer, Recorded
+from arcly_actors.script.taped_sessions import SessionTap
+from arcly_actors.transport.addresses import Address
+from arcly_actors.transport.datagram_link import DatagramLink
 
-_MEDIA = frozenset({"MediaReceived", "PacketsReceived", "SendPackets"})
+_MEDIA = frozenset({"MediaReceived", "PacketsReceived", "SendPackets", "Received", "Drained"})
 """Messages that say what the bytes beside them say already."""
 
-_OUTGOING = frozenset({"out", "frame", "rtp-out", "rtcp-out"})
+_OUTGOING = frozenset({"out", "sent", "frame", "rtp-out", "rtcp-out"})
 """What a tape without payloads tells by digests."""
-
-_INCOMING = frozenset({"in", "eof", "lost", "connected", "rtp-in", "rtcp-in", "closed"})
-"""What may come within a few turns of the loop after something else, so that the order matters."""
 
 _SCARCE = 64
 """Bytes that a record takes besides its payload."""
@@ -63,36 +64,6 @@ class Sink(Protocol):
 
 
 @dataclass(eq=False, slots=True)
-class _Source:
-    """A connection, or a stream: `wanted` is None until it is known whether it belongs on the tape."""
-
-    who: str
-    wanted: bool | None
-    peer: str = ""
-    open: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class _SessionNote:
-    """Implements `runtime.seams.SessionNote`: `source` is the HTTP connection that opened the session."""
-
-    who: str
-    key: str
-    tape: "Tape"
-    source: _Source
-
-    @property
-    def tapes(self) -> "tuple[Tape, ...]":
-        """See `SessionNote.tapes`."""
-        return (self.tape,)
-
-    def put(self, kind: str, data: bytes | None = None, at: int | None = None, **fields: Any) -> None:
-        """See `SessionNote.put`."""
-        key = {"key": self.key} if kind == "session" else {}
-        self.tape.came_or_went(self.source, kind, {"who": self.who, **key, **fields}, data, at)
-
-
-@dataclass(eq=False, slots=True)
 class _Followed:
     """A stream whose frames are recorded: `by_frames` when nothing else tells what its publisher sends."""
 
@@ -106,7 +77,8 @@ class _Followed:
 
 class Tape:
     """See the module. `key` None: everything. `payload` False: what goes out and frames are told by their digests.
-    `name` gives the next connection to an endpoint its name; without it they are numbered.
+    `name` gives the next connection to an endpoint its name, `peer_name` a peer of a datagram socket; without them they
+    are numbered. `belongs` says of a datagram socket whether its peers do (None: each will tell).
     `frames`: those whose bytes are on the tape already have their payload, too.
 
     `lost` is why it ended by itself, else empty; `ignored` counts connections of other streams.
@@ -124,6 +96,8 @@ class Tape:
         payload: bool = True,
         size: int = limits.TAPE_SIZE,
         name: Callable[[str], str] | None = None,
+        peer_name: Callable[[str, Address], str] | None = None,
+        belongs: Callable[[str], bool | None] | None = None,
         frames: bool = False,
     ) -> None:
         self._frames = frames
@@ -139,13 +113,21 @@ class Tape:
         self._now = system.clock.monotonic_ns
         self._started = 0
         self._numbers: dict[str, itertools.count[int]] = {}
-        self._waiting: deque[tuple[Record, _Source | None]] = deque()
+        self._waiting: deque[tuple[Record, Recorded | None]] = deque()
         self._undecided = 0
         self._turns = _TURNS
         self._ticking = False
-        self._opening: _Source | None = None  # whose making is under way, and so whose entropy is drawn
-        self._by_protocol: dict[int, _Source] = {}
-        self._by_peer: dict[str, _Source] = {}
+        self._opening: Recorded | None = None  # whose making is under way, and so whose entropy is drawn
+        self._by_protocol: dict[int, Recorded] = {}
+        self._by_peer: dict[str, Recorded] = {}
+        self._taps: list[tuple[Tapped, DatagramTap]] = []
+        self._peers = DatagramPeers(
+            belongs or (lambda _on: None if key is not None else True),
+            peer_name or (lambda on, _address: self._next_name(on)),
+            self._by_peer,
+            system.loop.call_later,
+            lambda recorded: self._settle(recorded, wanted=False),
+        )
         self._followed: dict[StreamKey, _Followed] = {}
         self._viewers: dict[tuple[StreamKey, int], str] = {}
         self._seat: abc.DisposableBase | None = None
@@ -168,6 +150,8 @@ class Tape:
         for value in drawn:
             self.drew(value)
         self._system.seams.tapes = (*self._system.seams.tapes, self)
+        for opened in self._system.seams.sockets:
+            self.datagrams(opened)
         self._seat = self._events.observable.subscribe(self._happened)
         for report in self._bus.reports():
             if self.belongs(report.key):
@@ -180,6 +164,8 @@ class Tape:
         self.put(None, "end", {"reason": reason} if reason else {})
         self.running = False
         self._system.seams.tapes = tuple(each for each in self._system.seams.tapes if each is not self)
+        for socket, tap in self._taps:
+            socket.taps = tuple(each for each in socket.taps if each is not tap)
         if self._seat is not None:
             self._seat.dispose()
         for followed in self._followed.values():
@@ -193,9 +179,9 @@ class Tape:
     def stream(self, protocol: asyncio.Protocol, at: Place) -> asyncio.Protocol:
         """A connection was accepted."""
         on = self._endpoint(at)
-        source = _Source(self._name(on), None if self._key is not None else True)
+        source = Recorded(self._name(on), None if self._key is not None else True)
         if source.wanted is None:
-            self._system.loop.call_later(limits.TAPE_PATIENCE / NS_PER_S, self._lose_patience, source)
+            self._system.loop.call_later(limits.TAPE_UNDECIDED_FOR / NS_PER_S, self._lose_patience, source)
         self._by_protocol[id(_innermost(protocol))] = source
 
         def put(kind: str, data: bytes | None = None, **fields: Any) -> None:
@@ -203,16 +189,35 @@ class Tape:
                 source.peer = fields["peer"]
                 self._by_peer[source.peer] = source
                 fields = {"on": on, **fields}
-            self.came_or_went(source, kind, {"who": source.who, **fields}, data)
+            told = {"who": source.who, **fields}
+            if kind in ("in", "eof", "lost"):
+                self.came(source, kind, told, data)
+            else:
+                self.put(source, kind, told, data)
 
         def opening(*, begun: bool) -> None:
             self._opening = source if begun else None
 
         return TapedStream(protocol, put, opening, partial(self._gone, source, _innermost(protocol)))
 
-    def notes(self, protocol: asyncio.Protocol) -> Note | None:
+    def datagrams(self, opened: Opened) -> None:
+        """A datagram socket is open."""
+        tap = DatagramTap(self, opened)
+        opened.socket.taps = (*opened.socket.taps, tap)
+        self._taps.append((opened.socket, tap))
+
+    def beside(self, peers: Iterable[Source], owner: str) -> None:
+        """Whose datagrams these are."""
+        self._peers.beside(peers, owner)
+        for _, tap in self._taps:
+            tap.beside()
+
+    def notes(self, protocol: Any) -> Note | None:
         """Of which the engine's events and commands are wanted."""
-        source = self._by_protocol.get(id(protocol))
+        if isinstance(protocol, DatagramLink):
+            source = self._by_peer.get(str(protocol.peer))
+        else:
+            source = self._by_protocol.get(id(protocol))
         if source is None:
             return None
 
@@ -231,7 +236,7 @@ class Tape:
         name = f"{source.who}.{kind}"
         number = next(self._numbers.setdefault(name, itertools.count(1)))
         name = name if number == 1 else f"{name}-{number}"
-        return _SessionNote(name, str(key), self, source) if source.wanted else None
+        return SessionTap(name, str(key), self, source) if source.wanted else None
 
     def concerns(self, key: object, peer: str) -> None:
         """A request about a session, perhaps the only one on its connection."""
@@ -245,10 +250,21 @@ class Tape:
 
     # --- writing down ---
 
-    def _came(self, fields: dict[str, Any]) -> None:
-        """Note how many turns of the loop after the one before this input came: within a few, the order matters."""
+    def datagram_peer(self, on: str, address: Address) -> Peer | None:
+        """See `taped_datagrams.Writing`."""
+        return self._peers.find(on, address)
+
+    def drawing(self, decision: Recorded | None) -> None:
+        """See `taped_datagrams.Writing`."""
+        self._opening = decision
+
+    def came(
+        self, source: Recorded, kind: str, fields: dict[str, Any], data: bytes | None = None, at: int | None = None
+    ) -> None:
+        """Input, and how many turns of the loop after the one before it came: within a few, the order matters."""
         if self._turns < _TURNS:
             fields["turns"] = self._turns
+        self.put(source, kind, fields, data, at)
         self._turns = 0
         if not self._ticking:
             self._ticking = True
@@ -260,17 +276,9 @@ class Tape:
         if self._ticking:
             self._system.loop.call_soon(self._tick)
 
-    def came_or_went(
-        self, source: _Source, kind: str, fields: dict[str, Any], data: bytes | None, at: int | None = None
-    ) -> None:
-        """As `put`, for what passes a seam."""
-        if kind in _INCOMING:
-            self._came(fields)
-        self.put(source, kind, fields, data, at)
-
     def put(
         self,
-        source: _Source | None,
+        source: Recorded | None,
         kind: str,
         fields: Mapping[str, Any],
         data: bytes | None = None,
@@ -315,17 +323,17 @@ class Tape:
         self._flushing = None
         self.flush()
 
-    def _settle(self, source: _Source, *, wanted: bool) -> None:
+    def _settle(self, source: Recorded, *, wanted: bool) -> None:
         if source.wanted is None:
             source.wanted = wanted
             self.ignored += not wanted
 
-    def _lose_patience(self, source: _Source) -> None:
+    def _lose_patience(self, source: Recorded) -> None:
         if self.running:
             self._settle(source, wanted=False)
             self.flush()
 
-    def _gone(self, source: _Source, protocol: asyncio.Protocol) -> None:
+    def _gone(self, source: Recorded, protocol: asyncio.Protocol) -> None:
         self._by_protocol.pop(id(protocol), None)
         source.open = False
         self._settle(source, wanted=False)  # it said nothing of a stream
@@ -351,9 +359,8 @@ class Tape:
             self._settle(source, wanted=self.belongs(key))
         if not self.belongs(key):
             return
-        if source is not None and not source.wanted:
-            source = None  # a connection that was about another stream before
-        if isinstance(event, SubscriberJoined) and source is None:
+        recorded = source is not None and source.wanted is not False
+        if isinstance(event, SubscriberJoined) and not recorded:
             # Nothing else tells of this viewer: in a replay one in the program takes its seat.
             who = self._next_name("viewer")
             self._viewers[event.key, event.number] = who
@@ -364,7 +371,7 @@ class Tape:
                 self.put(None, "leave", {"who": left})
         self.put(None, "event", message_fields(event))
         if isinstance(event, PublishStarted | PublishResumed):
-            self._follow(event.key, by_frames=source is None)
+            self._follow(event.key, by_frames=not recorded)
         elif isinstance(event, PublishHeld | PublishEnded):
             self._unfollow(event.key)
 

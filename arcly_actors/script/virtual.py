@@ -28,9 +28,9 @@ def run_engine(
 ) -> T:
     """Run `scenario(engine)` to its end; its result is the result, its exception is raised.
 
-    The same scenario with the same seed goes the same way to the last message. What needs UDP (SRT,
-    transport streams, RTSP over UDP) is left out of the topology; WebRTC's packets end at `ScriptedNetwork.peers`. Raises
-    `VirtualDeadlock` when it waits for what cannot come, `VirtualRunaway` past `iterations` turns.
+    The same scenario with the same seed goes the same way to the last message. WebRTC's packets end at
+    `ScriptedNetwork.peers`; pushes over WHIP are left out of the topology. Raises `VirtualDeadlock` when it waits for
+    what cannot come, `VirtualRunaway` past `iterations` turns.
     """
     time = clock or VirtualClock()
     loop = VirtualLoop(time, iterations=iterations)
@@ -38,7 +38,7 @@ def run_engine(
 
     async def main() -> T:
         made = Engine(
-            without_udp(topology or Topology()),
+            without_whip(topology or Topology()),
             clock=time,
             entropy=entropy or SeededEntropy(seed),
             network=network or ScriptedNetwork(),
@@ -53,13 +53,23 @@ def run_engine(
         _finish(loop, systems)
 
 
-def without_udp(topology: Topology) -> Topology:
-    """The topology without what a scripted network does not have."""
-    told = topology.model_dump(mode="json")
-    told["endpoints"]["srt"]["enabled"] = False
-    told["endpoints"]["mpegts"] = []
-    told["endpoints"]["rtsp"]["udp_ports"] = None
-    return Topology.model_validate(told)
+def without_whip(topology: Topology) -> Topology:
+    """The topology without what a scripted network does not have: WebRTC that the engine dials itself."""
+    return topology.model_copy(update={"sinks": tuple(one for one in topology.sinks if not one.url.startswith("whip:"))})
+
+
+def another(engine: Engine, topology: Topology | None = None) -> Engine:
+    """One more engine on the network, the clock and the entropy of this one: what the other dials, or is dialled by.
+
+    ``async with another(engine, topology) as far`` stands for a server elsewhere; its ports have to be others.
+    """
+    system = engine.built.system
+    return Engine(
+        without_whip(topology or Topology()),
+        clock=system.clock,
+        entropy=system.entropy,
+        network=system.seams.network,
+    )
 
 
 def _finish(loop: VirtualLoop, systems: Sequence[System]) -> None:

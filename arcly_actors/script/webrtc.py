@@ -6,7 +6,6 @@ given up are the real port's and the real session's affair (`transport.webrtc_po
 socket, DTLS and SRTP are left out.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -19,12 +18,11 @@ from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls import DtlsState, Identity
 from arcly_actors.transport.dtls_settled import Association
 from arcly_actors.transport.dtls_srtp import Fingerprint, Ice, RemoteParameters, RtcpArrived, RtpArrived
-from arcly_actors.transport.send_batch import SendBatch
 from arcly_actors.transport.srtp import PROFILES
 from arcly_actors.transport.srtp_batch import SharedPackets
 from arcly_actors.transport.srtp_session import SessionState
 from arcly_actors.transport.taped_session import TapedSession
-from arcly_actors.transport.udp_socket import Deliver, Path, Source
+from arcly_actors.transport.udp_socket import Path
 from arcly_actors.transport.webrtc_port import OpenSession, WebRtcPort
 from arcly_actors.transport.webrtc_session import SessionPort, WebRtcSession
 
@@ -61,11 +59,11 @@ class ScriptedPeers:
 
 
 class ScriptedPort(WebRtcPort):
-    """See the module; `peers` are told of each session."""
+    """See the module; `peers` are told of each session. Its socket has a place on the network; nothing comes by it."""
 
     def __init__(self, system: System, listen: Address, ice: Ice, *, peers: ScriptedPeers, **options: Any) -> None:
         hosts = options.pop("advertise", ()) or (listen.host,)  # whatever machine this is
-        super().__init__(system, listen, ice, advertise=hosts, open_socket=_NoSocket, **options)
+        super().__init__(system, listen, ice, advertise=hosts, **options)
         self._peers = peers
 
     def make_identity(self) -> Identity:
@@ -167,9 +165,6 @@ class ScriptedSession(TapedSession, _NoPackets):
         self._peers.closed(self)
 
 
-_PORT = 8189
-"""Where a port is that asks for any."""
-
 _RTCP_INDEX = 4
 """Bytes that SRTCP adds besides its tag (RFC 3711 section 3.4)."""
 
@@ -200,44 +195,6 @@ class _NoDtls:
     def take(self) -> list[bytes]:
         """Nothing goes on the wire."""
         return []
-
-
-class _NoSocket:
-    """Implements `Datagrams` for a port that has none."""
-
-    batch: SendBatch | None = None
-
-    def __init__(self, _loop: object, listen: Address) -> None:
-        self.bound = Address(listen.host, listen.port or _PORT)
-        self.dropped: Counter[str] = Counter()
-
-    def start(self, wake: Callable[[], None]) -> None:
-        """Nothing will arrive."""
-
-    def pause(self) -> None:
-        """Nothing arrives."""
-
-    def close(self) -> None:
-        """Nothing was opened."""
-
-    def read(self, deliver: Deliver) -> int:
-        """Nothing is there."""
-        del deliver
-        return 0
-
-    def path(self, source: Source, local: bytes) -> Path:
-        """See `UdpSocket.path`."""
-        return Path(source, local, segments=False)
-
-    def send(self, data: bytes | memoryview, path: Path) -> bool:
-        """Nothing leaves by it."""
-        del data, path
-        return True
-
-    def send_segments(self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path) -> bool:
-        """Nothing leaves by it."""
-        del data, step, bounds, path
-        return True
 
 
 class _Unheard:

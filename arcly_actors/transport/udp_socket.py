@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from arcly_actors import limits
 from arcly_actors.errors import AddressUnavailable
+from arcly_actors.runtime.seams import Tap, heard_by
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.send_batch import PeerName, SendBatch, open_batch
 
@@ -71,6 +72,7 @@ class Datagrams(Protocol):
     bound: Address
     dropped: Counter[str]
     batch: SendBatch | None
+    taps: tuple[Tap, ...]
 
     def start(self, wake: Callable[[], None]) -> None:
         """See `UdpSocket.start`."""
@@ -119,10 +121,22 @@ FOR_ONE = UdpBounds(limits.RTP_READS, limits.RTP_KERNEL_BUFFER)
 class UdpSocket:
     """See the module. Sending never waits: what the kernel does not take is dropped and counted, as the network would.
 
-    `batched` sockets have a `SendBatch`, which takes a megabyte.
+    `batched` sockets have a `SendBatch`, which takes a megabyte, and what is sent by it no tap hears of.
     """
 
-    __slots__ = ("_buffer", "_loop", "_reads", "_receive", "_send", "_socket", "batch", "bound", "dropped", "segments")
+    __slots__ = (
+        "_buffer",
+        "_loop",
+        "_reads",
+        "_receive",
+        "_send",
+        "_socket",
+        "batch",
+        "bound",
+        "dropped",
+        "segments",
+        "taps",
+    )
 
     def __init__(
         self,
@@ -142,6 +156,7 @@ class UdpSocket:
         self.segments = _has_segments(opened)
         self.batch = open_batch(opened) if batched else None
         self.dropped: Counter[str] = Counter()
+        self.taps: tuple[Tap, ...] = ()
 
     def fileno(self) -> int:
         """Its descriptor; -1 once it is closed."""
@@ -167,6 +182,7 @@ class UdpSocket:
         The datagram may be changed in place and is gone when the call returns.
         """
         receive, buffers = self._receive, (self._buffer,)
+        deliver = heard_by(self.taps, deliver)
         for count in range(self._reads):
             try:
                 size, ancillary, flags, source = receive(buffers, _ROOM)
@@ -197,6 +213,11 @@ class UdpSocket:
 
     def send(self, data: bytes | memoryview, path: Path) -> bool:
         """One datagram; False when it was dropped."""
+        for tap in self.taps:
+            tap.went(data, path.source)
+        return self._send_one(data, path)
+
+    def _send_one(self, data: bytes | memoryview, path: Path) -> bool:
         try:
             self._send((data,), path.ancillary, 0, path.source)
         except OSError as error:
@@ -206,6 +227,7 @@ class UdpSocket:
 
     def send_segments(self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path) -> bool:
         """A train of datagrams lying in `data` at `bounds`, `step` bytes apart: the kernel cuts it so where it can."""
+        tell_train(self.taps, data, bounds, path.source)
         if path.segments:
             cut = (socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", step))
             try:
@@ -219,11 +241,19 @@ class UdpSocket:
                 return True
         sent = True
         for start, end in bounds:
-            sent = self.send(data[start:end], path) and sent
+            sent = self._send_one(data[start:end], path) and sent
         return sent
 
     def _drop(self, error: OSError) -> None:
         self.dropped[drop_reason(error.errno or 0)] += 1
+
+
+def tell_train(taps: tuple[Tap, ...], data: memoryview, bounds: Sequence[tuple[int, int]], to: Source) -> None:
+    """Have taps hear of a train's datagrams."""
+    for tap in taps:
+        if tap.hears(to):
+            for start, end in bounds:
+                tap.went(data[start:end], to)
 
 
 def drop_reason(number: int) -> str:

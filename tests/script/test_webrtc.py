@@ -233,7 +233,7 @@ def test_an_idle_connection_does_not_keep_a_tape_back() -> None:
             await client.ask("POST", "/live/cam/whip", recorded("chromium-156-whip-h264"))
             records = aiter(tape)
             waiting = asyncio.ensure_future(anext(records))
-            await pass_time(limits.TAPE_PATIENCE - NS_PER_S)
+            await pass_time(limits.TAPE_UNDECIDED_FOR - NS_PER_S)
             seen = [await waiting]  # a draw of the engine's start
             while seen[-1].kind != "session":
                 seen.append(await anext(records))

@@ -27,6 +27,8 @@ from tests.support.udp_relay import Relay, relaying
 from tests.support.virtual import pass_time
 from tests.support.waiting import until
 
+_PICTURES = "-c:v libx264 -preset ultrafast -tune zerolatency -g {gop} -crf 35 -pix_fmt yuv420p"
+_SILENT = f"{_PICTURES} -an"
 _PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\nConnection: close\r\n\r\n<!doctype html>"
 _OPEN = """async ([url, kind, from, to]) => {
     const pc = window.pc = new RTCPeerConnection();
@@ -101,7 +103,7 @@ async def whip(stage: Stage) -> None:
 
 
 async def whep(stage: Stage) -> None:
-    publisher = await Ffmpeg(stage.engine).publish(8, size="96x72", sound=False)
+    publisher = await Ffmpeg(stage.engine).publish(8, coded=_SILENT)
     await stage.pictures()
     async with stage.browser("whep"):
         await pass_time(2000 * NS_PER_MS)

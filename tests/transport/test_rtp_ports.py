@@ -55,7 +55,7 @@ def peer() -> Iterator[Peer]:
 
 
 async def opened(system: System) -> PortPair:
-    pair = PortPair(system.loop, Address(HERE, 0), None)
+    pair = PortPair(system, Address(HERE, 0), None)
     ref = RtpPorts.start(system, pair)
     bound = await ref.ask(WhereBound(), block=False)
     assert [address.port for address in bound] == list(pair.ports)
@@ -72,7 +72,7 @@ async def test_ports_are_neighbours_and_come_back_after_a_crash(system: System) 
     assert pair.ports[0] % 2 == 0
     assert pair.ports[1] == pair.ports[0] + 1
     with pytest.raises(AddressUnavailable):
-        PortPair(system.loop, *pair.bound).open()
+        PortPair(system, *pair.bound).open()
     ports = pair.ports
     pair.close()
     pair.open()
@@ -80,7 +80,7 @@ async def test_ports_are_neighbours_and_come_back_after_a_crash(system: System) 
 
 
 async def test_a_flood_of_one_peer_leaves_everything_else_its_turn(system: System, peer: Peer) -> None:
-    pair = PortPair(system.loop, Address(HERE, 0), None, FOR_ONE)
+    pair = PortPair(system, Address(HERE, 0), None, FOR_ONE)
     batches: list[int] = []
     pair.open()
     pair.register(HERE, peer.ports, 4, lambda datagrams: batches.append(len(datagrams)))
