@@ -33,15 +33,14 @@ def _finish(loop: VirtualLoop, system: System) -> None:
     """End every task and actor, without letting time pass: a stop that takes time is cut short."""
     asyncio.set_event_loop(None)
     try:
-        loop.run_until_complete(end_all(system))
+        loop.run_until_complete(_end_all(system))
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         system.run_queue.close()
         loop.close()
 
 
-async def end_all(system: System) -> None:
-    """Stop the actors that are left, last first, and cancel every task but this one."""
+async def _end_all(system: System) -> None:
     for ref in reversed(system.actors()):
         if ref.is_alive():
             ref.stop(block=False)

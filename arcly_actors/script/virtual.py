@@ -1,14 +1,12 @@
 """A whole engine in virtual time, without sockets, sleeps or threads."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from arcly_actors import limits
-from arcly_actors.clock import Entropy, SeededEntropy, VirtualClock
+from arcly_actors.clock import NS_PER_S, Entropy, SeededEntropy, VirtualClock
 from arcly_actors.engine import Engine
-from arcly_actors.runtime import System
-from arcly_actors.runtime.virtual import end_all
 from arcly_actors.runtime.virtual_loop import VirtualLoop
 from arcly_actors.script.network import ScriptedNetwork
 from arcly_actors.topology import Topology
@@ -34,7 +32,6 @@ def run_engine(
     """
     time = clock or VirtualClock()
     loop = VirtualLoop(time, iterations=iterations)
-    systems: list[System] = []
 
     async def main() -> T:
         made = Engine(
@@ -43,14 +40,16 @@ def run_engine(
             entropy=entropy or SeededEntropy(seed),
             network=network or ScriptedNetwork(),
         )
-        async with made as engine:
-            systems.append(engine.built.system)
-            return await scenario(engine)
+        try:
+            async with made as engine:
+                return await scenario(engine)
+        finally:  # connections whose peers have not closed their side are given up
+            await asyncio.sleep(2 * limits.LINGER_TIMEOUT / NS_PER_S)
 
     try:
         return loop.run_until_complete(main())
     finally:
-        _finish(loop, systems)
+        _finish(loop)
 
 
 def without_whip(topology: Topology) -> Topology:
@@ -72,10 +71,8 @@ def another(engine: Engine, topology: Topology | None = None) -> Engine:
     )
 
 
-def _finish(loop: VirtualLoop, systems: Sequence[System]) -> None:
+def _finish(loop: VirtualLoop) -> None:
     asyncio.set_event_loop(None)
-    for system in systems:
-        loop.run_until_complete(end_all(system))  # who waits for a peer that a failed scenario will not move any more
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()
