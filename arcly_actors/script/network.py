@@ -57,7 +57,7 @@ class ScriptedTransport(asyncio.Transport):
     """The engine's end of a connection whose other end is a script.
 
     `room` says how many bytes in all "the kernel" takes until each next `drain` (None: any number); what is more waits,
-    as for a player that does not read. `heard(data)` is called with what is written.
+    as for a player that does not read. `heard(data)` is called with what is written, `shut()` when the engine's end closes.
     """
 
     def __init__(self, peer: Address, local: Address, room: "Iterable[int | None]" = ()) -> None:
@@ -72,6 +72,7 @@ class ScriptedTransport(asyncio.Transport):
         self._held: list[Callable[[], object]] = []
         self.protocol: asyncio.Protocol | None = None
         self.heard: Callable[[bytes], None] = lambda _data: None
+        self.shut: Callable[[], None] = lambda: None
         self.over = False
 
     # --- the script's side ---
@@ -97,6 +98,10 @@ class ScriptedTransport(asyncio.Transport):
         if self._waits and self._written == self._taken and not self.over:
             self._waits = False
             self._protocol.resume_writing()
+
+    def stall(self) -> None:
+        """The peer takes nothing from here on, until `drain`."""
+        self._room = [self._taken]
 
     def lose(self, error: Exception | None = None) -> None:
         """The connection is gone."""
@@ -150,6 +155,7 @@ class ScriptedTransport(asyncio.Transport):
 
     def write_eof(self) -> None:
         """See `asyncio.WriteTransport`."""
+        self.shut()
 
     def can_write_eof(self) -> bool:
         """See `asyncio.WriteTransport`."""
@@ -201,4 +207,5 @@ class ScriptedTransport(asyncio.Transport):
     def _end(self) -> None:
         if not self._closing:
             self._closing = True
+            self.shut()
             asyncio.get_running_loop().call_soon(self.lose)
