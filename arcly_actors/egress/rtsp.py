@@ -159,5 +159,14 @@ _RTP_HEADER = 4 + 12
 
 
 def format_name(lines: Sequence[Line]) -> str:
-    """The name of the format that viewers with the same media on the same channels share."""
-    return "rtsp/" + "+".join(f"{line.medium.index}.{line.medium.payload_type}:{line.channels[0]}" for line in lines)
+    """The name of the format that viewers with the same media on the same channels share.
+
+    The codec is in it: after a change of codec another description has the same numbers.
+    """
+    return "rtsp/" + "+".join(
+        f"{line.medium.index}.{line.medium.payload_type}.{_coded(line.medium.track)}:{line.channels[0]}" for line in lines
+    )
+
+
+def _coded(track: Track | None) -> str:
+    return f"{track.id}-{track.codec}" if track is not None else ""

@@ -4,6 +4,7 @@ from typing import Any
 
 from arcly_actors import limits
 from arcly_actors.bus.events import (
+    ConnectionRefused,
     Event,
     KeyframeRequested,
     PublishEnded,
@@ -17,10 +18,15 @@ from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.errors import Refusal
 from arcly_actors.simulation.invariant import Invariant
-from arcly_actors.simulation.peer import Peer, PublishingPeer
+from arcly_actors.simulation.peer import Peer, PublishingPeer, ViewingPeer
 
-_FAREWELL = 8 * NS_PER_S
+_FAREWELL = limits.RTSP_FAREWELL + 2 * NS_PER_S
 """How long after a stream's end its viewers may be sent away: RTSP says BYE for a while."""
+
+_TURNED_AWAY = "turned away"
+
+_ORPHANED = limits.ORPHAN_TIMEOUT + limits.LINGER_TIMEOUT + 3 * NS_PER_S
+"""How long a connection may stay whose session has crashed."""
 
 _ASKING = 500 * NS_PER_MS
 """How long a refusal is under way."""
@@ -49,7 +55,7 @@ class Blameless(Invariant):
             self._taken[event.key] = now
             if isinstance(event, PublishResumed):
                 self._resumed[event.key] = now
-        elif isinstance(event, PublishRefused | SubscriberRefused) and event.refusal is Refusal.LIMIT:
+        elif isinstance(event, PublishRefused | SubscriberRefused | ConnectionRefused) and event.refusal is Refusal.LIMIT:
             self._full = now
 
     def check(self) -> None:
@@ -60,10 +66,16 @@ class Blameless(Invariant):
                 self._absent[key] = now
             if self.world.holders.get(key) is not None:
                 self._taken[key] = now
+        for peer in (*self.world.publishers, *self.world.viewers):
+            if peer.doomed is not None and now - peer.doomed > _ORPHANED and not peer.over:
+                peer.doomed = None
+                self.broken(f"{peer} is still there, though {', '.join(peer.excuses)}")
 
     def ended(self, peer: Peer) -> None:
         """See `Invariant`."""
         if peer.fate is None or peer.fate.by == "us" or peer.excuses or self._is_over(peer):
+            return
+        if peer.began is None and self._no_room(peer):
             return
         if isinstance(peer, PublishingPeer):
             held = self.world.holders.get(peer.key) is not None
@@ -71,12 +83,19 @@ class Blameless(Invariant):
                 return  # the slot was somebody's
             if self.world.takes_over(peer.key) and self._resumed.get(peer.key, -1) >= peer.born:
                 return  # another took it over
-        elif peer.began is None:
+        elif isinstance(peer, ViewingPeer) and peer.began is None:
             if peer.key not in self.world.holders or self._absent.get(peer.key, -1) >= peer.born - _ASKING:
                 return  # there was no such stream
-        if self.world.is_full(peer) or (peer.began is None and self._full is not None and self._full >= peer.born):
-            return
+            life = self.world.journal.current(peer.key)
+            if peer.tells_tracks and (life is None or not life.entries):
+                return  # its publisher has sent nothing that could be described
         self.broken(f"{peer} was sent away without a reason of its own")
+
+    def _no_room(self, peer: Peer) -> bool:
+        """Whether it was turned away since its endpoint was down, or since there was a bound to reach."""
+        if peer.fate is not None and peer.fate.told == _TURNED_AWAY:
+            return self.world.is_full() or self.world.now - self.world.trouble(None) < NS_PER_S * 5
+        return self.world.is_full() or (self._full is not None and self._full >= peer.born)
 
     def _is_over(self, peer: Peer) -> bool:
         ended = self._ended.get(peer.key)

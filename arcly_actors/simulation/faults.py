@@ -187,6 +187,7 @@ def _blame(world: World, target: Target, key: StreamKey | None, address: str) ->
                 target.ends_peer and target.name != "publisher"
             ):
                 peer.excuse(f"its {target.name} crashed")
+                peer.doomed = peer.doomed or world.now
             elif peer.crashes > 5:
                 peer.excuse(f"its {target.name} crashed too often")
 

@@ -28,13 +28,12 @@ class InsidePublisher(PublishingPeer):
         super().__init__(world, name, key, address, camera)
         self._handle: PublishHandle | None = None
         self._sent: tuple[Track, ...] = ()
-        self._task: asyncio.Task[None] | None = None
         self.asked: list[int] = []
         self.answers_within = world.chance.whole(1, 400) * NS_PER_MS
 
     def start(self) -> None:
         """See `Peer`."""
-        self._task = self.world.task(self._enter())
+        self.world.task(self._enter())
 
     async def _enter(self) -> None:
         handle = self.world.engine.publish(str(self.key), self.camera.tracks, keyframe_wanted=self._wanted)
@@ -96,7 +95,7 @@ class InsideViewer(ViewingPeer):
         """See `Peer`."""
         self._reads = asyncio.Event()
         self._reads.set()
-        self._task = self.world.task(self._read())
+        self._task: asyncio.Task[None] | None = self.world.task(self._read())
 
     async def _read(self) -> None:
         stream = await self.world.engine.stream(str(self.key))
@@ -126,7 +125,9 @@ class InsideViewer(ViewingPeer):
     def leave(self) -> None:
         """See `Peer`."""
         self.end("us", "left")
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None  # its exception holds on to what it was in
 
     def cut(self) -> None:
         """See `Peer`."""

@@ -39,7 +39,7 @@ class Peer:
     """A publisher or viewer of one stream. A peer is used once: who comes back is another one.
 
     `excuses` say why the engine may end it: each is an own fault or something that the operator wanted. `trouble` is when
-    a fault last touched it (ns), for what may take a while afterwards.
+    a fault last touched it (ns), for what may take a while afterwards; `doomed` when something failed that it ends with.
     """
 
     protocol: ClassVar[str] = ""
@@ -57,6 +57,7 @@ class Peer:
         self.fate: Fate | None = None
         self.excuses: list[str] = []
         self.crashes = 0
+        self.doomed: int | None = None
         self.trouble = 0
 
     def __repr__(self) -> str:
@@ -146,12 +147,11 @@ class PublishingPeer(Peer):
 class ViewingPeer(Peer):
     """A viewer: `seen` is what it got since it was looked at last.
 
-    `codecs` are those that it is sent by kind, None: whatever there is. `tracks_own_dts`: its protocol tells the DTS of the
-    stream's timeline.
+    `codecs` are those that it is sent by kind, None: whatever there is. `tells_tracks`: its protocol describes a stream
+    before it is played.
     """
 
-    tells_dts: ClassVar[bool] = True
-    keeps_order: ClassVar[bool] = True
+    tells_tracks: ClassVar[bool] = False
 
     def __init__(self, world: "World", name: str, key: StreamKey, address: Address) -> None:
         super().__init__(world, name, key, address)

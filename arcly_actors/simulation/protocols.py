@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from arcly_actors.simulation.http import FlvViewer, TsViewer
 from arcly_actors.simulation.inside import InsidePublisher, InsideViewer
 from arcly_actors.simulation.peer import PublishingPeer, ViewingPeer
 from arcly_actors.simulation.rtmp import RtmpPublisher, RtmpViewer
+from arcly_actors.simulation.rtsp import RtspPublisher, RtspViewer
 
-PUBLISHERS: Mapping[type[PublishingPeer], float] = {RtmpPublisher: 3, InsidePublisher: 2}
-VIEWERS: Mapping[type[ViewingPeer], float] = {RtmpViewer: 3, InsideViewer: 1}
+PUBLISHERS: Mapping[type[PublishingPeer], float] = {RtmpPublisher: 3, RtspPublisher: 2, InsidePublisher: 2}
+VIEWERS: Mapping[type[ViewingPeer], float] = {RtmpViewer: 3, RtspViewer: 3, FlvViewer: 2, TsViewer: 2, InsideViewer: 2}

@@ -163,7 +163,7 @@ class Served(Invariant):
         """See `Invariant`."""
         now = self.world.now
         for viewer in self.world.viewers:
-            if viewer.over or viewer.began is None or viewer.stalled:
+            if viewer.over or viewer.began is None or viewer.stalled or viewer.doomed is not None:
                 continue
             since = max(viewer.began, viewer.trouble, self.world.trouble(viewer.key))
             if now - since < self.PATIENCE:

@@ -53,6 +53,7 @@ class World:
         self.holders: dict[StreamKey, str | None] = {}
         self.counts: dict[str, int] = {}
         self._numbers = 0
+        self._full: int | None = None
         self._ended_by_operator: dict[StreamKey, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._troubles: dict[StreamKey | None, int] = {}
@@ -126,10 +127,12 @@ class World:
         """Whether a second publisher takes the slot."""
         return self.policy(key).on_conflict is Conflict.TAKEOVER
 
-    def is_full(self, peer: Peer) -> bool:
-        """Whether a peer that has not begun may have been turned away for want of room."""
+    def is_full(self) -> bool:
+        """Whether there are as many connections as there may be, or were a moment ago."""
         budget = self.engine.built.budget
-        return peer.began is None and budget.in_use >= budget.connections
+        if budget.in_use >= budget.connections - 1:
+            self._full = self.now
+        return self._full is not None and self.now - self._full < NS_PER_S
 
     def end_stream(self, key: StreamKey) -> None:
         """An operator ends a stream."""
@@ -163,6 +166,7 @@ class World:
                 for sight in seen:
                     for each in self._seen_by:
                         each.saw(viewer, sight)
+        self.is_full()
         for each in self.invariants:
             each.check()
         self._bury()
