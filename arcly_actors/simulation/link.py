@@ -103,7 +103,7 @@ class Link:
         self.closed_by = self.closed_by or "us"
         self._in.clear()
         if transport is not None:
-            transport.lose(error)
+            self._world.loop.call_soon(transport.lose, error)  # as of a socket: in a later turn than its being made
 
     def _later(self, call: Callable[[], None]) -> None:
         wait = self.latency + (self._world.chance.whole(0, self.jitter) if self.jitter else 0)

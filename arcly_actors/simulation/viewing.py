@@ -10,7 +10,7 @@ from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.media.codec import Kind
 from arcly_actors.simulation.invariant import Invariant
 from arcly_actors.simulation.journal import Life
-from arcly_actors.simulation.peer import Sight, ViewingPeer
+from arcly_actors.simulation.peer import Peer, Sight, ViewingPeer
 
 
 class KeyframeFirst(Invariant):
@@ -77,6 +77,7 @@ class NoGapNoDuplicate(Invariant):
         super().__init__(*arguments)
         self._places: dict[ViewingPeer, _Place] = {}
         self._told: dict[object, int] = {}
+        self._lagged: dict[object, int] = {}
         self._seats: dict[tuple[StreamKey, int], object] = {}
 
     def place(self, viewer: ViewingPeer) -> _Place | None:
@@ -91,6 +92,11 @@ class NoGapNoDuplicate(Invariant):
         elif isinstance(event, SubscriberLagged):
             whose = self._seats.get((event.key, event.number))
             self._told[whose] = self._told.get(whose, 0) + event.frames
+            self._lagged[whose] = self.world.now
+
+    def skips_since(self, viewer: ViewingPeer) -> int:
+        """When a viewer was last told to have skipped: it may wait for a keyframe since then. 0 for never."""
+        return self._lagged.get(_seat(viewer), 0)
 
     def saw(self, viewer: ViewingPeer, sight: Sight) -> None:
         """See `Invariant`."""
@@ -137,12 +143,17 @@ class NoGapNoDuplicate(Invariant):
         between = lane[bisect_left(lane, due) : bisect_left(lane, index)]
         lost = sum(1 for each in between if wanted is None or entries[each].codec is wanted)
         place.missed[sight.kind] = place.missed.get(sight.kind, 0) + lost
-        told = self._told.get(str(viewer.address) if viewer.protocol != "python" else viewer.key, 0)
-        if sum(place.missed.values()) > told:
+        told = self._told.get(_seat(viewer), 0)
+        unheard = place.life.over and viewer.stalls > 0  # it read on after the end: nobody is left to be told
+        if sum(place.missed.values()) > told and not unheard:
             self.broken(
                 f"{viewer} got {sight.kind} {sight.number} (place {index}) when {due} was due: "
                 f"{sum(place.missed.values())} are missing, {told} were told to be skipped"
             )
+
+
+def _seat(viewer: ViewingPeer) -> object:
+    return str(viewer.address) if viewer.protocol != "python" else viewer.key
 
 
 class Served(Invariant):
@@ -157,39 +168,55 @@ class Served(Invariant):
     def __init__(self, places: NoGapNoDuplicate, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._places = places
-        self._looked: dict[ViewingPeer, int] = {}
+        self._lives: dict[ViewingPeer, Life | None] = {}
 
     def check(self) -> None:
         """See `Invariant`."""
         now = self.world.now
         for viewer in self.world.viewers:
-            if viewer.over or viewer.began is None or viewer.stalled or viewer.doomed is not None:
+            if viewer.over or viewer.began is None:
+                continue
+            if viewer not in self._lives:
+                self._lives[viewer] = self.world.journal.current(viewer.key)
+            life = self._lives[viewer]
+            if life is None or life.over or viewer.stalled or viewer.doomed is not None:
                 continue
             since = max(viewer.began, viewer.trouble, self.world.trouble(viewer.key))
-            if now - since < self.PATIENCE:
-                continue
-            self._look(viewer, since, now - self.PATIENCE)
+            if now - since >= self.PATIENCE:
+                self._look(viewer, life, since, now - self.PATIENCE)
 
-    def _look(self, viewer: ViewingPeer, since: int, until: int) -> None:
+    def ended(self, peer: Peer) -> None:
+        """See `Invariant`."""
+        if isinstance(peer, ViewingPeer):
+            self._lives.pop(peer, None)
+
+    def _look(self, viewer: ViewingPeer, life: Life, since: int, until: int) -> None:
         place = self._places.place(viewer)
-        if place is None:
-            life = self.world.journal.current(viewer.key)
-            for index in reversed(life.keyframes if life is not None else ()):
-                entry = life.entries[index]  # type: ignore[union-attr]  # there are no keyframes without one
-                if entry.at < since:
-                    break
-                wanted = viewer.codecs.get(Kind.VIDEO) if viewer.codecs is not None else None
-                if entry.at <= until and wanted in (None, entry.codec):
-                    self.broken(f"{viewer} has seen nothing, and {entry.number} is a keyframe of {_ms(until)} ago")
-                    return
+        lagged = self._places.skips_since(viewer)
+        if place is None or lagged:
+            at = place.due.get(Kind.VIDEO, 0) if place is not None else 0
+            waits = self._waits_for(viewer, life, max(since, lagged), until)
+            if waits is not None and waits >= at:
+                self.broken(f"{viewer} waits for a keyframe since {_ms(self.world.now - since)}, and did not get {waits}")
             return
-        for kind, lane in place.life.of_kind.items():
-            if not lane or place.life.over or (viewer.codecs is not None and kind not in viewer.codecs):
+        for kind, lane in life.of_kind.items():
+            if not lane or (viewer.codecs is not None and kind not in viewer.codecs):
                 continue
             due = self._due(viewer, place, kind)
-            if due is not None and place.life.entries[due].at <= until:
-                self.broken(f"{viewer} waits for {kind} {place.life.entries[due].number} (place {due}) for too long")
+            if due is not None and life.entries[due].at <= until:
+                self.broken(f"{viewer} waits for {kind} {life.entries[due].number} (place {due}) for too long")
                 return
+
+    def _waits_for(self, viewer: ViewingPeer, life: Life, since: int, until: int) -> int | None:
+        """The newest keyframe that it should have been shown."""
+        wanted = viewer.codecs.get(Kind.VIDEO) if viewer.codecs is not None else None
+        for index in reversed(life.keyframes):
+            entry = life.entries[index]
+            if entry.at < since:
+                return None
+            if entry.at <= until and wanted in (None, entry.codec):
+                return index
+        return None
 
     def _due(self, viewer: ViewingPeer, place: _Place, kind: Kind) -> int | None:
         return self._places._due(viewer, place, kind)  # noqa: SLF001 - one idea in two classes
