@@ -55,7 +55,7 @@ KINDS: Mapping[str, Kind] = {
     "unpublish": Kind({"who": str}, comes_in=True),
     "view": Kind({"key": str, "who": str, "join": str, "number": int}, frozenset({"join", "number"}), comes_in=True),
     "leave": Kind({"who": str}, comes_in=True),
-    "crash": Kind({"actor": str}, comes_in=True),
+    "crash": Kind({"actor": str, "which": int}, frozenset({"which"}), comes_in=True),
     "clock": Kind({"jump": _SPAN}, comes_in=True),
     # What comes of it.
     "out": Kind({"who": str, "left": int}, frozenset({"left"}), has_data=True),

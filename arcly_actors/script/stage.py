@@ -7,12 +7,17 @@ from typing import Any
 
 import pykka
 
+from arcly_actors.bus.directory import Directory
 from arcly_actors.bus.gop import GopCacheActor
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.policy import Join
 from arcly_actors.bus.stream import StreamActor
 from arcly_actors.clock import NS_PER_S, VirtualClock
 from arcly_actors.egress.byte_subscriber import ByteSubscriber
+from arcly_actors.egress.in_process import FrameSubscriber
+from arcly_actors.endpoints.http_stream import HttpStreamSession
+from arcly_actors.endpoints.rtmp_session import RtmpSession
+from arcly_actors.endpoints.rtsp_session import RtspSession
 from arcly_actors.engine import Engine
 from arcly_actors.errors import Refused
 from arcly_actors.ingest.in_process import PublishHandle
@@ -26,6 +31,7 @@ from arcly_actors.script.read import span
 from arcly_actors.script.record import Record, Script
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.connection import Connection
+from arcly_actors.transport.http import HttpSite
 from arcly_actors.transport.listener import Listener
 
 _PLAIN = {"rtmps": "rtmp", "rtsps": "rtsp"}
@@ -39,6 +45,12 @@ _ACTORS: dict[str, type[LoopActor]] = {
     "connection": Connection,
     "listener": Listener,
     "supervisor": Supervisor,
+    "directory": Directory,
+    "frames": FrameSubscriber,
+    "site": HttpSite,
+    "rtmp-session": RtmpSession,
+    "rtsp-session": RtspSession,
+    "http-session": HttpStreamSession,
 }
 """What a `crash` can name."""
 
@@ -230,8 +242,9 @@ class Stage:
         refs: list[pykka.ActorRef[Any]] = [
             ref for ref in self._engine.built.system.actors() if issubclass(ref.actor_class, kind)
         ]
-        if refs:
-            refs[-1].tell(Crash(Injected(f"the script crashed the {name}")))
+        which = record.get("which", -1)
+        if -1 <= which < len(refs) and refs:
+            refs[which].tell(Crash(Injected(f"the script crashed the {name}")))
 
     def _jump(self, record: Record) -> None:
         self._clock.step(span(record.fields["jump"], "jump"))

@@ -19,10 +19,13 @@ from arcly_actors.ingest.in_process import InProcessPublisher
 from arcly_actors.ingest.publisher import Publisher
 from arcly_actors.runtime import System
 from arcly_actors.runtime.receiver import Crash
-from arcly_actors.script.stage import Injected
 from arcly_actors.transport.connection import Connection
 from arcly_actors.transport.http import HttpSite
 from arcly_actors.transport.listener import Listener
+
+
+class Injected(RuntimeError):
+    """The failure that the simulation wanted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,17 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_S, SeededEntropy, VirtualClock
 from arcly_actors.engine import Engine
 from arcly_actors.script.network import ScriptedNetwork
+from arcly_actors.script.record import Script
 from arcly_actors.script.virtual import run_engine
 from arcly_actors.simulation.bounds import NothingLeaks, WithinBounds
 from arcly_actors.simulation.chance import Chance
 from arcly_actors.simulation.conduct import Blameless, EndedForAReason, KeyframesAsked
 from arcly_actors.simulation.explorer import Explorer, Plan
 from arcly_actors.simulation.invariant import Invariant, Violation
+from arcly_actors.simulation.recorder import Recorder
 from arcly_actors.simulation.scene import scene
 from arcly_actors.simulation.supervising import NoDefect, Restarted
 from arcly_actors.simulation.viewing import KeyframeFirst, NoGapNoDuplicate, RisingTimes, Served
@@ -29,7 +30,7 @@ _ENDLESS: Final = 1 << 62
 class Simulated:
     """What came of a seed: `violation` is None when all invariants held. `done` is what the explorer did, and when (ns).
 
-    `frames` were sent by publishers, `seen` by viewers got.
+    `frames` were sent by publishers. `script` is what a tape had of it, if there was one.
     """
 
     seed: int
@@ -40,10 +41,15 @@ class Simulated:
     lives: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     done: list[tuple[int, str]] = field(default_factory=list)
+    script: Script | None = None
 
 
-def simulate(seed: int, duration_ns: int, plan: Plan | None = None) -> Simulated:
-    """Run one seed for so long (virtual ns), then let everybody leave. The same seed goes the same way each time."""
+def simulate(seed: int, duration_ns: int, plan: Plan | None = None, *, tape: bool = False) -> Simulated:
+    """Run one seed for so long (virtual ns), then let everybody leave. The same seed goes the same way each time.
+
+    With a `tape` everything is recorded, which takes memory and changes nothing else: a seed that fails is run once more
+    with one.
+    """
     result = Simulated(seed, duration_ns)
     clock, network = VirtualClock(), ScriptedNetwork()
     chance = Chance(seed)
@@ -51,16 +57,14 @@ def simulate(seed: int, duration_ns: int, plan: Plan | None = None) -> Simulated
 
     async def play(engine: Engine) -> None:
         world = World(engine, network, clock, chance, keys)
-        await _play(world, plan or Plan(), result)
+        recorder = Recorder(engine, world) if tape else None
+        try:
+            await _play(world, plan or Plan(), result)
+        finally:
+            if recorder is not None:
+                result.script = recorder.script(result.seed, result.violation)
 
-    run_engine(
-        play,
-        topology,
-        clock=clock,
-        network=network,
-        entropy=SeededEntropy(seed),
-        iterations=_ENDLESS,
-    )
+    run_engine(play, topology, clock=clock, network=network, entropy=SeededEntropy(seed), iterations=_ENDLESS)
     return result
 
 
@@ -112,5 +116,3 @@ def _told(context: dict[str, Any]) -> str:
     error = context.get("exception")
     return f"{context.get('message')}: {error!r}"
 
-
-__all__ = ["Plan", "Simulated", "StreamKey", "simulate"]
