@@ -77,6 +77,7 @@ class Stage:
         self._tracks: dict[str, dict[int, Track]] = {}
         self._keys: dict[str, StreamKey] = {}
         self._viewers: dict[str, asyncio.Task[None]] = {}
+        self._reading: dict[str, asyncio.Event] = {}
         self.opening = ""
         self.seen: Callable[[str, Mapping[str, Any]], None] = lambda _kind, _fields: None
         self._steps: dict[str, Callable[[Record], Awaitable[None] | None]] = {
@@ -91,8 +92,11 @@ class Stage:
             "unpublish": self._unpublish,
             "view": self._view,
             "leave": self._leave,
+            "pause": lambda record: self._reads(record).clear(),
+            "resume": lambda record: self._reads(record).set(),
             "crash": self._crash,
             "clock": self._jump,
+            "over": lambda record: self._engine.end_stream(record.fields["key"]),
         }
 
     async def until(self, at: int, turns: int | None = None) -> None:
@@ -167,12 +171,15 @@ class Stage:
     async def _publish(self, record: Record) -> None:
         key = record.fields["key"]
         handle = self._engine.publish(key, (), record.get("metadata", {}), keyframe_wanted=_never)
-        await handle.__aenter__()
+        try:
+            await handle.__aenter__()
+        except Refused:
+            return
         self._publishers[record.who] = handle
         self._tracks[record.who] = {}
         self._keys[record.who] = StreamKey.parse(key)
         channel = self._engine.built.bus.channel(StreamKey.parse(key))
-        if channel is not None and channel.log.head == 0:
+        if channel is not None and channel.log.head == 0 and record.get("clock") != "own":
             channel.timeline.keep()  # recorded frames are on the stream's own timeline
             channel.seats = record.get("seats", 0)
 
@@ -225,6 +232,7 @@ class Stage:
                 await viewer
 
     async def _look(self, record: Record) -> None:
+        reads = self._reads(record)
         stream = await self._engine.stream(record.fields["key"])
         join = Join(record.fields["join"]) if "join" in record.fields else None
         with suppress(Refused):
@@ -233,6 +241,14 @@ class Stage:
                     key = {"keyframe": True} if frame.keyframe else {}
                     told = {"who": record.who, "track": frame.track.id, "pts": frame.pts, "dts": frame.dts, **key}
                     self.seen("seen", Record(0, "seen", told, frame.payload).hashed().fields)
+                    await reads.wait()
+
+    def _reads(self, record: Record) -> asyncio.Event:
+        """Set while a viewer asks for the next frame."""
+        if record.who not in self._reading:
+            self._reading[record.who] = asyncio.Event()
+            self._reading[record.who].set()
+        return self._reading[record.who]
 
     def _crash(self, record: Record) -> None:
         name = record.fields["actor"]

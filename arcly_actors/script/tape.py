@@ -80,7 +80,8 @@ class _Followed:
 class Tape:
     """See the module. `key` None: everything. `payload` False: what goes out and frames are told by their digests.
     `name` gives the next connection to an endpoint its name; without it they are numbered.
-    `frames`: those whose bytes are on the tape already have their payload, too.
+    `frames`: those whose bytes are on the tape already have their payload, too. `programs` False: whoever holds the tape
+    puts down what programs (``publish``, ``view``) do himself.
 
     `lost` is why it ended by itself, else empty; `ignored` counts connections of other streams.
     """
@@ -98,8 +99,10 @@ class Tape:
         size: int = limits.TAPE_SIZE,
         name: Callable[[str], str] | None = None,
         frames: bool = False,
+        programs: bool = True,
     ) -> None:
         self._frames = frames
+        self._programs = programs
         self._name = name or self._next_name
         self._system = system
         self._bus = bus
@@ -202,6 +205,12 @@ class Tape:
 
     # --- writing down ---
 
+    def did(self, kind: str, fields: Mapping[str, Any], data: bytes | None = None) -> None:
+        """Put down what was done to the engine past its seams, by whoever holds the tape."""
+        told = dict(fields)
+        self._came(told)
+        self.put(None, kind, told, data)
+
     def _came(self, fields: dict[str, Any]) -> None:
         """Note how many turns of the loop after the one before this input came: within a few, the order matters."""
         if self._turns < _TURNS:
@@ -287,7 +296,7 @@ class Tape:
             self._settle(source, wanted=self._belongs(key))
         if not self._belongs(key):
             return
-        if isinstance(event, SubscriberJoined) and source is None:
+        if isinstance(event, SubscriberJoined) and source is None and self._programs:
             # Nothing else tells of this viewer: in a replay one in the program takes its seat.
             who = self._next_name("viewer")
             self._viewers[event.key, event.number] = who
@@ -298,7 +307,7 @@ class Tape:
                 self.put(None, "leave", {"who": left})
         self.put(None, "event", message_fields(event))
         if isinstance(event, PublishStarted | PublishResumed):
-            self._follow(event.key, by_frames=source is None)
+            self._follow(event.key, by_frames=source is None and self._programs)
         elif isinstance(event, PublishHeld | PublishEnded):
             self._unfollow(event.key)
 

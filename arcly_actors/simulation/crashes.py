@@ -62,8 +62,8 @@ def actors_of(system: System, target: Target) -> list[pykka.ActorRef[Any]]:
 
 
 def crash(ref: pykka.ActorRef[Any], target: Target) -> None:
-    """Have an actor fail."""
-    ref.tell(Crash(Injected(f"the simulation crashed the {target.name}")))
+    """Have an actor fail, in the words of a replay."""
+    ref.tell(Crash(Injected(f"the script crashed the {target.name}")))
 
 
 def served_by(ref: pykka.ActorRef[Any]) -> tuple[StreamKey | None, str]:

@@ -99,7 +99,7 @@ class Driven(Linked):
     def _wake(self, at: int | None) -> None:
         self._wakes = at
         if at is not None:
-            self.world.loop.call_later(max(0, at - self.world.now) / NS_PER_S, self._woken, at)
+            self.world.later(at - self.world.now, self._woken, at)
 
     def _woken(self, at: int) -> None:
         if self._wakes == at and not self.over:

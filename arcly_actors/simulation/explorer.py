@@ -23,6 +23,7 @@ class Plan:
 
 
 STEP: Final = (20 * NS_PER_MS, 480 * NS_PER_MS)
+_LONG_GOP: Final = 3 * NS_PER_S
 _STEPS_PER_MINUTE: Final = 60 * NS_PER_S / ((STEP[0] + STEP[1]) / 2)
 
 
@@ -60,11 +61,6 @@ class Explorer:
         """How long the next step takes, in ns."""
         return self._chance.whole(*STEP)
 
-    def end(self) -> None:
-        """Have everybody leave."""
-        for peer in (*self._world.publishers, *self._world.viewers):
-            peer.leave()
-
     def _fault(self) -> None:
         fault = self._chance.weighted(FAULTS)
         did = fault(self._world)
@@ -97,6 +93,10 @@ class Explorer:
         chance, world = self._chance, self._world
         picture = chance.one(PICTURES) if kind.needs_picture or chance.happens(0.95) else None
         sound = SOUND if picture is None or chance.happens(0.7) else None
+        every = chance.one((66, 100, 200)) * NS_PER_MS
+        gop = chance.weighted({0: 1, 1: 1, 5: 2, 20: 4, 50: 3, 200: 1})
+        # A publisher whose keyframe never comes, and who cannot be asked, is taken for one that sends nothing.
+        begins = chance.happens(0.8) or not (kind.answers or 0 < gop * every < _LONG_GOP)
         return Camera(
             name,
             chance,
@@ -104,10 +104,10 @@ class Explorer:
             world.number,
             picture,
             sound,
-            picture_every=chance.one((40, 66, 100, 200)) * NS_PER_MS,
+            picture_every=every,
             sound_every=128 * NS_PER_MS,
-            gop=chance.weighted({0: 1, 1: 1, 5: 2, 20: 4, 50: 3, 200: 1}),
-            begins_with_keyframe=chance.happens(0.8),
+            gop=gop,
+            begins_with_keyframe=begins,
             behind=chance.weighted({0: 6, 3600 * NS_PER_S: 1, 4_294_960 * NS_PER_S: 1}),
         )
 

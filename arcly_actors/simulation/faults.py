@@ -46,7 +46,7 @@ def stall(world: World) -> str:
             viewer.trouble = world.now
             viewer.resume()
 
-    world.loop.call_later(length / NS_PER_S, go_on)
+    world.later(length, go_on)
     return f"stall {viewer.name} for {length / NS_PER_S:.2f} s"
 
 
@@ -87,7 +87,7 @@ def silence(world: World) -> str:
         publisher.silent = False
         publisher.trouble = world.now
 
-    world.loop.call_later(length / NS_PER_S, go_on)
+    world.later(length, go_on)
     return f"{publisher.name} is silent for {length / NS_PER_S:.2f} s"
 
 

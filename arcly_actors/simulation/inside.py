@@ -8,7 +8,8 @@ from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.errors import Refused
 from arcly_actors.ingest.in_process import PublishHandle
-from arcly_actors.media.frame import Track
+from arcly_actors.media.frame import MediaFrame, Track
+from arcly_actors.script.plain import track_fields
 from arcly_actors.simulation.camera import Camera
 from arcly_actors.simulation.peer import PublishingPeer, ViewingPeer
 from arcly_actors.transport.addresses import Address
@@ -38,12 +39,14 @@ class InsidePublisher(PublishingPeer):
     async def _enter(self) -> None:
         handle = self.world.engine.publish(str(self.key), self.camera.tracks, keyframe_wanted=self._wanted)
         self._sent = self.camera.tracks
+        self.world.note("publish", {"who": self.name, "key": str(self.key), "clock": "own"})
         try:
             await handle.__aenter__()
         except Refused as refused:
             self.end("engine", f"refused: {refused.refusal}")
             return
         self._handle = handle
+        self._announced()
         if self.over:
             await handle.__aexit__(None, None, None)
         else:
@@ -52,7 +55,7 @@ class InsidePublisher(PublishingPeer):
     def _wanted(self, full_intra: bool) -> None:  # noqa: FBT001 - as `Engine.publish` calls it
         del full_intra
         self.asked.append(self.world.now)
-        self.world.loop.call_later(self.answers_within / NS_PER_S, self.camera.ask)
+        self.world.later(self.answers_within, self.camera.ask)
 
     def send(self, camera: Camera) -> None:
         """See `PublishingPeer`."""
@@ -67,8 +70,19 @@ class InsidePublisher(PublishingPeer):
         if camera.tracks != self._sent:
             handle.announce(camera.tracks)
             self._sent = camera.tracks
+            self._announced()
         for frame in frames:
             handle.send(frame)
+            self._noted(frame)
+
+    def _announced(self) -> None:
+        told = [track_fields(track) for track in self._sent]
+        self.world.note("tracks", {"who": self.name, "key": str(self.key), "tracks": told})
+
+    def _noted(self, frame: MediaFrame) -> None:
+        key = {"keyframe": True} if frame.keyframe else {}
+        told = {"who": self.name, "track": frame.track.id, "pts": frame.pts, "dts": frame.dts, **key}
+        self.world.note("send", told, frame.payload)
 
     def leave(self) -> None:
         """See `Peer`."""
@@ -82,6 +96,7 @@ class InsidePublisher(PublishingPeer):
     def _leave(self) -> None:
         if self._handle is not None:
             handle, self._handle = self._handle, None
+            self.world.note("unpublish", {"who": self.name})
             self.world.task(handle.__aexit__(None, None, None))
 
 
@@ -95,6 +110,7 @@ class InsideViewer(ViewingPeer):
         """See `Peer`."""
         self._reads = asyncio.Event()
         self._reads.set()
+        self.world.note("view", {"who": self.name, "key": str(self.key)})
         self._task: asyncio.Task[None] | None = self.world.task(self._read())
 
     async def _read(self) -> None:
@@ -116,15 +132,18 @@ class InsideViewer(ViewingPeer):
         self.stalled = True
         self.stalls += 1
         self._reads.clear()
+        self.world.note("pause", {"who": self.name})
 
     def resume(self) -> None:
         """See `Peer`."""
         self.stalled = False
         self._reads.set()
+        self.world.note("resume", {"who": self.name})
 
     def leave(self) -> None:
         """See `Peer`."""
         self.end("us", "left")
+        self.world.note("leave", {"who": self.name})
         if self._task is not None:
             self._task.cancel()
             self._task = None  # its exception holds on to what it was in

@@ -107,7 +107,7 @@ class Link:
 
     def _later(self, call: Callable[[], None]) -> None:
         wait = self.latency + (self._world.chance.whole(0, self.jitter) if self.jitter else 0)
-        self._world.loop.call_later(wait / NS_PER_S, call)
+        self._world.later(wait, call)
 
     def _deliver(self) -> None:
         self._going = False

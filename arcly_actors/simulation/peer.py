@@ -141,7 +141,7 @@ class PublishingPeer(Peer):
         if not self.silent:
             self.filmed += 1
             self.send(self.camera)
-        self.world.loop.call_later(self.camera.every / NS_PER_S, self._film)
+        self.world.later(self.camera.every, self._film)
 
 
 class ViewingPeer(Peer):

@@ -30,12 +30,13 @@ _ENDLESS: Final = 1 << 62
 class Simulated:
     """What came of a seed: `violation` is None when all invariants held. `done` is what the explorer did, and when (ns).
 
-    `frames` were sent by publishers. `script` is what a tape had of it, if there was one.
+    `elapsed_ns` is how far it came, `frames` were sent by publishers. `script` is what a tape had of it, if there was one.
     """
 
     seed: int
     duration_ns: int
     violation: Violation | None = None
+    elapsed_ns: int = 0
     steps: int = 0
     frames: int = 0
     lives: int = 0
@@ -79,7 +80,9 @@ async def _play(world: World, plan: Plan, result: Simulated) -> None:
             result.steps += 1
             await world.pass_time(explorer.span())
             world.check()
-        explorer.end()
+        for peer in (*world.publishers, *world.viewers):
+            peer.leave()
+            await world.pass_time(NS_PER_S // 100)
         await world.pass_time(SETTLING)
         world.check()
         for invariant in world.invariants:
@@ -87,6 +90,7 @@ async def _play(world: World, plan: Plan, result: Simulated) -> None:
         world.judge()
     except Violation as violation:
         result.violation = violation
+    result.elapsed_ns = min(world.elapsed, result.duration_ns)
     result.counts = dict(sorted(world.counts.items()))
     result.frames = len(world.journal.shots)
     result.lives = len(world.journal.lives)

@@ -1,7 +1,7 @@
 """The world: an engine in virtual time, the peers around it, and what must hold."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from arcly_actors.bus.events import (
@@ -102,10 +102,10 @@ class World:
             self.viewers.append(peer)
         peer.start()
 
-    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
+    def note(self, kind: str, fields: Mapping[str, Any], data: bytes | None = None) -> None:
         """Put down on the tape, if there is one, what is done to the engine past its seams."""
         if self.tape is not None:
-            self.tape.put(None, kind, fields)
+            self.tape.did(kind, fields, data)
 
     def count(self, what: str) -> None:
         """Count what happened, for the report."""
@@ -137,6 +137,7 @@ class World:
     def end_stream(self, key: StreamKey) -> None:
         """An operator ends a stream."""
         self._ended_by_operator[key] = self.now
+        self.note("over", {"key": str(key)})
         self.engine.end_stream(str(key))
 
     def was_ended(self, key: StreamKey) -> bool:
@@ -155,8 +156,12 @@ class World:
     async def pass_time(self, ns: int) -> None:
         """Let time pass."""
         passed = self.loop.create_future()
-        self.loop.call_later(ns / NS_PER_S, passed.set_result, None)
+        self.later(ns, passed.set_result, None)
         await passed
+
+    def later(self, ns: int, call: Callable[..., object], *arguments: object) -> None:
+        """Call in `ns`, and a little more: nothing in the world happens in the very nanosecond of a timer of the engine."""
+        self.loop.call_later((max(0, ns) + self.chance.whole(1, 9999)) / NS_PER_S, call, *arguments)
 
     def check(self) -> None:
         """Hold everything against the invariants. Raises the first Violation."""
