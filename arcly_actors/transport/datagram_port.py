@@ -85,6 +85,7 @@ class DatagramPort(LoopActor):
         self._links: dict[Any, DatagramLink] = {}
         self._owners: dict[str, dict[DatagramLink, None]] = {}
         self._pulsing: asyncio.TimerHandle | None = None
+        self._due = 0
         self._touched: dict[Any, DatagramLink] = {}
         self._busy = False
         self._hurried = 0
@@ -213,11 +214,13 @@ class DatagramPort(LoopActor):
     # --- time ---
 
     def _pulse_later(self, ns: int) -> None:
+        self._due = self.now() + ns
         self._pulsing = self.system.loop.call_later(ns / NS_PER_S, self._pulse)
 
     def _pulse(self) -> None:
         self._pulsing = None
-        count = self._read() if self._busy else 0
+        stalled = self.now() - self._due >= limits.DATAGRAM_STALL  # a loop may run timers before it looks at sockets
+        count = self._read() if self._busy or stalled else 0
         if self._busy:
             self._hurried = 0 if count else self._hurried + 1
             if self._hurried >= limits.DATAGRAM_BUSY or not self._links:

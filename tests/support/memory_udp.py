@@ -33,6 +33,10 @@ class MemoryUdp:
         self._waiting.append((data, source))
         self._wake()
 
+    def arrive_unnoticed(self, data: bytes, source: Source) -> None:
+        """A datagram lies in the socket, and the loop has had no time yet to notice."""
+        self._waiting.append((data, source))
+
     def start(self, wake: Callable[[], None]) -> None:
         self._wake = wake
 
