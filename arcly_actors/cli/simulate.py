@@ -101,4 +101,6 @@ def _reproduce(result: "Simulated", again: "Simulated", out: Path, length: str) 
     for at, what in result.done[-8:]:
         console.print(Text(f"{at / NS_PER_S:12.6f}  {what}"))
     console.print(Text(f"again: arcly simulate --seed {result.seed} --duration {length}"))
-    console.print(Text(f"{path}: {len(again.script.records)} records; arcly script show {path}, arcly script replay {path}"))
+    console.print(
+        Text(f"{path}: {len(again.script.records)} records; arcly script show {path}, arcly script replay {path}")
+    )

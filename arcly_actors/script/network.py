@@ -57,7 +57,7 @@ class ScriptedTransport(asyncio.Transport):
     """The engine's end of a connection whose other end is a script.
 
     `room` says how many bytes in all "the kernel" takes until each next `drain` (None: any number); what is more waits,
-    as for a player that does not read. `heard(data)` is called with what is written, `shut()` when the engine's end closes.
+    as for a player that does not read. `heard(data)` is called with what is written, `shut()` when the engine closes.
     """
 
     def __init__(self, peer: Address, local: Address, room: "Iterable[int | None]" = ()) -> None:

@@ -12,7 +12,7 @@ from arcly_actors.simulation.invariant import Invariant
 from arcly_actors.transport.connection import Connection
 
 CONTROL = 512
-"""Letters that may wait in one mailbox at the end of a step besides media: all of a step's, of all peers, for one actor."""
+"""Letters besides media that may wait in one mailbox at the end of a step: all of a step's, of all peers."""
 
 UNSENT = limits.MAX_WRITE + limits.REPLY_BACKLOG
 """Bytes that may wait for one peer: one write of a viewer that catches up, and answers."""

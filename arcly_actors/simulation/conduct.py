@@ -55,6 +55,8 @@ class Blameless(Invariant):
             self._taken[event.key] = now
             if isinstance(event, PublishResumed):
                 self._resumed[event.key] = now
+            else:
+                self._absent[event.key] = now  # until now
         elif isinstance(event, PublishRefused | SubscriberRefused | ConnectionRefused) and event.refusal is Refusal.LIMIT:
             self._full = now
 
@@ -121,7 +123,10 @@ class EndedForAReason(Invariant):
         elif isinstance(event, PublishEnded):
             held = self._since.pop(event.key, None)
             hold = self.world.policy(event.key).hold_ns
-            if self.world.was_ended(event.key) or self.world.now - self.world.trouble(event.key) < limits.REATTACH_PATIENCE:
+            if (
+                self.world.was_ended(event.key)
+                or self.world.now - self.world.trouble(event.key) < limits.REATTACH_PATIENCE
+            ):
                 return
             if held is None:
                 self.broken(f"{event.key} ended with a publisher: {event.reason}")

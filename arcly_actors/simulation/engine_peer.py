@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 from arcly_actors.bus.key import StreamKey
-from arcly_actors.clock import NS_PER_S
 from arcly_actors.protocols.outputs import Emit, Engine, Hangup, Transmit, WakeAt
 from arcly_actors.simulation.camera import Camera
 from arcly_actors.simulation.link import Link

@@ -1,6 +1,5 @@
 """The explorer: decides, by the seed alone, who comes, who goes and what goes wrong."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,5 +120,3 @@ class Explorer:
 
     def _say(self, what: str) -> None:
         self.done.append((self._world.elapsed, what))
-
-

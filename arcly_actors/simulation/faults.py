@@ -183,7 +183,7 @@ def _blame(world: World, target: Target, key: StreamKey | None, address: str) ->
         if str(peer.address) == address or inside:
             peer.trouble = world.now
             peer.crashes += 1
-            if target.ends_peer and isinstance(peer, PublishingPeer) == (target.name == "publisher") or (
+            if (target.ends_peer and isinstance(peer, PublishingPeer) == (target.name == "publisher")) or (
                 target.ends_peer and target.name != "publisher"
             ):
                 peer.excuse(f"its {target.name} crashed")

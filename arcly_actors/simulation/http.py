@@ -105,5 +105,3 @@ class TsViewer(HttpViewer):
         for _, item in self._source.receive(data, self.world.now):
             if isinstance(item, MediaFrame):
                 self.see(item.track.kind, item.dts, item.payload, keyframe=item.keyframe)
-
-

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, ClassVar
 
 from arcly_actors.bus.key import StreamKey
-from arcly_actors.clock import NS_PER_MS, NS_PER_S
+from arcly_actors.clock import NS_PER_MS
 from arcly_actors.errors import Refused
 from arcly_actors.ingest.in_process import PublishHandle
 from arcly_actors.media.frame import MediaFrame, Track
@@ -52,7 +52,7 @@ class InsidePublisher(PublishingPeer):
         else:
             self.publish()
 
-    def _wanted(self, full_intra: bool) -> None:  # noqa: FBT001 - as `Engine.publish` calls it
+    def _wanted(self, full_intra: bool) -> None:
         del full_intra
         self.asked.append(self.world.now)
         self.world.later(self.answers_within, self.camera.ask)

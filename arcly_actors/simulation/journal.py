@@ -15,7 +15,7 @@ from arcly_actors.simulation.camera import Shot, number_of
 class Entry(NamedTuple):
     """One frame of a stream: its place, its number, what it is, its DTS there, and when it was appended (ns)."""
 
-    index: int
+    place: int
     number: int
     kind: Kind
     codec: CodecId

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from arcly_actors.clock import NS_PER_MS, NS_PER_S
+from arcly_actors.clock import NS_PER_MS
 from arcly_actors.script.network import ScriptedTransport
 from arcly_actors.transport.addresses import Address
 

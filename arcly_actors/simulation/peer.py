@@ -1,11 +1,9 @@
 """Peers: the one interface of everything that comes to the engine from outside, whatever protocol it speaks."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from arcly_actors.bus.key import StreamKey
-from arcly_actors.clock import NS_PER_S
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.frame import Track
 from arcly_actors.simulation.camera import Camera, number_of
@@ -170,5 +168,3 @@ class ViewingPeer(Peer):
         number = number_of(payload)
         if number is not None:
             self.seen.append(Sight(number, kind, keyframe, dts, self.world.now))
-
-

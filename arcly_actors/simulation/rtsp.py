@@ -109,5 +109,3 @@ class RtspViewer(Driven, LinkedViewer):
         """See `Peer`."""
         self.end("us", "left")
         self.command(Stop())
-
-

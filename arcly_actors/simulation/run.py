@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from arcly_actors.clock import NS_PER_S, SeededEntropy, VirtualClock
 from arcly_actors.engine import Engine
+from arcly_actors.runtime.virtual_loop import VirtualRunaway
 from arcly_actors.script.network import ScriptedNetwork
 from arcly_actors.script.record import Script
 from arcly_actors.script.virtual import run_engine
@@ -23,14 +24,16 @@ from arcly_actors.simulation.world import World
 SETTLING: Final = 90 * NS_PER_S
 """How long after the last peer has gone everything must be as at the beginning: longer than any hold or time-out."""
 
-_ENDLESS: Final = 1 << 62
+_TURNS: Final = 2_000
+"""Turns of the loop for each virtual second, and a tenth of it more for each viewer: many times what a busy world takes."""
 
 
 @dataclass(slots=True)
 class Simulated:
     """What came of a seed: `violation` is None when all invariants held. `done` is what the explorer did, and when (ns).
 
-    `elapsed_ns` is how far it came, `frames` were sent by publishers. `script` is what a tape had of it, if there was one.
+    `elapsed_ns` is how far it came, `frames` were sent by publishers. `script` is what a tape had of
+    it, if there was one.
     """
 
     seed: int
@@ -51,6 +54,7 @@ def simulate(seed: int, duration_ns: int, plan: Plan | None = None, *, tape: boo
     With a `tape` everything is recorded, which takes memory and changes nothing else: a seed that fails is run once more
     with one.
     """
+    plan = plan or Plan()
     result = Simulated(seed, duration_ns)
     clock, network = VirtualClock(), ScriptedNetwork()
     chance = Chance(seed)
@@ -60,12 +64,16 @@ def simulate(seed: int, duration_ns: int, plan: Plan | None = None, *, tape: boo
         world = World(engine, network, clock, chance, keys)
         recorder = Recorder(engine, world) if tape else None
         try:
-            await _play(world, plan or Plan(), result)
+            await _play(world, plan, result)
         finally:
             if recorder is not None:
                 result.script = recorder.script(result.seed, result.violation)
 
-    run_engine(play, topology, clock=clock, network=network, entropy=SeededEntropy(seed), iterations=_ENDLESS)
+    turns = (_TURNS + _TURNS // 10 * plan.viewers) * ((duration_ns + SETTLING) // NS_PER_S + 1)
+    try:
+        run_engine(play, topology, clock=clock, network=network, entropy=SeededEntropy(seed), iterations=turns)
+    except VirtualRunaway as runaway:
+        result.violation = Violation("TimeGoesOn", str(runaway), result.elapsed_ns)
     return result
 
 
@@ -79,6 +87,7 @@ async def _play(world: World, plan: Plan, result: Simulated) -> None:
             explorer.step()
             result.steps += 1
             await world.pass_time(explorer.span())
+            result.elapsed_ns = min(world.elapsed, result.duration_ns)
             world.check()
         for peer in (*world.publishers, *world.viewers):
             peer.leave()
@@ -90,7 +99,6 @@ async def _play(world: World, plan: Plan, result: Simulated) -> None:
         world.judge()
     except Violation as violation:
         result.violation = violation
-    result.elapsed_ns = min(world.elapsed, result.duration_ns)
     result.counts = dict(sorted(world.counts.items()))
     result.frames = len(world.journal.shots)
     result.lives = len(world.journal.lives)
@@ -119,4 +127,3 @@ def invariants(world: World) -> list[Invariant]:
 def _told(context: dict[str, Any]) -> str:
     error = context.get("exception")
     return f"{context.get('message')}: {error!r}"
-

@@ -111,8 +111,8 @@ class World:
         """Count what happened, for the report."""
         self.counts[what] = self.counts.get(what, 0) + 1
 
-    def trouble(self, key: StreamKey) -> int:
-        """When a fault last touched a stream, or all of them."""
+    def trouble(self, key: StreamKey | None) -> int:
+        """When a fault last touched a stream, or (None) all of them."""
         return max(self._troubles.get(key, 0), self._troubles.get(None, 0))
 
     def troubled(self, key: StreamKey | None) -> None:
@@ -160,7 +160,7 @@ class World:
         await passed
 
     def later(self, ns: int, call: Callable[..., object], *arguments: object) -> None:
-        """Call in `ns`, and a little more: nothing in the world happens in the very nanosecond of a timer of the engine."""
+        """Call in `ns`, and a little more: nobody acts in the very nanosecond in which a timer of the engine fires."""
         self.loop.call_later((max(0, ns) + self.chance.whole(1, 9999)) / NS_PER_S, call, *arguments)
 
     def check(self) -> None:
