@@ -25,7 +25,7 @@ SETTLING: Final = 90 * NS_PER_S
 """How long after the last peer has gone everything must be as at the beginning: longer than any hold or time-out."""
 
 _TURNS: Final = 2_000
-"""Turns of the loop for each virtual second, and a tenth of it more for each viewer: many times what a busy world takes."""
+"""Turns of the loop for each virtual second, and a tenth more for each viewer: many times what a busy world takes."""
 
 
 @dataclass(slots=True)
