@@ -92,8 +92,8 @@ class Explorer:
         chance, world = self._chance, self._world
         picture = chance.one(PICTURES) if kind.needs_picture or chance.happens(0.95) else None
         sound = SOUND if picture is None or chance.happens(0.7) else None
-        every = chance.one((66, 100, 200)) * NS_PER_MS
-        gop = chance.weighted({0: 1, 1: 1, 5: 2, 20: 4, 50: 3, 200: 1})
+        every = chance.weighted({40: 0.5, 100: 3, 200: 3, 333: 2}) * NS_PER_MS
+        gop = chance.weighted({0: 1, 1: 1, 4: 2, 10: 4, 25: 3, 100: 1})
         # A publisher whose keyframe never comes, and who cannot be asked, is taken for one that sends nothing.
         begins = chance.happens(0.8) or not (kind.answers or 0 < gop * every < _LONG_GOP)
         return Camera(
@@ -104,7 +104,7 @@ class Explorer:
             picture,
             sound,
             picture_every=every,
-            sound_every=128 * NS_PER_MS,
+            sound_every=256 * NS_PER_MS,
             gop=gop,
             begins_with_keyframe=begins,
             behind=chance.weighted({0: 6, 3600 * NS_PER_S: 1, 4_294_960 * NS_PER_S: 1}),
