@@ -13,8 +13,8 @@ GOP_COUNTED = 32
 which costs a message less for each frame. A GOP may outgrow its bound by as many, and by a sixteenth at most."""
 
 UNWATCHED_HISTORY = 8 * NS_PER_S
-"""What is kept of a stream that nobody watches, so that the first HLS playlist has three segments of 2 s at once, which is
-where players begin (RFC 8216 6.3.3); without an HTTP endpoint only the newest GOP is."""
+"""What is kept of a stream that nobody watches, so that the first HLS playlist has three segments of 2 s at once, where
+players begin (RFC 8216 6.3.3); without an HTTP endpoint only the newest GOP is."""
 
 EVENT_BACKLOG = 1024
 """Events a slow async reader may leave unread before it loses the oldest: minutes of ordinary operation."""

@@ -22,3 +22,10 @@ TAPE_UNDECIDED = 8 * 1024 * 1024
 
 TAPE_DRAWS = 256
 """Draws of entropy kept from an engine's start, which every tape begins with; a topology draws a few per endpoint."""
+
+TAPE_UNDECIDED_FOR = 15 * NS_PER_S
+"""Who has sent datagrams for so long without being about any stream is not recorded: longer than an SRT handshake takes.
+What comes after waits for the decision meanwhile."""
+
+TAPE_PEERS = 4096
+"""Peers of datagram sockets that one tape tells apart; anyone can send a datagram from any address."""

@@ -10,6 +10,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from arcly_actors.script.record import Record, Script, digest
+from arcly_actors.script.sent_datagrams import media_only, sockets_of
 
 NEIGHBOURS = 4
 _SHOWN = 48
@@ -48,10 +49,14 @@ def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
         return None  # a script that says nothing of what comes, but by what it expects
     expected, found = _lanes(script, script.records), _lanes(script, made)
     by_bytes = not script.head.exact
+    sockets = sockets_of(script.records)
     divergences = []
     for lane in dict.fromkeys((*expected, *found)):
         ours, theirs = expected.get(lane, []), found.get(lane, [])
-        if by_bytes and lane.endswith(" is sent"):
+        on = sockets.get((ours or theirs)[0].who)
+        if by_bytes and on is not None:
+            difference = _differ_in_bytes(lane, media_only(ours, on), media_only(theirs, on))
+        elif by_bytes and lane.endswith(" is sent"):
             difference = _differ_in_bytes(lane, ours, theirs)
         else:
             difference = _differ(lane, ours, theirs, exact=script.head.exact)
@@ -111,7 +116,7 @@ def _key(record: Record) -> str:
 
 
 def _lane(record: Record) -> str:
-    if record.kind in ("out", "shut"):
+    if record.kind in ("out", "sent", "shut"):
         return f"what {record.who} is sent"
     if record.kind in ("told", "asked"):
         return f"the session of {record.who}"

@@ -7,7 +7,8 @@ texts: ``loss 3%``, ``jitter 40ms``, ``crash publisher@2.5s``, ``disconnect rtmp
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from arcly_actors.clock import Entropy, SeededEntropy
+from arcly_actors import limits
+from arcly_actors.clock import NS_PER_S, Entropy, SeededEntropy
 from arcly_actors.errors import ConfigurationError
 from arcly_actors.script.record import Record, Script
 from arcly_actors.topology.values import duration
@@ -15,6 +16,9 @@ from arcly_actors.topology.values import duration
 Fault = Callable[[Script, Entropy], Script]
 
 _STREAMED = frozenset({"in", "eof", "lost"})
+_LOSABLE = frozenset({"send", "datagram"})
+_NOTICED = limits.SRT_PEER_SILENCE + NS_PER_S
+"""After so long an engine has noticed that a peer is silent."""
 
 
 def cut(script: Script, start: int = 0, end: int | None = None) -> Script:
@@ -45,24 +49,32 @@ def redact(script: Script) -> Script:
 
 
 def loss(share: float) -> Fault:
-    """That share (0 to 1) of frames that a publisher sends does not arrive. Of a byte stream nothing gets lost."""
+    """That share (0 to 1) of the datagrams, and of the frames that a publisher sends, does not arrive. Of a byte stream
+    nothing gets lost. A recorded peer does not send again what is missing; what it is asked for can be seen.
+    """
 
     def apply(script: Script, entropy: Entropy) -> Script:
-        if not any(record.kind == "send" for record in script.records):
-            raise ConfigurationError("loss is for frames, of which this script has none: a byte stream loses nothing")
-        kept = (record for record in script.records if record.kind != "send" or entropy.uniform(0, 1) >= share)
+        if not any(record.kind in _LOSABLE for record in script.records):
+            raise ConfigurationError(
+                "loss is for datagrams and frames, of which this script has none: a byte stream loses nothing"
+            )
+        kept = (record for record in script.records if record.kind not in _LOSABLE or entropy.uniform(0, 1) >= share)
         return replace(script, records=tuple(kept))
 
     return apply
 
 
 def jitter(most: int) -> Fault:
-    """What comes in is up to `most` ns late; within a connection it stays in order."""
+    """What comes in is up to `most` ns late; within a connection it stays in order, datagrams overtake each other."""
 
     def apply(script: Script, entropy: Entropy) -> Script:
         latest: dict[str, int] = {}
         moved = []
         for record in script.records:
+            if record.kind == "datagram":
+                at = record.at + round(entropy.uniform(0, most))
+                moved.append(replace(record, at=at, fields=_without_turns(record)))
+                continue
             if record.kind not in _STREAMED and record.kind not in ("send", "unpublish"):
                 moved.append(record)
                 continue
@@ -80,10 +92,14 @@ def crash(actor: str, at: int) -> Fault:
 
 
 def disconnect(at: int, who: str = "") -> Fault:
-    """A connection breaks at `at` ns; without `who` the first one that is open then."""
+    """A connection breaks at `at` ns; without `who` the first one that is open then. Of a peer of a datagram socket
+    nothing comes any more, which the engine is given the time to notice.
+    """
 
     def apply(script: Script, _entropy: Entropy) -> Script:
+        silent = {record.who: record.at for record in script.records if record.kind == "datagram"}
         over = {record.who for record in script.records if record.kind == "lost" and record.at <= at}
+        over |= {who for who, last in silent.items() if last <= at}
         standing = [r.who for r in script.records if r.kind == "open" and r.at <= at and r.who not in over]
         if who and who not in standing:
             raise ConfigurationError(
@@ -93,6 +109,8 @@ def disconnect(at: int, who: str = "") -> Fault:
             raise ConfigurationError(f"nobody is connected at {at / 1e9:g} s")
         whose = who or standing[0]
         kept = [record for record in script.records if record.who != whose or record.at < at]
+        if whose in silent:
+            return _in_order(script, _lasting(kept, at + _NOTICED))
         return _in_order(script, [*kept, Record(at, "lost", {"who": whose, "error": "ConnectionResetError"})])
 
     return apply
@@ -147,6 +165,13 @@ def _without_turns(record: Record) -> dict[str, object]:
 
 def _in_order(script: Script, records: Iterable[Record]) -> Script:
     return replace(script, records=tuple(sorted(records, key=lambda record: (record.kind == "end", record.at))))
+
+
+def _lasting(records: Iterable[Record], at: int) -> Iterable[Record]:
+    """With an end that is not before `at`."""
+    kept = [record for record in records if record.kind != "end"]
+    ends = [record for record in records if record.kind == "end"] or [Record(at, "end")]
+    return [*kept, *(replace(record, at=max(record.at, at)) for record in ends)]
 
 
 def _standing(before: Iterable[Record]) -> list[Record]:

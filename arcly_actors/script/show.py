@@ -53,7 +53,7 @@ def diagram(script: Script) -> Iterator[Line]:
         drawn = _line(record, names, pictures)
         if drawn is None:
             continue
-        if not drawn.mark and record.kind in ("in", "out", "frame", "send", "seen"):
+        if not drawn.mark and record.kind in ("in", "out", "datagram", "sent", "frame", "send", "seen"):
             counted = quiet.setdefault((drawn.start, drawn.end, record.kind), [record.at, 0, 0])
             counted[1] += 1
             counted[2] += _size(record)
@@ -132,7 +132,7 @@ def _line(record: Record, names: dict[str, int], pictures: set[object]) -> Line 
         key = bool(record.get("keyframe")) and record.get("track") in pictures
         start, end = (stream, stream) if kind == "frame" else ((who, 0) if kind == "send" else (0, who))
         return Line(record.at, start, end, f"track {record.get('track')} dts {record.get('dts')}", "KEY" if key else "")
-    start, end = (0, who) if kind in ("out", "shut") else (who, 0)
+    start, end = (0, who) if kind in ("out", "sent", "shut") else (who, 0)
     mark = {"crash": "CRASH", "lost": "LOST" if "error" in record.fields else "", "clock": "CLOCK"}.get(kind, "")
     return Line(
         record.at, start, end, f"{kind} {_rest(record)}".strip(), mark or ("STALLED" if "left" in record.fields else "")

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from arcly_actors import limits
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_S
+from arcly_actors.endpoints.mpegts import PROGRAM
 from arcly_actors.runtime.seams import Place
 from arcly_actors.script.record import Head, Record
 from arcly_actors.script.tape import Tape
 from arcly_actors.script.write import head_line, record_line
 from arcly_actors.topology.build import Build
+from arcly_actors.transport.addresses import Address
 from arcly_actors.version import VERSION
 
 if TYPE_CHECKING:
@@ -49,8 +52,17 @@ class Taping:
         self._changed = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
         self._over = False
+        feeds = {feed.name: feed.key for feed in engine.topology.endpoints.feeds()}
         self._tape = Tape(
-            running.system, running.bus, engine.events, self._endpoint, self, key=key, payload=payload, size=size
+            running.system,
+            running.bus,
+            engine.events,
+            self._endpoint,
+            self,
+            key=key,
+            payload=payload,
+            size=size,
+            belongs=partial(_belongs, feeds, str(key)) if key is not None else None,
         )
         self.head: Head
 
@@ -66,6 +78,7 @@ class Taping:
 
     async def __aenter__(self) -> Self:
         topology = self._engine.topology.model_dump(mode="json")
+        topology = _with_ports(topology, self._engine.addresses.get("rtsp-udp", ()))
         self.head = self._tape.head(
             _without_files(topology), {"recorded_by": f"arcly_actors {VERSION}", **self._provenance}
         )
@@ -157,6 +170,25 @@ async def lines(taping: Taping, duration_ns: int | None = None) -> AsyncGenerato
         finally:
             if timer is not None:
                 timer.cancel()
+
+
+def _belongs(feeds: Mapping[str, str], key: str, on: str) -> bool | None:
+    """Whether a feed is the stream `key`, or may be one of its programmes; None for what is no feed."""
+    if on not in feeds:
+        return None
+    before, program, after = feeds[on].partition(PROGRAM)
+    if not program:
+        return feeds[on] == key
+    number = key.removeprefix(before).removesuffix(after)
+    return key == f"{before}{number}{after}" and number.isdecimal()
+
+
+def _with_ports(topology: dict[str, Any], bound: Sequence[Address]) -> dict[str, Any]:
+    """With the UDP ports that the system chose, which RTSP tells its clients."""
+    if len(bound) != 2:
+        return topology
+    rtsp = {**topology["endpoints"]["rtsp"], "udp_ports": {"rtp": bound[0].port, "rtcp": bound[1].port}}
+    return {**topology, "endpoints": {**topology["endpoints"], "rtsp": rtsp}}
 
 
 def _without_files(topology: dict[str, Any]) -> dict[str, Any]:

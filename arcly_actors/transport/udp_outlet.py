@@ -123,7 +123,7 @@ class UdpOutlet:
     def _send(self, what: Cut, start: int, end: int) -> None:
         for report in what.reports if start == 0 else ():
             self._send_train(report)
-        if self._addresses is not None and what.channels <= self._media:
+        if self._addresses is not None and what.channels <= self._media and self._pair.direct:
             start = self._pair.send_trains(what, start, end, self._addresses)
             if start < end:  # this interface or route has no segments
                 self._addresses = None
