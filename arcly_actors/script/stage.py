@@ -18,6 +18,7 @@ from arcly_actors.egress.in_process import FrameSubscriber
 from arcly_actors.endpoints.http_stream import HttpStreamSession
 from arcly_actors.endpoints.rtmp_session import RtmpSession
 from arcly_actors.endpoints.rtsp_session import RtspSession
+from arcly_actors.endpoints.srt_session import SrtSession
 from arcly_actors.engine import Engine
 from arcly_actors.errors import Refused
 from arcly_actors.ingest.in_process import PublishHandle
@@ -52,6 +53,7 @@ _ACTORS: dict[str, type[LoopActor]] = {
     "rtmp-session": RtmpSession,
     "rtsp-session": RtspSession,
     "http-session": HttpStreamSession,
+    "srt-session": SrtSession,
 }
 """What a `crash` can name."""
 

@@ -15,6 +15,7 @@ from arcly_actors.egress.in_process import FrameSubscriber
 from arcly_actors.endpoints.http_stream import HttpStreamSession
 from arcly_actors.endpoints.rtmp_session import RtmpSession
 from arcly_actors.endpoints.rtsp_session import RtspSession
+from arcly_actors.endpoints.srt_session import SrtSession
 from arcly_actors.ingest.in_process import InProcessPublisher
 from arcly_actors.ingest.publisher import Publisher
 from arcly_actors.runtime import System
@@ -52,6 +53,7 @@ TARGETS: Mapping[str, Target] = {
         Target("rtmp-session", RtmpSession, ends_peer=True),
         Target("rtsp-session", RtspSession, ends_peer=True),
         Target("http-session", HttpStreamSession, ends_peer=True),
+        Target("srt-session", SrtSession, ends_peer=True),
     )
 }
 
@@ -82,6 +84,6 @@ def served_by(ref: pykka.ActorRef[Any]) -> tuple[StreamKey | None, str]:
         return actor._viewing.key, actor._viewing.peer  # noqa: SLF001
     if isinstance(actor, Connection):
         return None, str(actor.wire.peer)
-    if isinstance(actor, RtmpSession | RtspSession):
+    if isinstance(actor, RtmpSession | RtspSession | SrtSession):
         return None, actor._peer  # noqa: SLF001
     return None, ""

@@ -72,6 +72,19 @@ def jitter(world: World) -> str:
     return f"{peer.name} is {latency // NS_PER_MS} to {(latency + spread) // NS_PER_MS} ms away"
 
 
+def loss(world: World) -> str:
+    """A path loses datagrams."""
+    peer = _one(world, [*world.publishers, *world.viewers], "loss")
+    if peer is None:
+        return ""
+    lost, doubled = world.chance.between(0, 0.2), world.chance.between(0, 0.1)
+    peer.lose(lost, doubled)
+    if isinstance(peer, PublishingPeer):
+        world.lossy.add(peer.name)
+    peer.trouble = world.now
+    return f"{peer.name} loses {lost:.0%} of its datagrams"
+
+
 def silence(world: World) -> str:
     """A publisher sends nothing for a while; past the idle time-out it may lose its slot."""
     publisher = _one(world, [each for each in world.publishers if each.began and not each.silent], "silence")
@@ -197,6 +210,7 @@ FAULTS: Mapping[Fault, float] = {
     stall: 3,
     garbage: 1,
     jitter: 2,
+    loss: 1,
     silence: 2,
     abandon: 1,
     picture: 2,

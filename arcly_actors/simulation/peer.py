@@ -38,6 +38,7 @@ class Peer:
 
     `excuses` say why the engine may end it: each is an own fault or something that the operator wanted. `trouble` is when
     a fault last touched it (ns), for what may take a while afterwards; `doomed` when something failed that it ends with.
+    `lossy`: its path loses datagrams, so frames may be missing that nobody skipped.
     """
 
     protocol: ClassVar[str] = ""
@@ -56,6 +57,7 @@ class Peer:
         self.excuses: list[str] = []
         self.crashes = 0
         self.doomed: int | None = None
+        self.lossy = False
         self.trouble = 0
 
     def __repr__(self) -> str:
@@ -92,6 +94,10 @@ class Peer:
     def slow_down(self, latency: int, jitter: int) -> None:
         """Its path takes so long, in ns."""
         del latency, jitter
+
+    def lose(self, loss: float, doubled: float) -> None:
+        """Of its datagrams this share gets lost, and that share comes twice."""
+        del loss, doubled
 
     def excuse(self, why: str) -> None:
         """The engine may end it from here on."""

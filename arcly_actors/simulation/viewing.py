@@ -31,6 +31,8 @@ class KeyframeFirst(Invariant):
             self.broken(f"{viewer} was sent {sight.number} as {'a' if sight.keyframe else 'no'} keyframe")
         if shot.keyframe:
             self._opened[viewer] = sight.number
+        elif viewer.lossy or (shot.gop is not None and shot.publisher in self.world.lossy):
+            return  # datagrams were lost: its keyframe may be among them
         elif shot.gop is None or self._opened.get(viewer) != shot.gop:
             self.broken(
                 f"{viewer} saw {sight.number}, which needs {shot.gop}; its last keyframe is {self._opened.get(viewer)}"
@@ -145,7 +147,7 @@ class NoGapNoDuplicate(Invariant):
         place.missed[sight.kind] = place.missed.get(sight.kind, 0) + lost
         told = self._told.get(_seat(viewer), 0)
         unheard = place.life.over and viewer.stalls > 0  # it read on after the end: nobody is left to be told
-        if sum(place.missed.values()) > told and not unheard:
+        if sum(place.missed.values()) > told and not unheard and not viewer.lossy:
             self.broken(
                 f"{viewer} got {sight.kind} {sight.number} (place {index}) when {due} was due: "
                 f"{sum(place.missed.values())} are missing, {told} were told to be skipped"
@@ -179,7 +181,7 @@ class Served(Invariant):
             if viewer not in self._lives:
                 self._lives[viewer] = self.world.journal.current(viewer.key)
             life = self._lives[viewer]
-            if life is None or life.over or viewer.stalled or viewer.doomed is not None:
+            if life is None or life.over or viewer.stalled or viewer.lossy or viewer.doomed is not None:
                 continue
             since = max(viewer.began, viewer.trouble, self.world.trouble(viewer.key))
             if now - since >= self.PATIENCE:

@@ -16,6 +16,7 @@ from arcly_actors.bus.policy import ApplicationPolicy, Conflict
 from arcly_actors.clock import NS_PER_S, VirtualClock
 from arcly_actors.engine import Engine
 from arcly_actors.runtime.exits import Failed
+from arcly_actors.runtime.seams import Place
 from arcly_actors.script.network import ScriptedNetwork
 from arcly_actors.script.tape import Tape
 from arcly_actors.simulation.chance import Chance
@@ -52,12 +53,15 @@ class World:
         self.tape: Tape | None = None
         self.holders: dict[StreamKey, str | None] = {}
         self.counts: dict[str, int] = {}
+        self.lossy: set[str] = set()
         self._numbers = 0
         self._full: int | None = None
         self._ended_by_operator: dict[StreamKey, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._troubles: dict[StreamKey | None, int] = {}
         self._seen_by: list[Any] = []
+        self._hearing: dict[Place, Callable[[bytes], None]] = {}
+        network.heard = self._datagram
         engine.events.observable.subscribe(self._happened)
         engine.built.system.failures.subscribe(self._failed)
 
@@ -152,6 +156,18 @@ class World:
     def strange(self, what: str) -> None:
         """Something that no invariant has a name for."""
         self.violations.append(Violation("Journal", what, self.elapsed))
+
+    def hear(self, address: Address, received: Callable[[bytes], None] | None) -> None:
+        """Give datagrams that the engine sends to `address` to `received`; None for nobody any more."""
+        if received is None:
+            self._hearing.pop((address.host, address.port), None)
+        else:
+            self._hearing[address.host, address.port] = received
+
+    def _datagram(self, data: bytes, _sender: Address, to: Place) -> None:
+        received = self._hearing.get(to)
+        if received is not None:
+            received(data)
 
     async def pass_time(self, ns: int) -> None:
         """Let time pass."""
