@@ -34,7 +34,9 @@ class Explorer:
         self._plan = plan
         self._chance = world.chance
         self._named = 0
-        self._doors = {each for each in ("", "rtmp", "rtsp", "http", "srt") if not each or world.address(each) is not None}
+        self._doors = {
+            each for each in ("", "rtmp", "rtsp", "http", "srt") if not each or world.address(each) is not None
+        }
         self.done: list[tuple[int, str]] = []
 
     def step(self) -> None:

@@ -79,8 +79,6 @@ def loss(world: World) -> str:
         return ""
     lost, doubled = world.chance.between(0, 0.2), world.chance.between(0, 0.1)
     peer.lose(lost, doubled)
-    if isinstance(peer, PublishingPeer):
-        world.lossy.add(peer.name)
     peer.trouble = world.now
     return f"{peer.name} loses {lost:.0%} of its datagrams"
 
@@ -191,6 +189,10 @@ def _blame(world: World, target: Target, key: StreamKey | None, address: str) ->
     world.count(f"crash {target.name}")
     if not address:
         world.troubled(key)
+    if target.name == "site":  # requests end with it, streams do not
+        for viewer in world.viewers:
+            if viewer.door == "http" and viewer.began is None:
+                viewer.excuse("its site crashed")
     for peer in (*world.publishers, *world.viewers):
         inside = address == "in-process" and peer.protocol == "python" and peer.key == key
         if str(peer.address) == address or inside:

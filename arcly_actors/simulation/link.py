@@ -122,7 +122,16 @@ class Link:
 
     def _shuts(self) -> None:
         self._shut = True
-        self._come()
+        if self.stalled and self._transport is not None and self._transport.is_closing():
+            self._later(self._reset)  # who does not read learns of a reset, too
+        else:
+            self._come()
+
+    def _reset(self) -> None:
+        if not self.closed_by:
+            self.closed_by = "engine"
+            self._ends.ended()
+            self._close(None)
 
     def _come(self) -> None:
         if not self._coming and not self.stalled:
@@ -135,7 +144,5 @@ class Link:
             return
         while self._in and not self.stalled:
             self._ends.received(self._in.popleft())
-        if self._shut and not self._in and not self.closed_by:
-            self.closed_by = "engine"
-            self._ends.ended()
-            self._close(None)
+        if self._shut and not self._in:
+            self._reset()

@@ -82,12 +82,14 @@ class Caller(Peer):
         self._path.send(data[: limits.SRT_PAYLOAD])
 
     def slow_down(self, latency: int, jitter: int) -> None:
-        """See `Peer`: less than what its latency makes good."""
+        """See `Peer`: less than what its latency makes good, but for what overtakes the handshake."""
+        self.lose(self._path.loss, self._path.doubled)
         self._path.latency, self._path.jitter = latency // 10, jitter // 10
 
     def lose(self, loss: float, doubled: float) -> None:
         """See `Peer`."""
         self.lossy = True
+        self.world.lossy.add(self.name)
         self._path.loss, self._path.doubled = loss, doubled
 
 
@@ -144,5 +146,3 @@ class SrtViewer(Caller, ViewingPeer):
             for _, item in self._source.receive(b"".join(event.payloads), self.world.now):
                 if isinstance(item, MediaFrame):
                     self.see(item.track.kind, item.dts, item.payload, keyframe=item.keyframe)
-
-
