@@ -55,6 +55,10 @@ class Tap(Protocol):
         """What is given datagrams in place of `deliver`, and gives them on to it."""
         ...
 
+    def hears(self, to: Source) -> bool:
+        """Whether it wants to know what is sent there: asked before a train is taken apart for it."""
+        ...
+
     def went(self, data: bytes | memoryview, to: Source) -> None:
         """This was sent."""
         ...

@@ -16,6 +16,7 @@ from arcly_actors.clock import NS_PER_S, VirtualClock
 from arcly_actors.egress.byte_subscriber import ByteSubscriber
 from arcly_actors.egress.in_process import FrameSubscriber
 from arcly_actors.endpoints.http_stream import HttpStreamSession
+from arcly_actors.endpoints.mpegts import TsPort
 from arcly_actors.endpoints.rtmp_session import RtmpSession
 from arcly_actors.endpoints.rtsp_session import RtspSession
 from arcly_actors.endpoints.srt_session import SrtSession
@@ -33,19 +34,22 @@ from arcly_actors.script.read import span
 from arcly_actors.script.record import Record, Script
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.connection import Connection
+from arcly_actors.transport.datagram_port import DatagramPort
 from arcly_actors.transport.http import HttpSite
 from arcly_actors.transport.listener import Listener
+from arcly_actors.transport.rtp_ports import RtpPorts
 
 _PLAIN = {"rtmps": "rtmp", "rtsps": "rtsp"}
 """Where connections over TLS come to in a replay: their bytes were recorded decrypted."""
 
-_ACTORS: dict[str, type[LoopActor]] = {
+_ACTORS: dict[str, type[LoopActor] | tuple[type[LoopActor], ...]] = {
     "publisher": Publisher,
     "subscriber": ByteSubscriber,
     "stream": StreamActor,
     "gop": GopCacheActor,
     "connection": Connection,
     "listener": Listener,
+    "port": (DatagramPort, TsPort, RtpPorts),
     "supervisor": Supervisor,
     "directory": Directory,
     "frames": FrameSubscriber,

@@ -205,6 +205,8 @@ class Tape:
     def beside(self, peers: Iterable[Source], owner: str) -> None:
         """Whose datagrams these are."""
         self._peers.beside(peers, owner)
+        for _, tap in self._taps:
+            tap.beside()
 
     def notes(self, protocol: Any) -> Note | None:
         """Of which the engine's events and commands are wanted."""

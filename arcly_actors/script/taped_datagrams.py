@@ -66,6 +66,7 @@ class DatagramTap:
         self._local = str(opened.socket.bound)
         self._before = {str(Address.of_peer(source)) for source in opened.heard()}
         self._peers: dict[Source, Peer] = {}
+        self._nobody: set[Source] = set()
 
     def hearing(self, deliver: Any) -> Any:
         """See `Tap.hearing`; of a feed the host is known only."""
@@ -85,6 +86,14 @@ class DatagramTap:
 
         return heard
 
+    def hears(self, to: Source) -> bool:
+        """See `Tap.hears`."""
+        return self._peer(to) is not None
+
+    def beside(self) -> None:
+        """Whose some datagrams are is known now: who was nobody may be somebody."""
+        self._nobody.clear()
+
     def went(self, data: bytes | memoryview, to: Source) -> None:
         """See `Tap.went`."""
         peer = self._peer(to)
@@ -96,9 +105,13 @@ class DatagramTap:
         known = self._peers.get(source)
         if known is not None:
             return known if known.decision.wanted is not False else None
+        if source in self._nobody:
+            return None
         address = Address.of_peer(source)
         found = None if str(address) in self._before else self._tape.datagram_peer(self._on, address)
         if found is None:
+            if len(self._nobody) < limits.TAPE_PEERS:
+                self._nobody.add(source)
             return None
         self._peers[source] = found
         told = {"who": found.who, "on": self._on, "peer": str(address), "local": self._local, "udp": True}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from arcly_actors import limits
-from arcly_actors.clock import Entropy, SeededEntropy, VirtualClock
+from arcly_actors.clock import NS_PER_S, Entropy, SeededEntropy, VirtualClock
 from arcly_actors.engine import Engine
 from arcly_actors.runtime.virtual_loop import VirtualLoop
 from arcly_actors.script.network import ScriptedNetwork
@@ -39,8 +39,11 @@ def run_engine(
             entropy=entropy or SeededEntropy(seed),
             network=network or ScriptedNetwork(),
         )
-        async with made as engine:
-            return await scenario(engine)
+        try:
+            async with made as engine:
+                return await scenario(engine)
+        finally:  # connections whose peers have not closed their side are given up
+            await asyncio.sleep(2 * limits.LINGER_TIMEOUT / NS_PER_S)
 
     try:
         return loop.run_until_complete(main())

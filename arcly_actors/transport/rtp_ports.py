@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from arcly_actors.errors import AddressUnavailable
 from arcly_actors.runtime import LoopActor, System, receives
-from arcly_actors.runtime.seams import Source
+from arcly_actors.runtime.seams import Source, Tap
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.datagrams import close_datagrams, open_datagrams
 from arcly_actors.transport.listener import WhereBound
@@ -162,9 +162,9 @@ class PortPair:
             self._sockets[destination.rtcp].send_segments(train.data, train.bounds[0][1], train.bounds, destination.path)
 
     @property
-    def direct(self) -> bool:
-        """Whether `send_trains` can be used: the sockets are the kernel's, and no tape listens."""
-        return self._sockets is not None and isinstance(self._sockets[0], UdpSocket) and not self._sockets[0].taps
+    def taps(self) -> tuple[Tap, ...]:
+        """What hears of media that is sent; who uses `send_trains` tells them (`udp_socket.tell_train`)."""
+        return self._sockets[0].taps if self._sockets is not None else ()
 
     def send_trains(self, what: Cut, start: int, end: int, to: Addresses) -> int:
         """Trains `start` … `end` - 1 of media in one call; the one at which segments were refused, or `end`.
@@ -175,7 +175,7 @@ class PortPair:
             self.dropped["closed"] += sum(len(train.bounds) for train in what.trains[start:end])
             return end
         call, socket = what.call(to.control), self._sockets[0]
-        assert isinstance(socket, UdpSocket), "as `direct` tells"
+        assert isinstance(socket, UdpSocket), "others have no paths with segments"
         while start < end:
             start, failed = call.send(socket.fileno(), to, start, end)
             if failed in NO_SEGMENTS:

@@ -227,9 +227,7 @@ class UdpSocket:
 
     def send_segments(self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path) -> bool:
         """A train of datagrams lying in `data` at `bounds`, `step` bytes apart: the kernel cuts it so where it can."""
-        for tap in self.taps:
-            for start, end in bounds:
-                tap.went(data[start:end], path.source)
+        tell_train(self.taps, data, bounds, path.source)
         if path.segments:
             cut = (socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", step))
             try:
@@ -248,6 +246,14 @@ class UdpSocket:
 
     def _drop(self, error: OSError) -> None:
         self.dropped[drop_reason(error.errno or 0)] += 1
+
+
+def tell_train(taps: tuple[Tap, ...], data: memoryview, bounds: Sequence[tuple[int, int]], to: Source) -> None:
+    """Have taps hear of a train's datagrams."""
+    for tap in taps:
+        if tap.hears(to):
+            for start, end in bounds:
+                tap.went(data[start:end], to)
 
 
 def drop_reason(number: int) -> str:

@@ -123,6 +123,19 @@ def test_a_track_that_becomes_another_codec_is_silent() -> None:
     assert all(made.frame(frame) for frame in CLIP.frames if frame.track is audio)
 
 
+def test_a_publisher_that_numbers_its_tracks_otherwise_is_heard() -> None:
+    """Found by simulation, seed 409: one that had sound only gave it the number that the pictures had had."""
+    made = encoder()
+    sound = next(frame for frame in CLIP.frames if frame.track.id == 1)
+    other = replace(sound.track, id=0)
+    made.follow([other])
+    heard = messages(made.frame(replace(sound, track=other)))
+    assert {message.channel for message in heard} >= {LINES[1].channels[0]}
+    assert LINES[0].channels[0] not in {message.channel for message in heard}
+    made.follow(CLIP.tracks)
+    assert {message.channel for message in messages(made.frame(sound))} == {LINES[1].channels[0]}
+
+
 def test_a_frame_that_is_not_what_it_says_costs_only_itself() -> None:
     made = encoder()
     assert made.frame(MediaFrame(CLIP.tracks[0], 0, 0, b"\x00\x00\xff\xffcut", keyframe=True)) == b""
