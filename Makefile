@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types bench schema clean
+.PHONY: demo test lint types bench schema simulate clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "arcly_actors needs Python 3.11 or newer")'
@@ -34,6 +34,9 @@ bench: $(STAMP)
 	$(BIN)/python -m bench srt --viewers 1,50 --save
 	$(BIN)/python -m bench rtsp --viewers 1,50,200,500 --save
 	$(BIN)/python -m bench.pull --sources 100 --save
+
+simulate: $(STAMP)
+	$(BIN)/arcly simulate --duration 10m
 
 schema: $(STAMP)
 	$(BIN)/arcly schema > specs/topology.schema.json

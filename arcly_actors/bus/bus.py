@@ -92,9 +92,7 @@ class Bus:
         offer = self._offers.get(key)
         if offer is not None and wanted:
             await self._offered(offer)
-        if self._directory is None:
-            raise Refused(Refusal.SHUTTING_DOWN, "the engine is not running")
-        await self._directory.ask(Locate(key, create=False), block=False)
+        await self._ask(key, None, create=False)
         deadline = self.system.clock.monotonic_ns() + limits.DESCRIBE_PATIENCE
         while True:
             entry = self._entries.get(key)
@@ -201,15 +199,15 @@ class Bus:
         entries = [entry for _, entry in sorted(self._entries.items()) if not entry.over]
         return tuple(entry.channel.report() for entry in entries if entry.channel.report is not None)
 
-    async def _ask(self, key: StreamKey, message: object, *, create: bool) -> Any:
-        """Ask the stream of `key`, again if its actor is just being restarted."""
+    async def _ask(self, key: StreamKey, message: object | None, *, create: bool) -> Any:
+        """Ask the stream of `key`, again if its actor, or the directory, is just being restarted; None asks nothing."""
         deadline = self.system.clock.monotonic_ns() + limits.REATTACH_PATIENCE
         while True:
             try:
                 if self._directory is None:
                     raise Refused(Refusal.SHUTTING_DOWN, "the engine is not running")
                 actor = await self._directory.ask(Locate(key, create), block=False)
-                return await actor.ask(message, block=False)
+                return None if message is None else await actor.ask(message, block=False)
             except pykka.ActorDeadError as dead:
                 if self.system.clock.monotonic_ns() >= deadline:
                     raise Refused(Refusal.FAILED, f"{key} is being restarted for too long") from dead

@@ -9,6 +9,7 @@ from arcly_actors.cli.demo import demo
 from arcly_actors.cli.run import run
 from arcly_actors.cli.schema import schema
 from arcly_actors.cli.script import script
+from arcly_actors.cli.simulate import simulate
 from arcly_actors.version import VERSION
 
 app = typer.Typer(
@@ -40,4 +41,5 @@ app.command("run")(run)
 app.command("demo")(demo)
 app.command("check")(check)
 app.command("schema")(schema)
+app.command("simulate")(simulate)
 app.add_typer(script, name="script")

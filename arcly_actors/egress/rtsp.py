@@ -44,9 +44,8 @@ class RtspEncoder:
     """
 
     def __init__(self, lines: Sequence[Line], seed: bytes, sequence: int, clock: Clock) -> None:
-        self._lanes = {
-            line.medium.track.id: _Lane(line, seed, sequence) for line in lines if line.medium.track is not None
-        }
+        self._lanes = [_Lane(line, seed, sequence) for line in lines if line.medium.track is not None]
+        self._sent = {lane.track.id: lane for lane in self._lanes}
         self._clock = clock
         self._zero: int | None = None  # wall time at zero of the stream's timeline
         self._reported: int | None = None
@@ -58,10 +57,19 @@ class RtspEncoder:
         return self._reports(dts)
 
     def follow(self, tracks: Sequence[Track]) -> None:
-        """A track that changes its codec is sent no more: the description that viewers have does not fit it."""
-        codecs = {track.id: track.codec for track in tracks}
-        for number, lane in self._lanes.items():
-            lane.silent = codecs.get(number) is not lane.track.codec
+        """Each medium is the track that it was described as, or else, of another publisher, the first of its codec.
+
+        Without one it is sent no more: the description that viewers have does not fit what there is.
+        """
+        self._sent = {}
+        for same in (lambda lane, track: track.id == lane.track.id, lambda _lane, _track: True):
+            for lane in self._lanes:
+                if lane in self._sent.values():
+                    continue
+                fitting = (each for each in tracks if each.codec is lane.track.codec and each.id not in self._sent)
+                found = next((each for each in fitting if same(lane, each)), None)
+                if found is not None:
+                    self._sent[found.id] = lane
 
     def configuration(self, track: Track, dts: int) -> bytes:
         """Nothing: parameter sets travel in-band before each keyframe."""
@@ -70,8 +78,8 @@ class RtspEncoder:
 
     def frame(self, frame: MediaFrame) -> bytes:
         """The packets of one frame, behind sender reports when they are due."""
-        lane = self._lanes.get(frame.track.id)
-        if lane is None or lane.silent:
+        lane = self._sent.get(frame.track.id)
+        if lane is None:
             return b""
         if self._zero is None:
             self._zero = self._wall(frame) - frame.dts
@@ -89,14 +97,14 @@ class RtspEncoder:
         """A BYE of each track."""
         return b"".join(
             write_interleaved(lane.channels[1], rtcp.build(lane.report(self._zero or 0, 0), Bye((lane.stream.ssrc,))))
-            for lane in self._lanes.values()
+            for lane in self._lanes
         )
 
     def _reports(self, dts: int) -> bytes:
         zero = self._zero if self._zero is not None else self._clock.wall_ns() - dts
         return b"".join(
             write_interleaved(lane.channels[1], rtcp.build(lane.report(zero, dts), Sdes(((lane.stream.ssrc, _NAME),))))
-            for lane in self._lanes.values()
+            for lane in self._lanes
         )
 
     def _wall(self, frame: MediaFrame) -> int:
@@ -115,7 +123,6 @@ class _Lane:
         assert medium.track is not None
         self.track = medium.track
         self.channels = line.channels
-        self.silent = False
         self._rate = medium.rate
         secret = hashlib.sha256(seed + bytes((medium.index,))).digest()
         self.stream = OutgoingStream(int.from_bytes(secret[:4]), medium.payload_type, sequence)
@@ -159,5 +166,14 @@ _RTP_HEADER = 4 + 12
 
 
 def format_name(lines: Sequence[Line]) -> str:
-    """The name of the format that viewers with the same media on the same channels share."""
-    return "rtsp/" + "+".join(f"{line.medium.index}.{line.medium.payload_type}:{line.channels[0]}" for line in lines)
+    """The name of the format that viewers with the same media on the same channels share.
+
+    The codec is in it: after a change of codec another description has the same numbers.
+    """
+    return "rtsp/" + "+".join(
+        f"{line.medium.index}.{line.medium.payload_type}.{_coded(line.medium.track)}:{line.channels[0]}" for line in lines
+    )
+
+
+def _coded(track: Track | None) -> str:
+    return f"{track.id}-{track.codec}" if track is not None else ""

@@ -116,6 +116,19 @@ class Supervisor(LoopActor):
         """The children as they are now; see `tree`."""
         return tuple(node_of(child) for child in self._children.values())
 
+    @property
+    def policy(self) -> RestartPolicy:
+        """How it treats its children."""
+        return self._policy
+
+    def child_of(self, urn: str) -> Child | None:
+        """The record of the child whose actor this is, or was until a moment ago; None when it is none of its own."""
+        return self._by_urn.get(urn)
+
+    def has(self, child: Child) -> bool:
+        """Whether it still looks after this child."""
+        return self._children.get(child.spec.id) is child
+
     # -- requests. An error is the asker's: it is returned in a future, so that a mere `tell` does not fail the supervisor
 
     @receives(StartChild)

@@ -52,8 +52,8 @@ KINDS: Mapping[str, Kind] = {
     "rtcp-in": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
     "closed": Kind({"who": str, "reason": str, "error": str, "turns": int}, frozenset({"error", "turns"}), comes_in=True),
     "publish": Kind(
-        {"key": str, "who": str, "marble": str, "step": _SPAN, "seats": int, "metadata": dict},
-        frozenset({"who", "marble", "step", "seats", "metadata"}),
+        {"key": str, "who": str, "marble": str, "step": _SPAN, "seats": int, "metadata": dict, "clock": str},
+        frozenset({"who", "marble", "step", "seats", "metadata", "clock"}),
         comes_in=True,
     ),
     "send": Kind(
@@ -65,8 +65,11 @@ KINDS: Mapping[str, Kind] = {
     "unpublish": Kind({"who": str}, comes_in=True),
     "view": Kind({"key": str, "who": str, "join": str, "number": int}, frozenset({"join", "number"}), comes_in=True),
     "leave": Kind({"who": str}, comes_in=True),
-    "crash": Kind({"actor": str}, comes_in=True),
+    "pause": Kind({"who": str}, comes_in=True),
+    "resume": Kind({"who": str}, comes_in=True),
+    "crash": Kind({"actor": str, "which": int}, frozenset({"which"}), comes_in=True),
     "clock": Kind({"jump": _SPAN}, comes_in=True),
+    "over": Kind({"key": str}, comes_in=True),
     # What comes of it.
     "out": Kind({"who": str, "left": int}, frozenset({"left"}), has_data=True),
     "sent": Kind({"who": str}, has_data=True),

@@ -7,14 +7,20 @@ from typing import Any
 
 import pykka
 
+from arcly_actors.bus.directory import Directory
 from arcly_actors.bus.gop import GopCacheActor
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.policy import Join
 from arcly_actors.bus.stream import StreamActor
 from arcly_actors.clock import NS_PER_S, VirtualClock
 from arcly_actors.egress.byte_subscriber import ByteSubscriber
+from arcly_actors.egress.in_process import FrameSubscriber
 from arcly_actors.egress.whep import WhepSession
+from arcly_actors.endpoints.http_stream import HttpStreamSession
 from arcly_actors.endpoints.mpegts import TsPort
+from arcly_actors.endpoints.rtmp_session import RtmpSession
+from arcly_actors.endpoints.rtsp_session import RtspSession
+from arcly_actors.endpoints.srt_session import SrtSession
 from arcly_actors.engine import Engine
 from arcly_actors.errors import ArclyError, ConfigurationError, Refused
 from arcly_actors.ingest.in_process import PublishHandle
@@ -31,6 +37,7 @@ from arcly_actors.script.webrtc import Told
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.connection import Connection
 from arcly_actors.transport.datagram_port import DatagramPort
+from arcly_actors.transport.http import HttpSite
 from arcly_actors.transport.listener import Listener
 from arcly_actors.transport.rtp_ports import RtpPorts
 from arcly_actors.transport.webrtc_port import WebRtcPort
@@ -47,6 +54,13 @@ _ACTORS: dict[str, type[LoopActor] | tuple[type[LoopActor], ...]] = {
     "listener": Listener,
     "port": (DatagramPort, TsPort, RtpPorts, WebRtcPort),
     "supervisor": Supervisor,
+    "directory": Directory,
+    "frames": FrameSubscriber,
+    "site": HttpSite,
+    "rtmp-session": RtmpSession,
+    "rtsp-session": RtspSession,
+    "http-session": HttpStreamSession,
+    "srt-session": SrtSession,
 }
 """What a `crash` can name."""
 
@@ -74,6 +88,7 @@ class Stage:
         self._tracks: dict[str, dict[int, Track]] = {}
         self._keys: dict[str, StreamKey] = {}
         self._viewers: dict[str, asyncio.Task[None]] = {}
+        self._reading: dict[str, asyncio.Event] = {}
         self._peers: dict[str, tuple[str, Address]] = {}
         self._peer_names = peer_names(script.records)
         self.opening = ""
@@ -95,8 +110,11 @@ class Stage:
             "unpublish": self._unpublish,
             "view": self._view,
             "leave": self._leave,
+            "pause": lambda record: self._reads(record).clear(),
+            "resume": lambda record: self._reads(record).set(),
             "crash": self._crash,
             "clock": self._jump,
+            "over": lambda record: self._engine.end_stream(record.fields["key"]),
         }
 
     async def until(self, at: int, turns: int | None = None) -> None:
@@ -218,12 +236,15 @@ class Stage:
     async def _publish(self, record: Record) -> None:
         key = record.fields["key"]
         handle = self._engine.publish(key, (), record.get("metadata", {}), keyframe_wanted=_never)
-        await handle.__aenter__()
+        try:
+            await handle.__aenter__()
+        except Refused:
+            return
         self._publishers[record.who] = handle
         self._tracks[record.who] = {}
         self._keys[record.who] = StreamKey.parse(key)
         channel = self._engine.built.bus.channel(StreamKey.parse(key))
-        if channel is not None and channel.log.head == 0:
+        if channel is not None and channel.log.head == 0 and record.get("clock") != "own":
             channel.timeline.keep()  # recorded frames are on the stream's own timeline
             channel.seats = record.get("seats", 0)
 
@@ -276,6 +297,7 @@ class Stage:
                 await viewer
 
     async def _look(self, record: Record) -> None:
+        reads = self._reads(record)
         stream = await self._engine.stream(record.fields["key"])
         join = Join(record.fields["join"]) if "join" in record.fields else None
         with suppress(Refused):
@@ -284,6 +306,14 @@ class Stage:
                     key = {"keyframe": True} if frame.keyframe else {}
                     told = {"who": record.who, "track": frame.track.id, "pts": frame.pts, "dts": frame.dts, **key}
                     self.seen("seen", Record(0, "seen", told, frame.payload).hashed().fields)
+                    await reads.wait()
+
+    def _reads(self, record: Record) -> asyncio.Event:
+        """Set while a viewer asks for the next frame."""
+        if record.who not in self._reading:
+            self._reading[record.who] = asyncio.Event()
+            self._reading[record.who].set()
+        return self._reading[record.who]
 
     def _crash(self, record: Record) -> None:
         name = record.fields["actor"]
@@ -293,8 +323,9 @@ class Stage:
         refs: list[pykka.ActorRef[Any]] = [
             ref for ref in self._engine.built.system.actors() if issubclass(ref.actor_class, kind)
         ]
-        if refs:
-            refs[-1].tell(Crash(Injected(f"the script crashed the {name}")))
+        which = record.get("which", -1)
+        if -1 <= which < len(refs) and refs:
+            refs[which].tell(Crash(Injected(f"the script crashed the {name}")))
 
     def _jump(self, record: Record) -> None:
         self._clock.step(span(record.fields["jump"], "jump"))

@@ -79,7 +79,8 @@ class Tape:
     """See the module. `key` None: everything. `payload` False: what goes out and frames are told by their digests.
     `name` gives the next connection to an endpoint its name, `peer_name` a peer of a datagram socket; without them they
     are numbered. `belongs` says of a datagram socket whether its peers do (None: each will tell).
-    `frames`: those whose bytes are on the tape already have their payload, too.
+    `frames`: those whose bytes are on the tape already have their payload, too. `programs` False: whoever holds the tape
+    puts down what programs (``publish``, ``view``) do himself.
 
     `lost` is why it ended by itself, else empty; `ignored` counts connections of other streams.
     """
@@ -99,8 +100,10 @@ class Tape:
         peer_name: Callable[[str, Address], str] | None = None,
         belongs: Callable[[str], bool | None] | None = None,
         frames: bool = False,
+        programs: bool = True,
     ) -> None:
         self._frames = frames
+        self._programs = programs
         self._name = name or self._next_name
         self._system = system
         self._bus = bus
@@ -258,8 +261,17 @@ class Tape:
         """See `taped_datagrams.Writing`."""
         self._opening = decision
 
+    def did(self, kind: str, fields: Mapping[str, Any], data: bytes | None = None) -> None:
+        """Put down what was done to the engine past its seams, by whoever holds the tape."""
+        self.came(None, kind, dict(fields), data)
+
     def came(
-        self, source: Recorded, kind: str, fields: dict[str, Any], data: bytes | None = None, at: int | None = None
+        self,
+        source: Recorded | None,
+        kind: str,
+        fields: dict[str, Any],
+        data: bytes | None = None,
+        at: int | None = None,
     ) -> None:
         """Input, and how many turns of the loop after the one before it came: within a few, the order matters."""
         if self._turns < _TURNS:
@@ -360,7 +372,7 @@ class Tape:
         if not self.belongs(key):
             return
         recorded = source is not None and source.wanted is not False
-        if isinstance(event, SubscriberJoined) and not recorded:
+        if isinstance(event, SubscriberJoined) and not recorded and self._programs:
             # Nothing else tells of this viewer: in a replay one in the program takes its seat.
             who = self._next_name("viewer")
             self._viewers[event.key, event.number] = who
@@ -371,7 +383,7 @@ class Tape:
                 self.put(None, "leave", {"who": left})
         self.put(None, "event", message_fields(event))
         if isinstance(event, PublishStarted | PublishResumed):
-            self._follow(event.key, by_frames=not recorded)
+            self._follow(event.key, by_frames=not recorded and self._programs)
         elif isinstance(event, PublishHeld | PublishEnded):
             self._unfollow(event.key)
 

@@ -66,7 +66,8 @@ from arcly_actors.transport.tls import server_context
 
 @dataclass(slots=True)
 class Build:
-    """A built tree: root, bus, renditions, the supervisors of sources and sinks, each endpoint's listener by name."""
+    """A built tree: root, bus, renditions, the supervisors of sources and sinks, each endpoint's listener by name, and
+    how many connections there are (`budget`)."""
 
     system: System
     bus: Bus
@@ -76,6 +77,7 @@ class Build:
     supervisors: dict[str, Ref]
     listeners: dict[str, Ref] = field(default_factory=dict)
     bound: dict[str, tuple[addresses.Address, ...]] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
 
     async def ready(self) -> None:
         """Return when every endpoint listens; raises what keeps one from it (`ConfigurationError`)."""
@@ -156,7 +158,16 @@ class _Builder:
             ),
         )
         self._system.run_queue.drain()
-        return Build(self._system, self._bus, self._renditions, root, self._remotes, self._supervisors, self._listeners)
+        return Build(
+            self._system,
+            self._bus,
+            self._renditions,
+            root,
+            self._remotes,
+            self._supervisors,
+            self._listeners,
+            budget=self._budget,
+        )
 
     def _supervisor(self, name: str, children: tuple[ChildSpec, ...], restarts: RestartPolicy | None = None) -> Ref:
         policy = restarts or self._restarts

@@ -1,5 +1,6 @@
 """Injected crashes: what DESIGN §6 says about each actor of the bus happens, and nothing else."""
 
+import asyncio
 from itertools import pairwise
 
 import pytest
@@ -144,6 +145,17 @@ async def test_a_stream_that_ends_while_the_directory_is_down_is_cleared_away(sy
     assert len(viewer.ended) == len(source.lost) == 1
     assert (stage.bus.reports(), stage.bus._entries) == ((), {})
     assert stage.actors("GopCacheActor") == []
+
+
+@in_virtual_time
+async def test_a_description_outlives_a_crash_of_the_directory(system: System) -> None:
+    """Found by simulation: an RTSP session that was looking a stream up failed with the directory."""
+    stage, source, _ = await running(system)
+    await source.play(2)
+    looking = asyncio.ensure_future(stage.bus.tracks(KEY))
+    stage.crash(stage.actor("Directory"))
+    await pass_time(SECOND)
+    assert [track.id for track in await looking] == [0, 1]
 
 
 @in_virtual_time

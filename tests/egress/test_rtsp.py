@@ -1,5 +1,7 @@
 """RTSP play: what an encoder makes is the same for everyone, and tells a joiner how to align its tracks."""
 
+from dataclasses import replace
+
 import pytest
 
 from arcly_actors.clock import NS_PER_S, VirtualClock
@@ -103,8 +105,14 @@ def test_only_what_was_set_up_is_sent() -> None:
     made = encoder([LINES[1]])
     data = b"".join(made.frame(frame) for frame in CLIP.frames)
     assert {message.channel for message in messages(data)} == {2, 3}
-    assert format_name(LINES) == "rtsp/0.96:0+1.97:2"
-    assert format_name([LINES[1]]) == "rtsp/1.97:2"
+    assert format_name(LINES) == "rtsp/0.96.0-h264:0+1.97.1-aac:2"
+    assert format_name([LINES[1]]) == "rtsp/1.97.1-aac:2"
+
+
+def test_viewers_who_were_told_of_another_codec_share_nothing() -> None:
+    """Found by simulation, seed 3: who came after a change of codec was given the silent feed of those before it."""
+    other = replace(LINES[0].medium, track=Track(0, CodecId.H265))
+    assert format_name([Line(other, (0, 1))]) != format_name([LINES[0]])
 
 
 def test_a_track_that_becomes_another_codec_is_silent() -> None:
@@ -113,6 +121,19 @@ def test_a_track_that_becomes_another_codec_is_silent() -> None:
     video, audio = CLIP.tracks
     assert all(made.frame(frame) == b"" for frame in CLIP.frames if frame.track is video)
     assert all(made.frame(frame) for frame in CLIP.frames if frame.track is audio)
+
+
+def test_a_publisher_that_numbers_its_tracks_otherwise_is_heard() -> None:
+    """Found by simulation, seed 409: one that had sound only gave it the number that the pictures had had."""
+    made = encoder()
+    sound = next(frame for frame in CLIP.frames if frame.track.id == 1)
+    other = replace(sound.track, id=0)
+    made.follow([other])
+    heard = messages(made.frame(replace(sound, track=other)))
+    assert {message.channel for message in heard} >= {LINES[1].channels[0]}
+    assert LINES[0].channels[0] not in {message.channel for message in heard}
+    made.follow(CLIP.tracks)
+    assert {message.channel for message in messages(made.frame(sound))} == {LINES[1].channels[0]}
 
 
 def test_a_frame_that_is_not_what_it_says_costs_only_itself() -> None:

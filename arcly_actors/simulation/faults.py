@@ -1,0 +1,225 @@
+"""Faults: what may go wrong. Each looks for somebody it can happen to, makes it happen, and says what it did."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from arcly_actors.bus.key import StreamKey
+from arcly_actors.clock import NS_PER_MS, NS_PER_S
+from arcly_actors.simulation.camera import PICTURES
+from arcly_actors.simulation.crashes import TARGETS, Target, actors_of, crash, served_by
+from arcly_actors.simulation.peer import Peer, PublishingPeer
+from arcly_actors.simulation.world import World
+
+PeerT = TypeVar("PeerT", bound=Peer)
+Fault = Callable[[World], str]
+"""Does it and says what; "" when there is nobody it could happen to."""
+
+
+def _one(world: World, peers: Sequence[PeerT], fault: str) -> PeerT | None:
+    able = [peer for peer in peers if fault in peer.faults and not peer.over]
+    return world.chance.one(able) if able else None
+
+
+def cut(world: World) -> str:
+    """A connection is lost."""
+    peer = _one(world, [*world.publishers, *world.viewers], "cut")
+    if peer is None:
+        return ""
+    peer.cut()
+    return f"cut {peer.name}"
+
+
+def stall(world: World) -> str:
+    """A viewer reads nothing for a while; when that is longer than it may lag, it may be put out."""
+    viewer = _one(world, [each for each in world.viewers if each.began and not each.stalled], "stall")
+    if viewer is None:
+        return ""
+    most = world.policy(viewer.key).max_lag_ns
+    long = world.chance.happens(0.4)
+    length = world.chance.whole(most, 4 * most) if long else world.chance.whole(50 * NS_PER_MS, most // 3)
+    if long:
+        viewer.excuse("too slow")
+    viewer.stall()
+
+    def go_on() -> None:
+        if not viewer.over:
+            viewer.trouble = world.now
+            viewer.resume()
+
+    world.later(length, go_on)
+    return f"stall {viewer.name} for {length / NS_PER_S:.2f} s"
+
+
+def garbage(world: World) -> str:
+    """A peer sends bytes that mean nothing."""
+    peer = _one(world, [*world.publishers, *world.viewers], "garbage")
+    if peer is None:
+        return ""
+    peer.excuse("garbage")
+    size = world.chance.whole(1, 2000)
+    peer.babble(world.chance.data(size))
+    return f"{size} bytes of garbage from {peer.name}"
+
+
+def jitter(world: World) -> str:
+    """A path becomes slow and uneven."""
+    peer = _one(world, [*world.publishers, *world.viewers], "jitter")
+    if peer is None:
+        return ""
+    latency, spread = world.chance.whole(0, 300) * NS_PER_MS, world.chance.whole(0, 400) * NS_PER_MS
+    peer.trouble = world.now
+    peer.slow_down(latency, spread)
+    return f"{peer.name} is {latency // NS_PER_MS} to {(latency + spread) // NS_PER_MS} ms away"
+
+
+def loss(world: World) -> str:
+    """A path loses datagrams."""
+    peer = _one(world, [*world.publishers, *world.viewers], "loss")
+    if peer is None:
+        return ""
+    lost, doubled = world.chance.between(0, 0.2), world.chance.between(0, 0.1)
+    peer.lose(lost, doubled)
+    peer.trouble = world.now
+    return f"{peer.name} loses {lost:.0%} of its datagrams"
+
+
+def silence(world: World) -> str:
+    """A publisher sends nothing for a while; past the idle time-out it may lose its slot."""
+    publisher = _one(world, [each for each in world.publishers if each.began and not each.silent], "silence")
+    if publisher is None:
+        return ""
+    idle = world.policy(publisher.key).idle_ns
+    length = world.chance.whole(idle, 2 * idle) if world.chance.happens(0.3) else world.chance.whole(NS_PER_S, idle // 2)
+    if length >= idle:
+        publisher.excuse("silent")
+    publisher.silent = True
+
+    def go_on() -> None:
+        publisher.silent = False
+        publisher.trouble = world.now
+
+    world.later(length, go_on)
+    return f"{publisher.name} is silent for {length / NS_PER_S:.2f} s"
+
+
+def abandon(world: World) -> str:
+    """A publisher's machine goes down without a word: its connection stays, and nothing comes."""
+    publisher = _one(world, [each for each in world.publishers if each.began and not each.silent], "silence")
+    if publisher is None or not world.chance.happens(0.5):
+        return ""
+    publisher.excuse("its machine is down")
+    publisher.silent = True
+    publisher.stall()
+    return f"{publisher.name} is gone without a word"
+
+
+def picture(world: World) -> str:
+    """A publisher changes its codec or resolution."""
+    able = [each for each in world.publishers if each.began and each.camera.picture is not None]
+    publisher = _one(world, able, "picture")
+    if publisher is None:
+        return ""
+    chosen = world.chance.one([track for track in PICTURES if track != publisher.camera.picture])
+    publisher.change(chosen)
+    return f"{publisher.name} changes to {chosen.codec} {chosen.width}x{chosen.height}"
+
+
+JUMPS = (3600 * NS_PER_S, -3600 * NS_PER_S, 11 * NS_PER_S, 7 * NS_PER_S, 2 * NS_PER_S, -2 * NS_PER_S, -500 * NS_PER_MS)
+
+
+def time(world: World) -> str:
+    """A publisher's timestamps jump, or start over."""
+    publisher = _one(world, [each for each in world.publishers if each.began], "time")
+    if publisher is None:
+        return ""
+    jump = world.chance.one(JUMPS)
+    publisher.camera.jump(jump)
+    return f"the timestamps of {publisher.name} jump by {jump / NS_PER_S:g} s"
+
+
+def keyframes(world: World) -> str:
+    """A publisher makes its GOPs longer or shorter, or no more keyframes."""
+    publisher = _one(world, [each for each in world.publishers if each.began], "keyframes")
+    if publisher is None:
+        return ""
+    publisher.camera.gop = world.chance.one((0, 1, 5, 25, 100))
+    return f"{publisher.name} makes a keyframe every {publisher.camera.gop} pictures"
+
+
+def clock(world: World) -> str:
+    """The wall clock is set forward."""
+    jump = world.chance.whole(1, 3600) * NS_PER_S
+    world.clock.step(jump)
+    world.note("clock", {"jump": jump})
+    return f"the wall clock jumps by {jump // NS_PER_S} s"
+
+
+def end(world: World) -> str:
+    """An operator ends a stream."""
+    if not world.holders or not world.chance.happens(0.3):
+        return ""
+    key = world.chance.one(sorted(world.holders))
+    for peer in (*world.publishers, *world.viewers):
+        if peer.key == key:
+            peer.excuse("an operator ended the stream")
+    world.end_stream(key)
+    return f"an operator ends {key}"
+
+
+def crashes(world: World) -> str:
+    """An actor fails; now and then several of its kind, or the same one again and again."""
+    target = world.chance.one(list(TARGETS.values()))
+    times = world.chance.whole(2, 8) if world.chance.happens(0.1) else 1
+    done = ""
+    for _ in range(times):
+        refs = actors_of(world.engine.built.system, target)
+        if not refs:
+            break
+        index = world.chance.whole(0, len(refs) - 1)
+        key, address = served_by(refs[index])
+        _blame(world, target, key, address)
+        world.note("crash", {"actor": target.name, "which": index})
+        crash(refs[index], target)
+        done = f"crash {times} x {target.name}" + (f" of {key or address}" if key or address else "")
+    return done
+
+
+def _blame(world: World, target: Target, key: StreamKey | None, address: str) -> None:
+    """Whoever is served by an actor that fails knows it."""
+    world.count(f"crash {target.name}")
+    if not address:
+        world.troubled(key)
+    if target.name == "site":  # requests end with it, streams do not
+        for viewer in world.viewers:
+            if viewer.door == "http" and viewer.began is None:
+                viewer.excuse("its site crashed")
+    for peer in (*world.publishers, *world.viewers):
+        inside = address == "in-process" and peer.protocol == "python" and peer.key == key
+        if str(peer.address) == address or inside:
+            peer.trouble = world.now
+            peer.crashes += 1
+            if (target.ends_peer and isinstance(peer, PublishingPeer) == (target.name == "publisher")) or (
+                target.ends_peer and target.name != "publisher"
+            ):
+                peer.excuse(f"its {target.name} crashed")
+                peer.doomed = peer.doomed or world.now
+            elif peer.crashes > 5:
+                peer.excuse(f"its {target.name} crashed too often")
+
+
+FAULTS: Mapping[Fault, float] = {
+    cut: 3,
+    stall: 3,
+    garbage: 1,
+    jitter: 2,
+    loss: 1,
+    silence: 2,
+    abandon: 1,
+    picture: 2,
+    time: 2,
+    keyframes: 2,
+    clock: 0.5,
+    end: 0.5,
+    crashes: 6,
+}
+"""How often each of them is tried."""

@@ -1,0 +1,25 @@
+"""Which protocols are simulated, and how often each is chosen: the one table to add a peer to."""
+
+from collections.abc import Mapping
+
+from arcly_actors.simulation.http import FlvViewer, TsViewer
+from arcly_actors.simulation.inside import InsidePublisher, InsideViewer
+from arcly_actors.simulation.peer import PublishingPeer, ViewingPeer
+from arcly_actors.simulation.rtmp import RtmpPublisher, RtmpViewer
+from arcly_actors.simulation.rtsp import RtspPublisher, RtspViewer
+from arcly_actors.simulation.srt import SrtPublisher, SrtViewer
+
+PUBLISHERS: Mapping[type[PublishingPeer], float] = {
+    RtmpPublisher: 3,
+    RtspPublisher: 2,
+    SrtPublisher: 2,
+    InsidePublisher: 2,
+}
+VIEWERS: Mapping[type[ViewingPeer], float] = {
+    RtmpViewer: 3,
+    RtspViewer: 3,
+    FlvViewer: 2,
+    TsViewer: 2,
+    SrtViewer: 2,
+    InsideViewer: 2,
+}

@@ -1,0 +1,148 @@
+"""SRT peers: callers that publish or read MPEG-TS, over paths that lose datagrams."""
+
+from typing import Any, ClassVar
+
+from arcly_actors import limits
+from arcly_actors.egress.ts import TsEncoder, make_encoder
+from arcly_actors.ingest.ts_source import TsSource
+from arcly_actors.media.frame import MediaFrame, Track
+from arcly_actors.protocols.outputs import Emit, Hangup, Transmit, WakeAt
+from arcly_actors.protocols.srt.caller import Call, SrtCaller
+from arcly_actors.protocols.srt.events import Disconnect, Established, Received, Send, Train
+from arcly_actors.protocols.srt.seed import Seed
+from arcly_actors.simulation.camera import Camera
+from arcly_actors.simulation.datagram_path import DatagramPath
+from arcly_actors.simulation.peer import Peer, PublishingPeer, ViewingPeer
+from arcly_actors.transport.srt_ciphers import SrtCiphers
+
+DATAGRAM_FAULTS = frozenset({"cut", "jitter", "loss", "garbage"})
+
+
+class Caller(Peer):
+    """A peer with an SRT engine."""
+
+    door = "srt"
+
+    def call(self, mode: str) -> None:
+        """Ask to publish (``publish``) or to read (``read``)."""
+        seed = Seed(self.world.chance.data(32))
+        self._path = DatagramPath(self.world, self.door, self.address, self._received)
+        self._wakes: int | None = None
+        self._engine = SrtCaller(Call(f"{mode}:{self.key}"), "engine", SrtCiphers(), seed, self.world.now)
+        self._path.begin()
+        self.settle()
+
+    def told(self, event: Any) -> None:
+        """The engine says something."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """Carry out what the engine wants."""
+        while (output := self._engine.poll()) is not None:
+            match output:
+                case Transmit():
+                    self._path.send(output.data)
+                case Train():
+                    for start in range(0, len(output.data), output.step):
+                        self._path.send(output.data[start : start + output.step])
+                case Emit():
+                    self.told(output.event)
+                case WakeAt():
+                    self._wakes = output.at
+                    if output.at is not None:
+                        self.world.later(output.at - self.world.now, self._woken, output.at)
+                case Hangup():
+                    self._path.close()
+                    self.end("engine", f"{output.reason}: {output.error}" if output.error else output.reason)
+
+    def _received(self, data: bytes) -> None:
+        self._engine.receive(memoryview(data), self.world.now)
+        self.settle()
+
+    def _woken(self, at: int) -> None:
+        if self._wakes == at and not self.over:
+            self._engine.wake(self.world.now)
+            self.settle()
+
+    def leave(self) -> None:
+        """See `Peer`."""
+        self.end("us", "left")
+        self._engine.command(Disconnect("left"), self.world.now)
+        self.settle()
+        self._path.latency = self._path.jitter = 0
+        self._path.close()
+
+    def cut(self) -> None:
+        """See `Peer`: nothing tells the engine."""
+        self._path.close()
+        self.end("us", "cut")
+
+    def babble(self, data: bytes) -> None:
+        """See `Peer`."""
+        self._path.send(data[: limits.SRT_PAYLOAD])
+
+    def slow_down(self, latency: int, jitter: int) -> None:
+        """See `Peer`: less than what its latency makes good, but for what overtakes the handshake."""
+        self.lose(self._path.loss, self._path.doubled)
+        self._path.latency, self._path.jitter = latency // 10, jitter // 10
+
+    def lose(self, loss: float, doubled: float) -> None:
+        """See `Peer`."""
+        self.lossy = True
+        self.world.lossy.add(self.name)
+        self._path.loss, self._path.doubled = loss, doubled
+
+
+class SrtPublisher(Caller, PublishingPeer):
+    """Publishes a transport stream."""
+
+    protocol = "srt"
+    faults: ClassVar[frozenset[str]] = DATAGRAM_FAULTS | {"silence", "picture", "time", "keyframes"}
+
+    def start(self) -> None:
+        """See `Peer`."""
+        self._encoder: TsEncoder | None = None
+        self._sent: tuple[Track, ...] = ()
+        self.call("publish")
+
+    def told(self, event: Any) -> None:
+        """See `Caller`."""
+        if isinstance(event, Established):
+            self._encoder = make_encoder()
+            self.publish()
+
+    def send(self, camera: Camera) -> None:
+        """See `PublishingPeer`."""
+        encoder = self._encoder
+        if encoder is None or self.over:
+            return
+        frames = camera.shoot()
+        if camera.tracks != self._sent:
+            encoder.follow(camera.tracks)
+            self._sent = camera.tracks
+        data = b"".join(encoder.frame(frame) for frame in frames)
+        size = limits.SRT_PAYLOAD
+        cut = tuple(data[start : start + size] for start in range(0, len(data), size))
+        self._engine.command(Send(cut), self.world.now)
+        self.settle()
+
+
+class SrtViewer(Caller, ViewingPeer):
+    """Reads a transport stream."""
+
+    protocol = "srt"
+    faults: ClassVar[frozenset[str]] = DATAGRAM_FAULTS
+
+    def start(self) -> None:
+        """See `Peer`."""
+        self._source = TsSource()
+        self.call("read")
+
+    def told(self, event: Any) -> None:
+        """See `Caller`."""
+        if isinstance(event, Established):
+            self.watch()
+        elif isinstance(event, Received) and not self.over:
+            for _, item in self._source.receive(b"".join(event.payloads), self.world.now):
+                if isinstance(item, MediaFrame):
+                    self.see(item.track.kind, item.dts, item.payload, keyframe=item.keyframe)

@@ -1,0 +1,228 @@
+"""Invariants of what viewers get."""
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import Any
+
+from arcly_actors.bus.events import Event, SubscriberJoined, SubscriberLagged
+from arcly_actors.bus.key import StreamKey
+from arcly_actors.clock import NS_PER_MS, NS_PER_S
+from arcly_actors.media.codec import Kind
+from arcly_actors.simulation.invariant import Invariant
+from arcly_actors.simulation.journal import Life
+from arcly_actors.simulation.peer import Peer, Sight, ViewingPeer
+
+
+class KeyframeFirst(Invariant):
+    """No viewer sees a delta frame before its keyframe."""
+
+    text = "no viewer sees a delta frame before its keyframe"
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._opened: dict[ViewingPeer, int] = {}
+
+    def saw(self, viewer: ViewingPeer, sight: Sight) -> None:
+        """See `Invariant`."""
+        shot = self.world.journal.shots.get(sight.number)
+        if shot is None or shot.kind is not Kind.VIDEO:
+            return
+        if sight.keyframe is not shot.keyframe:
+            self.broken(f"{viewer} was sent {sight.number} as {'a' if sight.keyframe else 'no'} keyframe")
+        if shot.keyframe:
+            self._opened[viewer] = sight.number
+        elif viewer.lossy or (shot.gop is not None and shot.publisher in self.world.lossy):
+            return  # datagrams were lost: its keyframe may be among them
+        elif shot.gop is None or self._opened.get(viewer) != shot.gop:
+            self.broken(
+                f"{viewer} saw {sight.number}, which needs {shot.gop}; its last keyframe is {self._opened.get(viewer)}"
+            )
+
+
+class RisingTimes(Invariant):
+    """DTS rise strictly in each of a viewer's tracks, and are those of the stream's timeline."""
+
+    text = "DTS rise in each track of a viewer"
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._last: dict[tuple[ViewingPeer, Kind], int] = {}
+
+    def saw(self, viewer: ViewingPeer, sight: Sight) -> None:
+        """See `Invariant`."""
+        lane = (viewer, sight.kind)
+        last = self._last.get(lane)
+        if last is not None and sight.dts <= last:
+            self.broken(f"{viewer} got {sight.kind} {sight.number} at {sight.dts} ns after one at {last} ns")
+        self._last[lane] = sight.dts
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a viewer stands in a stream: the next index of each kind that is due."""
+
+    life: Life
+    first: int
+    due: dict[Kind, int] = field(default_factory=dict)
+    missed: dict[Kind, int] = field(default_factory=dict)
+
+
+class NoGapNoDuplicate(Invariant):
+    """From its first frame on a viewer gets every frame of the stream once and in order, but for skips that were told.
+
+    After a skip it goes on at a keyframe; what it missed is no more than `SubscriberLagged` said.
+    """
+
+    text = "a join has no gap and no duplicate"
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._places: dict[ViewingPeer, _Place] = {}
+        self._told: dict[object, int] = {}
+        self._lagged: dict[object, int] = {}
+        self._seats: dict[tuple[StreamKey, int], object] = {}
+
+    def place(self, viewer: ViewingPeer) -> _Place | None:
+        """Where a viewer stands."""
+        return self._places.get(viewer)
+
+    def happened(self, event: Event) -> None:
+        """See `Invariant`: who was told to have skipped how much."""
+        if isinstance(event, SubscriberJoined):
+            # Programs are all "in-process": what one of them skipped is put to all of them of that stream together.
+            self._seats[event.key, event.number] = event.peer if event.protocol != "python" else event.key
+        elif isinstance(event, SubscriberLagged):
+            whose = self._seats.get((event.key, event.number))
+            self._told[whose] = self._told.get(whose, 0) + event.frames
+            self._lagged[whose] = self.world.now
+
+    def skips_since(self, viewer: ViewingPeer) -> int:
+        """When a viewer was last told to have skipped: it may wait for a keyframe since then. 0 for never."""
+        return self._lagged.get(_seat(viewer), 0)
+
+    def saw(self, viewer: ViewingPeer, sight: Sight) -> None:
+        """See `Invariant`."""
+        place = self._places.get(viewer)
+        if place is None:
+            place = self._begin(viewer, sight)
+            if place is None:
+                return
+        index = place.life.by_number.get(sight.number)
+        if index is None:
+            self.broken(f"{viewer} got {sight.number}, which is not of its stream's present life")
+            return
+        due = self._due(viewer, place, sight.kind)
+        if due is None or index < due:
+            self.broken(f"{viewer} got {sight.kind} {sight.number} (place {index}) again or too late: {due} was due")
+            return
+        if index > due:
+            self._skipped(viewer, place, sight, due, index)
+        place.due[sight.kind] = index + 1
+
+    def _begin(self, viewer: ViewingPeer, sight: Sight) -> _Place | None:
+        life = next((life for life in reversed(self.world.journal.lives) if sight.number in life.by_number), None)
+        if life is None or life.key != viewer.key:
+            self.broken(f"{viewer} got {sight.number}, which is not of its stream")
+            return None
+        first = life.by_number[sight.number]
+        place = self._places[viewer] = _Place(life, first)
+        return place
+
+    def _due(self, viewer: ViewingPeer, place: _Place, kind: Kind) -> int | None:
+        """The next entry of a kind that the viewer's format carries."""
+        start = place.due.get(kind, place.first)
+        lane = place.life.of_kind[kind]
+        wanted = viewer.codecs.get(kind) if viewer.codecs is not None else None
+        for at in range(bisect_left(lane, start), len(lane)):
+            if wanted is None or place.life.entries[lane[at]].codec is wanted:
+                return lane[at]
+        return None
+
+    def _skipped(self, viewer: ViewingPeer, place: _Place, sight: Sight, due: int, index: int) -> None:
+        entries = place.life.entries
+        lane = place.life.of_kind[sight.kind]
+        wanted = viewer.codecs.get(sight.kind) if viewer.codecs is not None else None
+        between = lane[bisect_left(lane, due) : bisect_left(lane, index)]
+        lost = sum(1 for each in between if wanted is None or entries[each].codec is wanted)
+        place.missed[sight.kind] = place.missed.get(sight.kind, 0) + lost
+        told = self._told.get(_seat(viewer), 0)
+        unheard = place.life.over and viewer.stalls > 0  # it read on after the end: nobody is left to be told
+        if sum(place.missed.values()) > told and not unheard and not viewer.lossy:
+            self.broken(
+                f"{viewer} got {sight.kind} {sight.number} (place {index}) when {due} was due: "
+                f"{sum(place.missed.values())} are missing, {told} were told to be skipped"
+            )
+
+
+def _seat(viewer: ViewingPeer) -> object:
+    return str(viewer.address) if viewer.protocol != "python" else viewer.key
+
+
+class Served(Invariant):
+    """Who can take frames gets them in time: a viewer that reads, of a stream that goes on, on a path that works.
+
+    This is also how a keyframe request is answered: a viewer that waits is shown the next keyframe that comes.
+    """
+
+    text = "a viewer that reads gets what there is in time"
+    PATIENCE = 4 * NS_PER_S
+
+    def __init__(self, places: NoGapNoDuplicate, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._places = places
+        self._lives: dict[ViewingPeer, Life | None] = {}
+
+    def check(self) -> None:
+        """See `Invariant`."""
+        now = self.world.now
+        for viewer in self.world.viewers:
+            if viewer.over or viewer.began is None:
+                continue
+            if viewer not in self._lives:
+                self._lives[viewer] = self.world.journal.current(viewer.key)
+            life = self._lives[viewer]
+            if life is None or life.over or viewer.stalled or viewer.lossy or viewer.doomed is not None:
+                continue
+            since = max(viewer.began, viewer.trouble, self.world.trouble(viewer.key))
+            if now - since >= self.PATIENCE:
+                self._look(viewer, life, since, now - self.PATIENCE)
+
+    def ended(self, peer: Peer) -> None:
+        """See `Invariant`."""
+        if isinstance(peer, ViewingPeer):
+            self._lives.pop(peer, None)
+
+    def _look(self, viewer: ViewingPeer, life: Life, since: int, until: int) -> None:
+        place = self._places.place(viewer)
+        lagged = self._places.skips_since(viewer)
+        if place is None or lagged:
+            at = place.due.get(Kind.VIDEO, 0) if place is not None else 0
+            waits = self._waits_for(viewer, life, max(since, lagged), until)
+            if waits is not None and waits >= at:
+                self.broken(f"{viewer} waits for a keyframe since {_ms(self.world.now - since)}, and did not get {waits}")
+            return
+        for kind, lane in life.of_kind.items():
+            if not lane or (viewer.codecs is not None and kind not in viewer.codecs):
+                continue
+            due = self._due(viewer, place, kind)
+            if due is not None and life.entries[due].at <= until:
+                self.broken(f"{viewer} waits for {kind} {life.entries[due].number} (place {due}) for too long")
+                return
+
+    def _waits_for(self, viewer: ViewingPeer, life: Life, since: int, until: int) -> int | None:
+        """The newest keyframe that it should have been shown."""
+        wanted = viewer.codecs.get(Kind.VIDEO) if viewer.codecs is not None else None
+        for index in reversed(life.keyframes):
+            entry = life.entries[index]
+            if entry.at < since:
+                return None
+            if entry.at <= until and wanted in (None, entry.codec):
+                return index
+        return None
+
+    def _due(self, viewer: ViewingPeer, place: _Place, kind: Kind) -> int | None:
+        return self._places._due(viewer, place, kind)  # noqa: SLF001 - one idea in two classes
+
+
+def _ms(ns: int) -> str:
+    return f"{ns // NS_PER_MS} ms"
