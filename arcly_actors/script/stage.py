@@ -1,6 +1,7 @@
 """The stage of a replay: an engine in virtual time, and a script that comes to its doors."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
@@ -53,6 +54,9 @@ _ACTORS: dict[str, type[LoopActor] | tuple[type[LoopActor], ...]] = {
     "connection": Connection,
     "listener": Listener,
     "port": (DatagramPort, TsPort, RtpPorts, WebRtcPort),
+    "srt-port": DatagramPort,
+    "rtp-ports": RtpPorts,
+    "feed": TsPort,
     "supervisor": Supervisor,
     "directory": Directory,
     "frames": FrameSubscriber,
@@ -152,8 +156,11 @@ class Stage:
             await handle.__aexit__(None, None, None)
 
     def peer_name(self, on: str, address: Address) -> str:
-        """Who the script says that the peer of a datagram socket is."""
-        return self._peer_names.get((on, str(address)), f"{on}-{address}")
+        """Who the script says that the peer of a datagram socket is: the next who has that address."""
+        names = self._peer_names.get((on, str(address)))
+        if not names:
+            return f"{on}-{address}"
+        return names.popleft() if len(names) > 1 else names[0]
 
     def _open(self, record: Record) -> None:
         name = record.fields["on"]
@@ -348,13 +355,14 @@ def _never(_full_intra: bool) -> None:
     """A recorded publisher cannot be asked for anything."""
 
 
-def peer_names(records: Iterable[Record]) -> dict[tuple[str, str], str]:
-    """The peers of datagram sockets, by the socket's name and their address."""
-    return {
-        (record.fields["on"], str(Address.parse(record.fields["peer"]))): record.who
-        for record in records
-        if record.kind == "open" and record.get("udp")
-    }
+def peer_names(records: Iterable[Record]) -> dict[tuple[str, str], deque[str]]:
+    """The peers of datagram sockets, by the socket's name and their address, in order."""
+    found: dict[tuple[str, str], deque[str]] = {}
+    for record in records:
+        if record.kind == "open" and record.get("udp"):
+            address = str(Address.parse(record.fields["peer"]))
+            found.setdefault((record.fields["on"], address), deque()).append(record.who)
+    return found
 
 
 def _rooms(records: Iterable[Record]) -> dict[str, list[int | None]]:

@@ -154,7 +154,7 @@ class Tape:
             self.drew(value)
         self._system.seams.tapes = (*self._system.seams.tapes, self)
         for opened in self._system.seams.sockets:
-            self.datagrams(opened)
+            self._tap(opened, DatagramTap(self, opened, opened.heard()))
         self._seat = self._events.observable.subscribe(self._happened)
         for report in self._bus.reports():
             if self.belongs(report.key):
@@ -204,8 +204,10 @@ class Tape:
         return TapedStream(protocol, put, opening, partial(self._gone, source, _innermost(protocol)))
 
     def datagrams(self, opened: Opened) -> None:
-        """A datagram socket is open."""
-        tap = DatagramTap(self, opened)
+        """A datagram socket was opened."""
+        self._tap(opened, DatagramTap(self, opened))
+
+    def _tap(self, opened: Opened, tap: DatagramTap) -> None:
         opened.socket.taps = (*opened.socket.taps, tap)
         self._taps.append((opened.socket, tap))
 
