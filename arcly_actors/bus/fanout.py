@@ -97,6 +97,8 @@ class Fanout:
         place.channel, place.draining = self._channel, False
         home.slow[place] = None
         if place.position is None:
+            if self._feed.head > self._feed.tail:
+                place.joined_dts = self._feed.dts(self._feed.head - 1)
             # Any cached keyframe will do for an instant joiner, one that the cache has yet to look at, too.
             place.waits_from = self._feed.tail if place.join is Join.INSTANT else self._feed.head
             place.position = self._usable(self._channel.start(place.join))
@@ -147,7 +149,8 @@ class Fanout:
         home = self._homes.get(place)
         if home is not None and place not in home.slow:
             return 0
-        return max(0, self._feed.dts(self._feed.head - 1) - place.drained_dts)
+        since = place.drained_dts if place.joined_dts is None else max(place.drained_dts, place.joined_dts)
+        return max(0, self._feed.dts(self._feed.head - 1) - since)
 
     def qos(self, place: Place) -> SeatQos:
         """What the viewer of `place` has got."""

@@ -51,6 +51,19 @@ async def test_past_half_its_budget_a_viewer_skips_to_the_newest_keyframe(system
 
 
 @in_virtual_time
+async def test_a_cached_gop_that_is_longer_than_the_budget_puts_nobody_out(system: System) -> None:
+    """Found by simulation, seed 1006: a joiner whose socket did not take the whole GOP at once was put out at once."""
+    fan = Fan(system, POLICY)
+    sent = fan.send(6 * PER_SECOND, gop=1000)
+    seat = fan.join(room=10)
+    sent += await fan.play(PER_SECOND, gop=1000)
+    assert (seat.skips, seat.out) == ([], None)
+    seat.outlet.make_room(None)
+    sent += await fan.play(2, gop=1000)
+    assert seat.frames == sent
+
+
+@in_virtual_time
 async def test_past_its_budget_a_viewer_is_put_out_with_a_reason(system: System) -> None:
     fan = Fan(system, POLICY)
     sent = fan.send(1)

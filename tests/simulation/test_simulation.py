@@ -11,7 +11,7 @@ from arcly_actors.simulation import simulate
 from arcly_actors.simulation.explorer import Plan
 from arcly_actors.simulation.protocols import PUBLISHERS, VIEWERS
 
-SEEDS = range(1, 13)
+SEEDS = range(1, 9)
 MINUTE = 60 * NS_PER_S
 BUSY = Plan(viewers=12, faults=60)
 
