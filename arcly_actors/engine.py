@@ -52,6 +52,7 @@ from arcly_actors.transport.addresses import Address
 
 if TYPE_CHECKING:
     from arcly_actors.ingest.pattern import PatternShape
+    from arcly_actors.script.recorder import Reel
     from arcly_actors.script.taping import Taping
     from arcly_actors.threaded import ThreadedEngine
 
@@ -81,6 +82,7 @@ class Engine:
         self._built: Build | None = None
         self._watcher: pykka.ActorRef[_RootWatcher] | None = None
         self._failed: asyncio.Future[None] | None = None
+        self._reels: Sequence[Reel] = ()
 
     @classmethod
     def run_in_thread(
@@ -100,6 +102,10 @@ class Engine:
         try:
             await self._built.ready()
             self._entropy.starting = False
+            if self.topology.record:
+                from arcly_actors.script.recorder import start_recorders  # noqa: PLC0415 - for who wants one
+
+                self._reels = await start_recorders(self)
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -113,6 +119,10 @@ class Engine:
             return
         if self._watcher is not None:
             await self._watcher.stop(block=False)
+        if self._reels:  # before all else: how an engine ends is no part of a session
+            with suppress(pykka.ActorDeadError):
+                await built.root.ask(StopChild("records"), block=False)
+            await asyncio.gather(*(task for reel in self._reels for task in reel.tasks), return_exceptions=True)
         # Sources first: to them, the end of their stream is a failure. Sinks then see it end in order.
         with suppress(pykka.ActorDeadError):
             await built.root.ask(StopChild("sources"), block=False)

@@ -305,6 +305,33 @@ class SinkEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class TapeStarted:
+    """A stream, or everything (``*``), is being recorded, `path` says to which file; without one, for whom."""
+
+    key: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class TapeEnded:
+    """It is recorded no more. `size` is the file's bytes, 0 without one; `reason` is empty when the tape was stopped."""
+
+    key: str
+    path: str
+    size: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TapeFailed:
+    """What `record:` asks for could not be recorded."""
+
+    key: str
+    path: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class ActorRestarted:
     """A supervisor restarted `actor` for the `restarts`-th time; why, the `Failed` before it says."""
 
@@ -361,6 +388,9 @@ Event = (
     | SinkConnected
     | SinkFailed
     | SinkEnded
+    | TapeStarted
+    | TapeEnded
+    | TapeFailed
     | ActorRestarted
     | ActorGaveUp
     | Failed

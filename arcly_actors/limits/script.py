@@ -22,3 +22,12 @@ TAPE_UNDECIDED = 8 * 1024 * 1024
 
 TAPE_DRAWS = 256
 """Draws of entropy kept from an engine's start, which every tape begins with; a topology draws a few per endpoint."""
+
+RECORDING_TAPES = 10
+"""Tapes of an entry of `record:` unless it says otherwise: an encoder that reconnects all night is to fill no disk."""
+
+RECORDING_RENEWAL = 3600 * NS_PER_S
+"""A tape that waits for its stream so long is begun anew: what is on it is of no use, and a script is a day at most."""
+
+RECORDINGS = 100
+"""Entries of `record:`."""

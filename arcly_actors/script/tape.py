@@ -27,6 +27,9 @@ from arcly_actors.bus.events import (
     SubscriberEvicted,
     SubscriberJoined,
     SubscriberLeft,
+    TapeEnded,
+    TapeFailed,
+    TapeStarted,
 )
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.media.frame import MediaFrame, Track
@@ -42,6 +45,9 @@ _MEDIA = frozenset({"MediaReceived", "PacketsReceived", "SendPackets"})
 _SCARCE = 64
 """Bytes that a record takes besides its payload."""
 
+
+FULL = "as much is recorded as the tape holds"
+"""Why a tape ended that had its size."""
 
 _TURNS = 4
 """Turns of the loop after which nothing is under way any more of what a packet set going."""
@@ -227,7 +233,7 @@ class Tape:
         size = _SCARCE + len(record.data or b"")
         self._left -= size
         if self._left < 0 and kind != "end":
-            self.give_up("as much is recorded as the tape holds")
+            self.give_up(FULL)
             return
         self._waiting.append((record, source))
         if source is not None and source.wanted is None:
@@ -281,6 +287,8 @@ class Tape:
         return self._key is None or key is None or str(key) == str(self._key)
 
     def _happened(self, event: Event) -> None:
+        if isinstance(event, TapeStarted | TapeEnded | TapeFailed) or getattr(event, "actor", "").startswith("records/"):
+            return  # a replay has no tapes but its own
         key = getattr(event, "key", None)
         source = self._by_peer.get(getattr(event, "peer", ""))
         if source is not None:

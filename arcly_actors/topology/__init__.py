@@ -16,6 +16,7 @@ from arcly_actors.topology.endpoints import (
 )
 from arcly_actors.topology.faults import TopologyError, TopologyFault
 from arcly_actors.topology.model import Backoff, Limits, Supervision, Topology, json_schema
+from arcly_actors.topology.recordings import Recording
 from arcly_actors.topology.sinks import Sink
 from arcly_actors.topology.sources import Source
 from arcly_actors.topology.tls import Tls
@@ -31,6 +32,7 @@ __all__ = [
     "Http",
     "IceServer",
     "Limits",
+    "Recording",
     "Rtmp",
     "Rtmps",
     "Rtsp",
