@@ -332,6 +332,13 @@ class TapeFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultInjected:
+    """Something goes wrong because it was asked for, by `faults:` of the topology or by the program."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class ActorRestarted:
     """A supervisor restarted `actor` for the `restarts`-th time; why, the `Failed` before it says."""
 
@@ -391,6 +398,7 @@ Event = (
     | TapeStarted
     | TapeEnded
     | TapeFailed
+    | FaultInjected
     | ActorRestarted
     | ActorGaveUp
     | Failed

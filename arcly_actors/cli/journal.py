@@ -97,6 +97,7 @@ _LINES: Final[dict[type, tuple[int, Callable[[Any], str]]]] = {
         ),
     ),
     bus.TapeFailed: (logging.WARNING, lambda event: f"recording failed ({event.error}): {event.path}"),
+    bus.FaultInjected: (logging.WARNING, lambda event: f"FAULT ON PURPOSE {event.what}"),
     bus.ActorRestarted: (logging.WARNING, lambda event: f"{event.actor} restarted (restart {event.restarts})"),
     bus.ActorGaveUp: (
         logging.ERROR,
@@ -133,6 +134,7 @@ _NAMES: Final = {
     bus.TapeStarted: "recordings begun",
     bus.TapeEnded: "recordings ended",
     bus.TapeFailed: "recordings failed",
+    bus.FaultInjected: "faults on purpose",
     bus.ActorRestarted: "restarts",
 }
 

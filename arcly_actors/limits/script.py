@@ -29,5 +29,14 @@ RECORDING_TAPES = 10
 RECORDING_RENEWAL = 3600 * NS_PER_S
 """A tape that waits for its stream so long is begun anew: what is on it is of no use, and a script is a day at most."""
 
+FAULTS = 1000
+"""Entries of `faults:`."""
+
+FAULT_BACKLOG = 4096
+"""Reads that may wait on one connection for a fault to be over, in practice of some kB each. More come at once."""
+
+RETRANSMISSION = NS_PER_S // 5
+"""How late comes over TCP what was lost: the shortest retransmission timeout of Linux (RFC 6298 asks for a second)."""
+
 RECORDINGS = 100
 """Entries of `record:`."""

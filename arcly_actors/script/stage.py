@@ -5,50 +5,25 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
 
-import pykka
-
-from arcly_actors.bus.gop import GopCacheActor
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.policy import Join
-from arcly_actors.bus.stream import StreamActor
 from arcly_actors.clock import NS_PER_S, VirtualClock
-from arcly_actors.egress.byte_subscriber import ByteSubscriber
 from arcly_actors.engine import Engine
 from arcly_actors.errors import Refused
 from arcly_actors.ingest.in_process import PublishHandle
-from arcly_actors.ingest.publisher import Publisher
 from arcly_actors.media.frame import MediaFrame, Track
-from arcly_actors.runtime import LoopActor, Supervisor
-from arcly_actors.runtime.receiver import Crash
+from arcly_actors.script.faults import KINDS, crash_newest
 from arcly_actors.script.network import ScriptedNetwork, ScriptedTransport
 from arcly_actors.script.plain import track_of
 from arcly_actors.script.read import span
 from arcly_actors.script.record import Record, Script
 from arcly_actors.transport.addresses import Address
-from arcly_actors.transport.connection import Connection
-from arcly_actors.transport.listener import Listener
 
 _PLAIN = {"rtmps": "rtmp", "rtsps": "rtsp"}
 """Where connections over TLS come to in a replay: their bytes were recorded decrypted."""
 
-_ACTORS: dict[str, type[LoopActor]] = {
-    "publisher": Publisher,
-    "subscriber": ByteSubscriber,
-    "stream": StreamActor,
-    "gop": GopCacheActor,
-    "connection": Connection,
-    "listener": Listener,
-    "supervisor": Supervisor,
-}
-"""What a `crash` can name."""
-
-
 _AT_ONCE = NS_PER_S // 10
 """Within so many ns a count of turns is believed."""
-
-
-class Injected(RuntimeError):
-    """The failure that a script asked for."""
 
 
 class Stage:
@@ -224,14 +199,9 @@ class Stage:
 
     def _crash(self, record: Record) -> None:
         name = record.fields["actor"]
-        kind = _ACTORS.get(name)
-        if kind is None:
-            raise self._script.error(record, f"there is no actor {name!r}; there are {', '.join(_ACTORS)}")
-        refs: list[pykka.ActorRef[Any]] = [
-            ref for ref in self._engine.built.system.actors() if issubclass(ref.actor_class, kind)
-        ]
-        if refs:
-            refs[-1].tell(Crash(Injected(f"the script crashed the {name}")))
+        if name not in KINDS:
+            raise self._script.error(record, f"there is no actor {name!r}; there are {', '.join(KINDS)}")
+        crash_newest(self._engine.built.system, name)
 
     def _jump(self, record: Record) -> None:
         self._clock.step(span(record.fields["jump"], "jump"))

@@ -20,6 +20,7 @@ from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.events import (
     Event,
     Events,
+    FaultInjected,
     PublishEnded,
     PublishHeld,
     PublishResumed,
@@ -45,6 +46,9 @@ _MEDIA = frozenset({"MediaReceived", "PacketsReceived", "SendPackets"})
 _SCARCE = 64
 """Bytes that a record takes besides its payload."""
 
+
+_OURS = (TapeStarted, TapeEnded, TapeFailed, FaultInjected)
+"""Events that a replay has none of: it has no tapes but its own, and faults are in what comes in."""
 
 FULL = "as much is recorded as the tape holds"
 """Why a tape ended that had its size."""
@@ -206,6 +210,10 @@ class Tape:
         """Entropy was drawn."""
         self.put(self._opening, "draw", {"bytes": value.hex()} if isinstance(value, bytes) else {"number": value})
 
+    def struck(self, kind: str, fields: dict[str, Any]) -> None:
+        """A fault was done to the engine."""
+        self.put(None, kind, fields)
+
     # --- writing down ---
 
     def _came(self, fields: dict[str, Any]) -> None:
@@ -287,8 +295,8 @@ class Tape:
         return self._key is None or key is None or str(key) == str(self._key)
 
     def _happened(self, event: Event) -> None:
-        if isinstance(event, TapeStarted | TapeEnded | TapeFailed) or getattr(event, "actor", "").startswith("records/"):
-            return  # a replay has no tapes but its own
+        if isinstance(event, _OURS) or getattr(event, "actor", "").startswith("records/"):
+            return
         key = getattr(event, "key", None)
         source = self._by_peer.get(getattr(event, "peer", ""))
         if source is not None:

@@ -192,4 +192,4 @@ def _without_files(topology: dict[str, Any]) -> dict[str, Any]:
     """What a replay can build anywhere: no certificates, nothing that dials or writes, no secrets of either."""
     endpoints = {name: section for name, section in topology["endpoints"].items() if name not in ("rtmps", "rtsps")}
     endpoints["http"] = {**endpoints["http"], "tls": None}
-    return {**topology, "endpoints": endpoints, "sources": [], "sinks": [], "record": []}
+    return {**topology, "endpoints": endpoints, "sources": [], "sinks": [], "record": [], "faults": []}

@@ -15,6 +15,7 @@ from arcly_actors.topology.endpoints import (
     WebRtc,
 )
 from arcly_actors.topology.faults import TopologyError, TopologyFault
+from arcly_actors.topology.injection import Fault
 from arcly_actors.topology.model import Backoff, Limits, Supervision, Topology, json_schema
 from arcly_actors.topology.recordings import Recording
 from arcly_actors.topology.sinks import Sink
@@ -27,6 +28,7 @@ __all__ = [
     "Application",
     "Backoff",
     "Endpoints",
+    "Fault",
     "GopCache",
     "Hls",
     "Http",

@@ -22,6 +22,7 @@ from arcly_actors.topology import reading
 from arcly_actors.topology.application import Application, ApplicationName
 from arcly_actors.topology.endpoints import Endpoints
 from arcly_actors.topology.explain import nearest
+from arcly_actors.topology.injection import Fault
 from arcly_actors.topology.recordings import Recording
 from arcly_actors.topology.section import Section
 from arcly_actors.topology.sinks import Sink
@@ -113,6 +114,10 @@ class Topology(Section):
     )
     record: Annotated[tuple[Recording, ...], Field(strict=False, max_length=bounds.RECORDINGS)] = Field(
         default=(), description="tapes that the engine makes by itself, to be replayed as scripts"
+    )
+    faults: Annotated[tuple[Fault, ...], Field(strict=False, max_length=bounds.FAULTS)] = Field(
+        default=(),
+        description="what goes wrong on purpose, to try how everything else takes it; never on a server in use",
     )
     supervision: Supervision = Field(default=Supervision(), description="how failed actors are restarted")
     limits: Limits = Field(default=Limits(), description="bounds that protect the engine")

@@ -112,6 +112,7 @@ EVENTS: tuple[tuple[bus.Event, str], ...] = (
         bus.TapeFailed("live/cam", "tapes/cam.jsonl", "No space left on device"),
         "WARNING live/cam recording failed (No space left on device): tapes/cam.jsonl",
     ),
+    (bus.FaultInjected("crash publisher@2s"), "WARNING FAULT ON PURPOSE crash publisher@2s"),
     (bus.ActorRestarted("bus/directory", 2), "WARNING bus/directory restarted (restart 2)"),
     (
         bus.ActorGaveUp("endpoints/rtmp", "OSError()", retried=True),

@@ -174,11 +174,6 @@ def test_what_is_no_fault_is_told(wrong: str) -> None:
         editing.read_fault(wrong, 1)
 
 
-def test_loss_is_for_frames() -> None:
-    with pytest.raises(arcly.ConfigurationError, match="a byte stream loses nothing"):
-        editing.apply(read_file(RTMP), [editing.loss(0.5)])
-
-
 def test_cut_and_redacted() -> None:
     script = read_file(RTMP)
     short = editing.cut(script, 0, 2_000_000_000)
