@@ -1,5 +1,6 @@
 """Replaying a script: the same topology on a virtual clock, what came in at its recorded times, and what comes of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from arcly_actors import limits
 from arcly_actors.clock import VirtualClock
 from arcly_actors.engine import Engine
+from arcly_actors.errors import ConfigurationError
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.script.compare import Divergence, compare
 from arcly_actors.script.network import ScriptedNetwork
@@ -94,6 +96,8 @@ def _run(script: Script, *, frames: bool = False) -> list[Record]:
     network = ScriptedNetwork()
     kept = _Kept()
 
+    spelt = _spelt_out(script)
+
     async def play(engine: Engine) -> None:
         built = engine.built
         stage = Stage(engine, network, clock, script)
@@ -110,11 +114,11 @@ def _run(script: Script, *, frames: bool = False) -> list[Record]:
         stage.seen = partial(tape.put, None)
         tape.start(())
         try:
-            for record in script.records:
+            for record in spelt:
                 if record.comes_in and record.kind != "draw":
                     await stage.until(record.at, record.get("turns"))
                     await stage.do(record)
-            await stage.until(script.duration_ns)
+            await stage.until(max(script.duration_ns, spelt[-1].at if spelt else 0))
         finally:
             tape.stop()
             await stage.close()
@@ -123,6 +127,21 @@ def _run(script: Script, *, frames: bool = False) -> list[Record]:
     turns = _turns(script)
     run_engine(play, topology_of(script), clock=clock, network=network, entropy=entropy, iterations=turns)
     return kept.records
+
+
+def _spelt_out(script: Script) -> Sequence[Record]:
+    """Its records, with those that marbles stand for."""
+    if not any("marble" in record.fields for record in script.records):
+        return script.records
+    from arcly_actors.script.marble_engine import expanded  # noqa: PLC0415 - for who has some
+
+    spelt: list[Record] = []
+    for record in script.records:
+        try:
+            spelt += expanded(record) if "marble" in record.fields else [record]
+        except ConfigurationError as error:
+            raise script.error(record, str(error)) from None
+    return sorted(spelt, key=lambda record: (record.kind == "end", record.at))
 
 
 def _turns(script: Script) -> int:
