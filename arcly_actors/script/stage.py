@@ -39,6 +39,7 @@ class Stage:
         self._publishers: dict[str, PublishHandle] = {}
         self._tracks: dict[str, dict[int, Track]] = {}
         self._keys: dict[str, StreamKey] = {}
+        self._refused: set[str] = set()
         self._viewers: dict[str, asyncio.Task[None]] = {}
         self.opening = ""
         self.seen: Callable[[str, Mapping[str, Any]], None] = lambda _kind, _fields: None
@@ -130,7 +131,12 @@ class Stage:
     async def _publish(self, record: Record) -> None:
         key = record.fields["key"]
         handle = self._engine.publish(key, (), record.get("metadata", {}), keyframe_wanted=_never)
-        await handle.__aenter__()
+        try:
+            await handle.__aenter__()
+        except Refused:  # an event tells of it: what it would have sent goes nowhere
+            self._refused.add(record.who)
+            return
+        self._refused.discard(record.who)
         self._publishers[record.who] = handle
         self._tracks[record.who] = {}
         self._keys[record.who] = StreamKey.parse(key)
@@ -147,12 +153,14 @@ class Stage:
 
     async def _announce(self, record: Record) -> None:
         handle = self._publishers.get(record.who)
-        if handle is not None:
+        if handle is not None and handle.alive:
             tracks = self._tracks_of(record)
             self._tracks[record.who] = {track.id: track for track in tracks}
             handle.announce(tracks, record.get("metadata", {}))
 
     async def _send(self, record: Record) -> None:
+        if record.who in self._refused:
+            return
         handle = self._publishers.get(record.who)
         track = self._tracks.get(record.who, {}).get(record.fields["track"])
         if handle is None or track is None or record.data is None:
