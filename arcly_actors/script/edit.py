@@ -8,7 +8,8 @@ a script, `read_fault` reads it as on the command line: ``loss 3%``, ``jitter 40
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from arcly_actors.clock import Entropy, SeededEntropy
+from arcly_actors import limits
+from arcly_actors.clock import NS_PER_S, Entropy, SeededEntropy
 from arcly_actors.errors import ConfigurationError
 from arcly_actors.script import faults as operators
 from arcly_actors.script.faults import Passage
@@ -20,6 +21,14 @@ Change = Callable[[Script, Entropy], Script]
 """What a fault does to a script."""
 
 _STREAMED = frozenset({"in", "eof", "lost"})
+_PACKETS = frozenset({"datagram", "rtp-in", "rtcp-in"})
+"""What overtakes each other on its way, and may get lost for good."""
+
+_SENT = frozenset({"send", "unpublish"})
+_LOSABLE = frozenset({"in", "send"}) | _PACKETS
+_OPENED, _OVER = frozenset({"open", "connected"}), frozenset({"lost", "closed"})
+_NOTICED = limits.SRT_PEER_SILENCE + NS_PER_S
+"""After so long an engine has noticed that a peer is silent."""
 
 
 def cut(script: Script, start: int = 0, end: int | None = None) -> Script:
@@ -33,7 +42,7 @@ def cut(script: Script, start: int = 0, end: int | None = None) -> Script:
         raise ConfigurationError(f"nothing is between {start / 1e9:g} s and {stop / 1e9:g} s")
     before = [record for record in script.records if record.at < start]
     inside = [record for record in script.records if start <= record.at <= stop and record.kind != "end"]
-    gone = {record.who for record in before if record.kind == "open"}
+    gone = {record.who for record in before if record.kind in ("open", "session")}
     kept = [record for record in (*_standing(before), *inside) if record.who not in gone]
     kept = list(_from_keyframes(kept, {record.who for record in before if record.kind == "publish"}))
     moved = [replace(record, at=max(0, record.at - start)) for record in kept]
@@ -50,14 +59,14 @@ def redact(script: Script) -> Script:
 
 
 def loss(part: float, fault: Fault | None = None) -> Change:
-    """That share (0 to 1) of frames that a publisher sends does not arrive; of a connection's bytes it comes late, as
-    TCP sends again what is lost.
+    """That share (0 to 1) of packets, and of frames that a publisher sends, does not arrive; of a connection's bytes it
+    comes late, as TCP sends again what is lost. Nobody sends a packet of a script again.
     """
     return lambda script, entropy: _passed(script, entropy, fault, loss=part)
 
 
 def jitter(most: int, fault: Fault | None = None) -> Change:
-    """What comes in is up to `most` ns late; within a connection it stays in order."""
+    """What comes in is up to `most` ns late; within a connection it stays in order, packets do not."""
     return lambda script, entropy: _passed(script, entropy, fault, jitter=most)
 
 
@@ -67,18 +76,29 @@ def crash(actor: str, at: int) -> Change:
 
 
 def disconnect(at: int, who: str = "") -> Change:
-    """A connection breaks at `at` ns: the oldest that is open then, of `who` (an endpoint, a stream, a connection)."""
+    """A connection breaks at `at` ns: the oldest that is open then, of `who` (an endpoint, a stream, a connection). Of one
+    that sends datagrams nothing comes any more, which the engine is given the time to notice.
+    """
 
     def apply(script: Script, _entropy: Entropy) -> Script:
-        over = {record.who for record in script.records if record.kind == "lost" and record.at <= at}
-        standing = [r.who for r in script.records if r.kind == "open" and r.at <= at and r.who not in over]
+        silent = {record.who: record.at for record in script.records if record.kind == "datagram"}
+        before = [record for record in script.records if record.at <= at]
+        over = {record.who for record in before if record.kind in _OVER}
+        over |= {who for who, last in silent.items() if last <= at}
+        opened = {record.who: record.kind for record in before if record.kind in _OPENED and record.who not in over}
+        standing = list(opened)
         names = _names(script)
-        met = [each for each in standing if means(who or "*", *names[each])]
+        met = [each for each in standing if means(who or "*", *names.get(each, (each,)))]
         if not met:
             there = f"; there is {', '.join(standing) or 'nobody'}" if who else ""
             raise ConfigurationError(f"{who or 'nobody'} is {'not ' if who else ''}connected at {at / 1e9:g} s{there}")
         kept = [record for record in script.records if record.who != met[0] or record.at < at]
-        return _in_order(script, [*kept, Record(at, "lost", {"who": met[0], "error": "ConnectionResetError"})])
+        if met[0] in silent:
+            return _in_order(script, _lasting(kept, at + _NOTICED))
+        end = Record(at, "lost", {"who": met[0], "error": "ConnectionResetError"})
+        if opened[met[0]] == "connected":
+            end = Record(at, "closed", {"who": met[0], "reason": "the peer is silent"})
+        return _in_order(script, [*kept, end])
 
     return apply
 
@@ -145,12 +165,12 @@ def _passed(script: Script, entropy: Entropy, fault: Fault | None, *, loss: floa
     moved = []
     for record in script.records:
         streamed = record.kind in _STREAMED
-        meant = streamed or record.kind in ("send", "unpublish")
+        meant = streamed or record.kind in _SENT or record.kind in _PACKETS
         if not meant or (fault is not None and not _is_on(fault, record, names)):
             moved.append(record)
             continue
         way = ways.setdefault(record.who, Passage(entropy, loss=loss, jitter=jitter, again=streamed))
-        at = way.arrives(record.at, sure=record.kind not in ("in", "send"))
+        at = way.arrives(record.at, sure=record.kind not in _LOSABLE, ordered=record.kind not in _PACKETS)
         if at is not None:
             moved.append(replace(record, at=at, fields=_without_turns(record)))
     return _in_order(script, moved)
@@ -168,9 +188,9 @@ def _names(script: Script) -> dict[str, tuple[str, ...]]:
     peers: dict[str, str] = {}
     for record in script.records:
         if record.kind == "open":
-            names[record.who] = (record.who, record.fields["on"])
+            names[record.who] = (record.who, record.fields["on"])  # a peer of datagrams has it likewise
             peers[record.fields["peer"]] = record.who
-        elif record.kind in ("publish", "view"):
+        elif record.kind in ("publish", "view", "session") and "key" in record.fields:
             names[record.who] = (record.who, record.fields["key"])
         elif record.kind == "event":
             told = record.get("with", {})
@@ -195,6 +215,13 @@ def _without_turns(record: Record) -> dict[str, object]:
 
 def _in_order(script: Script, records: Iterable[Record]) -> Script:
     return replace(script, records=tuple(sorted(records, key=lambda record: (record.kind == "end", record.at))))
+
+
+def _lasting(records: Iterable[Record], at: int) -> Iterable[Record]:
+    """With an end that is not before `at`."""
+    kept = [record for record in records if record.kind != "end"]
+    ends = [record for record in records if record.kind == "end"] or [Record(at, "end")]
+    return [*kept, *(replace(record, at=max(record.at, at)) for record in ends)]
 
 
 def _standing(before: Iterable[Record]) -> list[Record]:

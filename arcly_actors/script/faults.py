@@ -81,8 +81,10 @@ class Passage:
         self._latest = 0
         self.taken = self.lost = self.late = 0
 
-    def arrives(self, at: int, *, sure: bool = False) -> int | None:
-        """When (ns) what was sent at `at` arrives, in order; None: never, which is not for what is `sure`."""
+    def arrives(self, at: int, *, sure: bool = False, ordered: bool = True) -> int | None:
+        """When (ns) what was sent at `at` arrives; None: never, which is not for what is `sure`. Later than what came
+        before it unless it is not `ordered`.
+        """
         self.taken += 1
         arrives = at
         if self._jitter:
@@ -92,6 +94,9 @@ class Passage:
             if not self._again:
                 return None
             arrives += limits.RETRANSMISSION
+        if not ordered:
+            self.late += arrives > at
+            return arrives
         self._latest = max(self._latest, arrives)
         self.late += self._latest > at
         return self._latest
