@@ -102,12 +102,12 @@ class Engine:
         self._built = build(system, self.topology, self.events, self._console)
         self._watcher = _RootWatcher.start(system, self._built.root, self._failed)
         try:
-            await self._built.ready()
             self._entropy.starting = False
-            if self.topology.record:
+            if self.topology.record:  # before anybody is accepted: that takes a turn of the loop
                 from arcly_actors.script.recorder import start_recorders  # noqa: PLC0415 - for who wants one
 
-                self._reels = await start_recorders(self)
+                self._reels = start_recorders(self)
+            await self._built.ready()
             self.inject(*self.topology.faults)
         except BaseException:
             await self.__aexit__(None, None, None)

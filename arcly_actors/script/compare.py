@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from arcly_actors.script.record import Record, Script, digest
 
 NEIGHBOURS = 4
+_TAIL = 250_000_000
+"""In its last so many ns a recording may lack what a replay, which takes no time, has made already; or the other way."""
+
 _SHOWN = 48
 
 
@@ -47,6 +50,8 @@ def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
     if all(record.comes_in for record in script.records):
         return None  # a script that says nothing of what comes, but by what it expects
     expected, found = _lanes(script, script.records), _lanes(script, made)
+    if not script.head.exact:
+        _end_alike(expected, found, script.duration_ns - _TAIL)
     by_bytes = not script.head.exact
     divergences = []
     for lane in dict.fromkeys((*expected, *found)):
@@ -58,6 +63,26 @@ def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
         if difference is not None:
             divergences.append(difference)
     return min(divergences, key=lambda each: each.at, default=None)
+
+
+def _end_alike(expected: dict[str, list[Record]], found: dict[str, list[Record]], end: int) -> None:
+    """Leave out what only one of the two has at the end, when a recording was broken off."""
+    for lane in {*expected, *found}:
+        ours, theirs = expected.setdefault(lane, []), found.setdefault(lane, [])
+        amount = _sent if lane.endswith(" is sent") else len
+        for records, others in ((ours, theirs), (theirs, ours)):
+            least = amount(others)
+            while records and records[-1].at >= end and amount(records[:-1]) >= least:
+                records.pop()
+
+
+def _sent(records: Sequence[Record]) -> int:
+    """Bytes, and what else is in the row."""
+    return sum(_size(each) if each.kind == "out" else 1 for each in records)
+
+
+def _size(record: Record) -> int:
+    return len(record.data) if record.data is not None else int(record.get("size", 0))
 
 
 def shown(record: Record | None) -> str:
@@ -165,7 +190,7 @@ def _differ_by_digest(lane: str, ours: Sequence[Record], theirs: Sequence[Record
     """The replay's bytes are cut as the script's were, then compared by their digests."""
     made, start = _joined(theirs), 0
     for index, one in enumerate(record for record in ours if record.kind == "out"):
-        size = int(one.get("size", 0)) if one.data is None else len(one.data)
+        size = _size(one)
         part = made[start : start + size]
         start += size
         if digest(part) != (one.get("hash") if one.data is None else digest(one.data)):

@@ -76,7 +76,7 @@ def crash(actor: str, at: int) -> Change:
 
 
 def disconnect(at: int, who: str = "") -> Change:
-    """A connection breaks at `at` ns: the oldest that is open then, of `who` (an endpoint, a stream, a connection). Of one
+    """A connection breaks at `at` ns: the oldest that is open then, of `who` (endpoint, stream or connection). Of one
     that sends datagrams nothing comes any more, which the engine is given the time to notice.
     """
 

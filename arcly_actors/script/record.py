@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -58,7 +58,7 @@ KINDS: Mapping[str, Kind] = {
     "crash": Kind({"actor": str}, comes_in=True),
     "clock": Kind({"jump": _SPAN}, comes_in=True),
     # What comes of it.
-    "out": Kind({"who": str, "left": int}, frozenset({"left"}), has_data=True),
+    "out": Kind({"who": str, "left": int, "also": list}, frozenset({"left", "also"}), has_data=True),
     "shut": Kind({"who": str}),
     "told": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),
     "asked": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),
@@ -118,6 +118,12 @@ class Record:
     def get(self, name: str, default: Any = None) -> Any:
         """One of its fields."""
         return self.fields.get(name, default)
+
+    def each(self) -> "Iterator[Record]":
+        """One for each connection that these bytes were written to."""
+        fields = {name: value for name, value in self.fields.items() if name != "also"}
+        for who in (self.who, *self.fields["also"]):
+            yield replace(self, fields={**fields, "who": who})
 
     def hashed(self) -> "Record":
         """The same without its payload, of which size and digest stay."""

@@ -179,14 +179,15 @@ class Recorder(LoopActor):
             taping.stop(why)
 
 
-async def start_recorders(engine: "Engine") -> list[Reel]:
+def start_recorders(engine: "Engine") -> list[Reel]:
     """A recorder for each entry of `record:`, under the supervisor of records."""
     supervisor, system = engine.built.supervisors["records"], engine.built.system
     reels = [Reel(entry) for entry in engine.topology.record]
     for number, reel in enumerate(reels, 1):
         start = partial(Recorder.start, system, engine, reel)
         spec = ChildSpec(f"{number}: {reel.entry.told()}", start, on_exceeded=OnExceeded.DEGRADE)
-        await supervisor.ask(StartChild(spec), block=False)
+        supervisor.tell(StartChild(spec))
+    system.run_queue.drain()
     return reels
 
 

@@ -37,14 +37,17 @@ from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Note, System
 from arcly_actors.runtime.seams import Place
 from arcly_actors.script.plain import message_fields, track_fields
-from arcly_actors.script.record import Head, Record
+from arcly_actors.script.record import Head, Record, digest
 from arcly_actors.script.taped import TapedStream
 
 _MEDIA = frozenset({"MediaReceived", "PacketsReceived", "SendPackets"})
 """Messages that say what the bytes beside them say already."""
 
-_SCARCE = 64
-"""Bytes that a record takes besides its payload."""
+_OUTCOMES = frozenset({"out", "frame"})
+"""What is told by its digest on a tape without payload."""
+
+_SCARCE, _NAME = 64, 16
+"""Bytes that a record takes besides its payload, and that a further name in it takes."""
 
 
 _OURS = (TapeStarted, TapeEnded, TapeFailed, FaultInjected)
@@ -90,7 +93,8 @@ class _Followed:
 class Tape:
     """See the module. `key` None: everything. `payload` False: what goes out and frames are told by their digests.
     `name` gives the next connection to an endpoint its name; without it they are numbered.
-    `frames`: those whose bytes are on the tape already have their payload, too.
+    `frames`: those whose bytes are on the tape already have their payload, too. `together`: the same bytes that are
+    written to several connections one after the other are one record, with the names of the further ones in ``also``.
 
     `lost` is why it ended by itself, else empty; `ignored` counts connections of other streams.
     """
@@ -108,7 +112,11 @@ class Tape:
         size: int = limits.TAPE_SIZE,
         name: Callable[[str], str] | None = None,
         frames: bool = False,
+        together: bool = False,
     ) -> None:
+        self._together = together
+        self._shared: bytes | None = None
+        self._also: list[str] = []
         self._frames = frames
         self._name = name or self._next_name
         self._system = system
@@ -192,7 +200,16 @@ class Tape:
         def opening(*, begun: bool) -> None:
             self._opening = source if begun else None
 
-        return TapedStream(protocol, put, opening, partial(self._gone, source, _innermost(protocol)))
+        def out(data: bytes) -> None:
+            if data is self._shared and source.wanted and self.running:
+                self._also.append(source.who)  # the very same bytes, as the fan-out writes them to one after the other
+                self._left -= _NAME
+                return
+            self.put(source, "out", {"who": source.who, "also": []} if self._together else {"who": source.who}, data)
+            if self._together and source.wanted and self.running:
+                self._shared, self._also = data, self._waiting[-1][0].fields["also"]
+
+        return TapedStream(protocol, put, out, opening, partial(self._gone, source, _innermost(protocol)))
 
     def notes(self, protocol: asyncio.Protocol) -> Note | None:
         """Of which the engine's events and commands are wanted."""
@@ -235,10 +252,11 @@ class Tape:
         """One record, of this source or of the engine."""
         if not self.running or (source is not None and source.wanted is False):
             return
+        self._shared = None
+        if data is not None and not self._payload and kind in _OUTCOMES:
+            fields, data = {**fields, "size": len(data), "hash": digest(data)}, None
         record = Record(self._now() - self._started, kind, fields, data)
-        if not self._payload and kind in ("out", "frame"):
-            record = record.hashed()
-        size = _SCARCE + len(record.data or b"")
+        size = _SCARCE + (len(data) if data is not None else 0)
         self._left -= size
         if self._left < 0 and kind != "end":
             self.give_up(FULL)
@@ -269,6 +287,7 @@ class Tape:
 
     def _flush_soon(self) -> None:
         self._flushing = None
+        self._shared = None  # its record is handed on
         self.flush()
 
     def _settle(self, source: _Source, *, wanted: bool) -> None:

@@ -62,7 +62,15 @@ class Taping:
         self._reason = ""
         self.ended = asyncio.Event()
         self._tape = Tape(
-            running.system, running.bus, engine.events, self._endpoint, self, key=key, payload=payload, size=size
+            running.system,
+            running.bus,
+            engine.events,
+            self._endpoint,
+            self,
+            key=key,
+            payload=payload,
+            size=size,
+            together=True,
         )
         self.head: Head
 
@@ -100,6 +108,12 @@ class Taping:
         self._engine.events.emit(TapeEnded(*self._named, self._written, self.lost or self._reason))
 
     async def __aiter__(self) -> AsyncIterator[Record]:
+        async for record in self.as_written():
+            for each in record.each() if "also" in record.fields else (record,):
+                yield each
+
+    async def as_written(self) -> AsyncIterator[Record]:
+        """The records as a file has them: one for what several connections were sent."""
         while not self.ended.is_set() or self._records:
             await self._changed.wait()
             self._changed.clear()
@@ -171,7 +185,8 @@ class Taping:
         for name, addresses in self._engine.addresses.items():
             if any(address.port == at[1] for address in addresses):
                 return name
-        return "tcp"
+        listeners = self._engine.topology.endpoints.listeners()  # while the engine starts
+        return next((name for name, address in listeners.items() if address.port == at[1]), "tcp")
 
 
 async def lines(taping: Taping, duration_ns: int | None = None) -> AsyncGenerator[bytes, None]:
@@ -181,7 +196,7 @@ async def lines(taping: Taping, duration_ns: int | None = None) -> AsyncGenerato
         timer = loop.call_later(duration_ns / NS_PER_S, taping.stop) if duration_ns is not None else None
         try:
             yield head_line(taping.head)
-            async for record in taping:
+            async for record in taping.as_written():
                 yield record_line(record)
         finally:
             if timer is not None:

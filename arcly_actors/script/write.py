@@ -21,11 +21,14 @@ def head_line(head: Head, side: str = "") -> bytes:
 def record_line(record: Record, part: tuple[int, int] | None = None) -> bytes:
     """One record; `part` is where a side file has its payload."""
     values: dict[str, Any] = {"at": record.at, "is": record.kind, **record.fields}
+    if "also" in values and not values["also"]:
+        del values["also"]
     if part is not None:
         values["part"] = list(part)
-    elif record.data is not None:
-        values["data"] = base64.b64encode(record.data).decode("ascii")
-    return _line(values)
+    line = _line(values)
+    if part is not None or record.data is None:
+        return line
+    return b'%b, "data": "%b"}\n' % (line[:-2], base64.b64encode(record.data))
 
 
 def write(head: Head, records: Iterable[Record]) -> Iterable[bytes]:
