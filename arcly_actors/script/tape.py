@@ -93,8 +93,9 @@ class _Followed:
 class Tape:
     """See the module. `key` None: everything. `payload` False: what goes out and frames are told by their digests.
     `name` gives the next connection to an endpoint its name; without it they are numbered.
-    `frames`: those whose bytes are on the tape already have their payload, too. `together`: the same bytes that are
-    written to several connections one after the other are one record, with the names of the further ones in ``also``.
+    `frames`: those whose bytes are on the tape already have their payload, too. `live`: it is no replay's, so that
+    what comes in is wanted, too, and the same bytes that are written to several connections one after the other are one
+    record, with the names of the further ones in ``also``.
 
     `lost` is why it ended by itself, else empty; `ignored` counts connections of other streams.
     """
@@ -112,9 +113,9 @@ class Tape:
         size: int = limits.TAPE_SIZE,
         name: Callable[[str], str] | None = None,
         frames: bool = False,
-        together: bool = False,
+        live: bool = False,
     ) -> None:
-        self._together = together
+        self._live = live
         self._shared: bytes | None = None
         self._also: list[str] = []
         self._frames = frames
@@ -194,6 +195,8 @@ class Tape:
                 fields = {"on": on, **fields}
             told = {"who": source.who, **fields}
             if kind in ("in", "eof", "lost"):
+                if not self._live:
+                    return
                 self._came(told)
             self.put(source, kind, told, data)
 
@@ -205,8 +208,8 @@ class Tape:
                 self._also.append(source.who)  # the very same bytes, as the fan-out writes them to one after the other
                 self._left -= _NAME
                 return
-            self.put(source, "out", {"who": source.who, "also": []} if self._together else {"who": source.who}, data)
-            if self._together and source.wanted and self.running:
+            self.put(source, "out", {"who": source.who, "also": []} if self._live else {"who": source.who}, data)
+            if self._live and source.wanted and self.running:
                 self._shared, self._also = data, self._waiting[-1][0].fields["also"]
 
         return TapedStream(protocol, put, out, opening, partial(self._gone, source, _innermost(protocol)))
@@ -260,6 +263,9 @@ class Tape:
         self._left -= size
         if self._left < 0 and kind != "end":
             self.give_up(FULL)
+            return
+        if not self._live:
+            self._sink.take([record])
             return
         self._waiting.append((record, source))
         if source is not None and source.wanted is None:

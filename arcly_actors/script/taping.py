@@ -70,7 +70,7 @@ class Taping:
             key=key,
             payload=payload,
             size=size,
-            together=True,
+            live=True,
         )
         self.head: Head
 
