@@ -20,6 +20,9 @@ TAPE_BACKLOG = 32 * 1024 * 1024
 TAPE_UNDECIDED = 8 * 1024 * 1024
 """What is kept of a connection while it has not said which stream it is about: a handshake and its first GOP."""
 
+TAPES_AT_ONCE = 4
+"""Tapes that are recorded over the API at once: each costs some per cent of a core, and up to `TAPE_BACKLOG`."""
+
 TAPE_DRAWS = 256
 """Draws of entropy kept from an engine's start, which every tape begins with; a topology draws a few per endpoint."""
 

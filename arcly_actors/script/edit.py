@@ -13,7 +13,7 @@ from arcly_actors.clock import NS_PER_S, Entropy, SeededEntropy
 from arcly_actors.errors import ConfigurationError
 from arcly_actors.script import faults as operators
 from arcly_actors.script.faults import Passage
-from arcly_actors.script.record import Record, Script
+from arcly_actors.script.record import Record, Script, in_order
 from arcly_actors.topology.injection import Fault, means, share
 from arcly_actors.topology.values import duration, duration_text
 
@@ -214,7 +214,7 @@ def _without_turns(record: Record) -> dict[str, object]:
 
 
 def _in_order(script: Script, records: Iterable[Record]) -> Script:
-    return replace(script, records=tuple(sorted(records, key=lambda record: (record.kind == "end", record.at))))
+    return replace(script, records=in_order(records))
 
 
 def _lasting(records: Iterable[Record], at: int) -> Iterable[Record]:

@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -83,10 +83,10 @@ KINDS: Mapping[str, Kind] = {
 
 
 class ScriptError(ConfigurationError):
-    """A script cannot be used; the text begins with file and line."""
+    """A script cannot be used; the text begins with file and line (0: the whole file)."""
 
     def __init__(self, source: str, line: int, problem: str) -> None:
-        super().__init__(f"{source}:{line}: {problem}")
+        super().__init__(f"{source}:{line}: {problem}" if line else f"{source}: {problem}")
         self.source = source
         self.line = line
 
@@ -168,6 +168,14 @@ class Script:
     def error(self, record: Record, problem: str) -> ScriptError:
         """What to raise about one of its records."""
         return ScriptError(self.source, record.line, problem)
+
+
+def in_order(records: Iterable[Record]) -> tuple[Record, ...]:
+    """By time, those of one time as they are; the end is last, and not before what it ends."""
+    found = sorted(records, key=lambda record: (record.kind == "end", record.at))
+    if len(found) > 1 and found[-1].at < found[-2].at:
+        found[-1] = replace(found[-1], at=found[-2].at)
+    return tuple(found)
 
 
 def digest(data: bytes) -> str:

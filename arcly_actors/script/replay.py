@@ -14,7 +14,7 @@ from arcly_actors.script.compare import Divergence, compare
 from arcly_actors.script.network import ScriptedNetwork
 from arcly_actors.script.plain import track_of
 from arcly_actors.script.recall import RecalledEntropy
-from arcly_actors.script.record import Record, Script
+from arcly_actors.script.record import Record, Script, in_order
 from arcly_actors.script.stage import Stage
 from arcly_actors.script.tape import Tape
 from arcly_actors.script.virtual import run_engine
@@ -141,7 +141,7 @@ def _spelt_out(script: Script) -> Sequence[Record]:
             spelt += expanded(record) if "marble" in record.fields else [record]
         except ConfigurationError as error:
             raise script.error(record, str(error)) from None
-    return sorted(spelt, key=lambda record: (record.kind == "end", record.at))
+    return in_order(spelt)
 
 
 def _turns(script: Script) -> int:
@@ -153,4 +153,4 @@ def _merged(recorded: tuple[Record, ...], made: list[Record]) -> tuple[Record, .
     """What came in as it was recorded, what came of it as it was made; at one time, what came in is first."""
     ins = [record for record in recorded if record.comes_in]
     outs = [record for record in made if not record.comes_in]
-    return tuple(sorted([*ins, *outs], key=lambda record: (record.kind == "end", record.at)))
+    return in_order([*ins, *outs])

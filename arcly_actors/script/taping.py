@@ -1,7 +1,6 @@
 """`Taping`: what `Engine.tape` gives; a tape with a file, or a reader, at its end."""
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from os import PathLike
@@ -16,7 +15,7 @@ from arcly_actors.clock import NS_PER_S
 from arcly_actors.runtime.seams import Place
 from arcly_actors.script.record import Head, Record
 from arcly_actors.script.tape import FULL, Tape
-from arcly_actors.script.write import head_line, record_line
+from arcly_actors.script.write import head_line, open_for_owner, record_line
 from arcly_actors.topology.build import Build
 from arcly_actors.version import VERSION
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 _GATHER = 0.25
 """Seconds between two writes to a file: one thread's work, not one for each packet."""
-
-_MODE = 0o600
-"""A tape has what peers sent, passwords and stream keys too: only its owner reads it."""
 
 
 class Taping:
@@ -91,7 +87,7 @@ class Taping:
             _without_files(topology), {"recorded_by": f"arcly_actors {VERSION}", **self._provenance}
         )
         if self._path is not None:
-            opened = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE), "wb")
+            opened = open_for_owner(self._path)
             self._written = opened.write(head_line(self.head))
             self._writing = asyncio.ensure_future(self._write(opened))
         self._engine.events.emit(TapeStarted(*self._named))

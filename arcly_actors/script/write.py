@@ -2,13 +2,19 @@
 
 import base64
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from arcly_actors.script.record import VERSION, Head, Record, Script
 
 _dumps = json.JSONEncoder(ensure_ascii=True, separators=(", ", ": "), allow_nan=False).encode
+
+
+def open_for_owner(path: str | Path) -> BinaryIO:
+    """A new file that only its owner reads: a tape has what peers sent, passwords and stream keys too. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 def head_line(head: Head, side: str = "") -> bytes:

@@ -121,7 +121,7 @@ def test_a_mistake_is_told_with_file_and_line(texts: tuple[str, ...], told: str)
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
-    with pytest.raises(ScriptError, match=r"^nowhere\.jsonl:0: No such file"):
+    with pytest.raises(ScriptError, match=r"^nowhere\.jsonl: No such file"):
         read_file("nowhere.jsonl")
 
 
