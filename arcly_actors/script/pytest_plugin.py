@@ -104,6 +104,7 @@ def arcly_engine(virtual_clock: "VirtualClock", scripted_transport: "ScriptedNet
     def run(
         scenario: "Callable[[Engine], Coroutine[Any, Any, T]]", topology: "Topology | None" = None, seed: int = 0
     ) -> T:
+        __tracebackhide__ = True
         return run_engine(scenario, topology, clock=virtual_clock, network=scripted_transport, seed=seed)
 
     return run

@@ -78,11 +78,11 @@ class Fault(Section):
 
     loss: Share | None = Field(
         default=None,
-        description="share of datagrams, and of frames from programs, that does not arrive; of a TCP connection's reads, "
-        "which comes as late as a retransmission",
+        description="share of frames from programs that does not arrive; of a TCP connection's reads, which are as late as "
+        "what is sent again. Datagrams are left alone",
     )
     jitter: Annotated[DurationNs, Within("1ms", "1m")] | None = Field(
-        default=None, description="what comes in is up to so late; a connection stays in order"
+        default=None, description="frames from programs and TCP connections' reads are up to so late, in order"
     )
     crash: Literal["publisher", "subscriber", "stream", "gop", "connection", "listener", "supervisor"] | None = Field(
         default=None, description="the newest actor of this kind fails"

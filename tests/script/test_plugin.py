@@ -40,7 +40,7 @@ def test_scripts_and_fixtures_in_somebodys_project(tmp_path: Path) -> None:
     out = ran.stdout
     assert ran.returncode == 1
     assert "5 failed, 2 passed" in out, out
-    assert f"{tmp_path}/unmet.jsonl:6: expected 99 frames, and 16 came" in out
+    assert f"{tmp_path}/unmet.jsonl:5: expected 99 frames, and 16 came" in out
     assert f"{tmp_path}/broken.jsonl:2: 'opne' is no kind of record (did you mean 'open'?)" in out
     assert "the events of live/cam goes another way at " in out
     assert "  - " in out
