@@ -28,11 +28,11 @@ from bench.tables import Column, Verdict, at_most, columns
 
 _BIT_RATE, _FPS, _SAMPLE_RATE, _CLIP_SECONDS = 930_000, 30, 48_000, 8
 _SETTLE_SECONDS = 5.0
-_LOOPBACK = {name: {"listen": "127.0.0.1:0"} for name in ("rtmp", "http")} | {
+_LOOPBACK = {name: {"listen": "127.0.0.1:0"} for name in ("rtmp", "http", "srt", "webrtc")} | {
     "rtsp": {"listen": "127.0.0.1:0", "udp_ports": {"rtp": 0, "rtcp": 0}}
 }
 _SHORT = {"gop_cache": {"duration": "3s"}, "subscriber": {"max_lag": "2s"}}
-_NONE = {name: {"enabled": False} for name in ("rtmp", "rtsp", "http")}
+_NONE = {name: {"enabled": False} for name in ("rtmp", "rtsp", "http", "srt", "webrtc")}
 
 
 CPU_MS, RSS_KIB = 6.0, 1024.0

@@ -25,6 +25,8 @@ class Channel:
     """What a subscriber reads: `tracks`, the `log` of frames, the `feed` of frames as they come, and encoded feeds.
 
     `anchor` is the position of the keyframe a joiner starts from, kept by the GOP-cache actor; None when there is none.
+    `has_video`: joining needs a video keyframe. `watched`: somebody may be reading; what is before the anchor is kept for
+    those who fall behind, and only for them.
     """
 
     def __init__(self, key: StreamKey, policy: ApplicationPolicy) -> None:
@@ -39,19 +41,27 @@ class Channel:
         self.log: SharedLog[Logged] = SharedLog(self._bound)
         self.feed: Feed[MediaFrame] = Feed()
         self.timeline = Timeline()
-        self.tracks: tuple[Track, ...] = ()
+        self._tracks: tuple[Track, ...] = ()
+        self.has_video = False
         self.metadata = _NO_METADATA
         self.report: Callable[[], StreamReport] | None = None  # the running stream actor's
         self.generation = 0  # leases granted so far, over all restarts of the stream actor
         self.seats = 0  # seats given so far, likewise
         self.offer: Offer | None = None  # of the configured source that publishes here
+        self.watched = True
         self._anchor: int | None = None
         self._encoded: dict[str, EncodedFeed] = {}
 
     @property
-    def has_video(self) -> bool:
-        """Whether joining needs a video keyframe."""
-        return any(track.kind is Kind.VIDEO for track in self.tracks)
+    def tracks(self) -> tuple[Track, ...]:
+        """The tracks in force."""
+        return self._tracks
+
+    @tracks.setter
+    def tracks(self, tracks: tuple[Track, ...]) -> None:
+        """Other tracks are in force from now on."""
+        self._tracks = tracks
+        self.has_video = any(track.kind is Kind.VIDEO for track in tracks)
 
     @property
     def anchor(self) -> int | None:
@@ -61,6 +71,9 @@ class Channel:
     def anchor_at(self, position: int | None) -> None:
         """Move the anchor (the GOP-cache actor's to call)."""
         self._anchor = position
+        if position is not None and not self.watched and not self._encoded:
+            log = self.log
+            log.forget(position, log.dts(log.head - 1) - self.policy.unwatched_ns)
 
     def start(self, join: Join) -> int | None:
         """The position at which a joiner starts now, or None when it has to wait for the next keyframe."""
@@ -68,7 +81,7 @@ class Channel:
 
     def append(self, frame: MediaFrame) -> int:
         """Add a frame that is already on the stream's timeline; returns its position."""
-        logged = Logged(frame, self.tracks)
+        logged = Logged(frame, self._tracks)
         position = self.log.append(logged, dts=frame.dts, size=len(frame.payload))
         for encoded in list(self._encoded.values()):
             encoded.take(logged)

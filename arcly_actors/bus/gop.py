@@ -6,6 +6,7 @@ begins and whether it is still within its bound.
 
 from dataclasses import dataclass
 
+from arcly_actors import limits
 from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.events import Events, GopOutgrown
 from arcly_actors.bus.policy import GopBound
@@ -17,10 +18,15 @@ from arcly_actors.runtime.notify import notify
 
 @dataclass(frozen=True, slots=True)
 class FrameLogged:
-    """The log has a new frame."""
+    """The log has a frame that joiners may start at, or many that have not been counted."""
 
 
 _FRAME_LOGGED = FrameLogged()
+
+
+def opens_gop(frame: MediaFrame, *, with_video: bool) -> bool:
+    """Whether a joiner may start at this frame."""
+    return frame.keyframe and (frame.track.kind is Kind.VIDEO or not with_video)
 
 
 class GopCache:
@@ -49,8 +55,7 @@ class GopCache:
 
         In a stream `with_video` a GOP begins at a video keyframe; without, every audio frame is a place to start.
         """
-        opens = frame.keyframe and (frame.track.kind is Kind.VIDEO or not with_video)
-        if opens:
+        if opens_gop(frame, with_video=with_video):
             self.anchor = position
             self._frames = self._size = 0
             self._first_dts = frame.dts
@@ -80,10 +85,12 @@ class GopCacheActor(LoopActor):
         """Read what the log holds, then follow the feed."""
         self._channel.anchor_at(None)
         self._catch_up()
-        ref = self.actor_ref
+        ref, channel = self.actor_ref, self._channel
+        most = min(limits.GOP_COUNTED, max(1, channel.policy.gop.frames // 16))
 
-        def logged(_: MediaFrame) -> None:
-            notify(ref, _FRAME_LOGGED)
+        def logged(frame: MediaFrame) -> None:
+            if opens_gop(frame, with_video=channel.has_video) or channel.log.head - self._next >= most:
+                notify(ref, _FRAME_LOGGED)
 
         self._seat = self._channel.feed.subscribe(logged)
 

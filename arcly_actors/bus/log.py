@@ -9,6 +9,9 @@ ItemT = TypeVar("ItemT")
 _COMPACT_AFTER = 256
 """Dead entries are cut off the list this many at a time, so that trimming costs O(1) per append."""
 
+_COMPACT_FORGOTTEN = 32
+"""The same for what is forgotten in order to have its memory back."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogBound:
@@ -67,11 +70,24 @@ class SharedLog(Generic[ItemT]):
             self._size -= self._marks[self._start][1]
             self._start += 1
         if self._start >= _COMPACT_AFTER:
-            del self._items[: self._start]
-            del self._marks[: self._start]
-            self._base += self._start
-            self._start = 0
+            self._compact()
         return position
+
+    def forget(self, before: int, horizon: int) -> None:
+        """Forget the items below position `before` that are older than `horizon` (DTS, ns)."""
+        marks, start, end = self._marks, self._start, min(before, self.head) - self._base
+        while start < end and marks[start][0] < horizon:
+            self._size -= marks[start][1]
+            start += 1
+        self._start = start
+        if start >= _COMPACT_FORGOTTEN:
+            self._compact()
+
+    def _compact(self) -> None:
+        del self._items[: self._start]
+        del self._marks[: self._start]
+        self._base += self._start
+        self._start = 0
 
     def __getitem__(self, position: int) -> ItemT:
         """The item at `position`; KeyError when it is forgotten or not there yet."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from arcly_actors import limits
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
 
 
@@ -35,7 +36,8 @@ class ApplicationPolicy:
 
     `hold_ns`: how long viewers are kept after a publisher leaves. `idle_ns`: a publisher that sends no frame for this
     long loses its slot. `max_lag_ns`: how far behind the head a subscriber may be before it is evicted; at half of it
-    the subscriber skips to the newest keyframe. `flush_interval_ns`: the latency that coalesced writes may add.
+    the subscriber skips to the newest keyframe. `unwatched_ns`: how much is kept of a stream that nobody watches, if that
+    is more than its newest GOP. `flush_interval_ns`: the latency that coalesced writes may add.
     """
 
     gop: GopBound = field(default_factory=GopBound)
@@ -44,4 +46,5 @@ class ApplicationPolicy:
     on_conflict: Conflict = Conflict.REJECT
     join: Join = Join.INSTANT
     max_lag_ns: int = 5 * NS_PER_S
+    unwatched_ns: int = limits.UNWATCHED_HISTORY
     flush_interval_ns: int = 95 * NS_PER_MS

@@ -116,6 +116,8 @@ class StreamActor(LoopActor):
     def on_start(self) -> None:
         """Begin to look at the clock."""
         self._channel.report = self.report
+        if self._channel.seats == 0:  # after a crash those who had a seat come back for it
+            self._channel.watched = False
         self._count_viewers()
         self._qos.roll(self._started)
         self.after(limits.QOS_WINDOW, Tick())
@@ -238,6 +240,7 @@ class StreamActor(LoopActor):
         channel.seats += 1
         number = channel.seats
         self._seats[number] = Seat(request, number, self.system.clock.monotonic_ns())
+        channel.watched = True
         self._numbers[request.subscriber.actor_urn] = number
         self.watch(request.subscriber)
         self._count_viewers()
@@ -290,6 +293,7 @@ class StreamActor(LoopActor):
         if seat is None:
             return
         self._numbers.pop(seat.request.subscriber.actor_urn, None)
+        self._channel.watched = bool(self._seats)
         self.unwatch(seat.request.subscriber)
         self._events.emit(SubscriberLeft(self._key, number, reason))
         self._count_viewers()

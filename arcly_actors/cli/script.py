@@ -55,7 +55,7 @@ def replay(
     speed: Annotated[
         str, typer.Option(help="virtual: as fast as it goes; real: at its own pace, with --to.")
     ] = "virtual",
-    to: Annotated[str, typer.Option(help="Push what its publisher sent to this URL (rtmp, rtmps, rtsp, rtsps).")] = "",
+    to: Annotated[str, typer.Option(help="Push what its publisher sent to this URL (rtmp, rtsp, srt, …).")] = "",
     key: Annotated[str, typer.Option(help="Which of its streams to push.")] = "",
     settle: Annotated[
         Path | None, typer.Option(help="Write the script with what the replay made of it: compared exactly from now on.")

@@ -34,6 +34,7 @@ from arcly_actors.transport.connection import Attach, Command, Connection, Conne
 from arcly_actors.transport.dialler import Dial, DialFailed, dial
 from arcly_actors.transport.rtp_ports import Destination, PortPair
 from arcly_actors.transport.udp_outlet import UdpOutlet
+from arcly_actors.transport.udp_socket import FOR_ONE
 from arcly_actors.transport.wire import Wire
 
 
@@ -178,7 +179,7 @@ class RtspPush(LoopActor):
     def _transport(self, index: int) -> Transport:
         if self._request.transport != "udp" or self._wire is None:
             return Transport(Lower.TCP, channels=(2 * index, 2 * index + 1))
-        pair = self._pairs[index] = PortPair(self.system.loop, Address(self._wire.local.host, 0), None)
+        pair = self._pairs[index] = PortPair(self.system, Address(self._wire.local.host, 0), None, FOR_ONE)
         pair.open()
         return Transport(Lower.UDP, client_ports=pair.ports)
 

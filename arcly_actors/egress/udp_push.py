@@ -1,8 +1,7 @@
 """Push over UDP: a stream as a transport stream in datagrams, bare (``udp://``) or in RTP (``rtp://``, RFC 2250 §2)."""
 
-import socket
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.messages import Ref
@@ -18,8 +17,12 @@ from arcly_actors.protocols.rtp.packet import FIXED
 from arcly_actors.renditions import Renditions, Wish
 from arcly_actors.runtime import Exited, LoopActor, System, receives
 from arcly_actors.runtime.notify import notify
+from arcly_actors.transport.datagram_dial import resolve
+from arcly_actors.transport.dialler import DialFailed
 from arcly_actors.transport.feed_address import FeedAddress
-from arcly_actors.transport.feed_socket import FeedOutlet
+from arcly_actors.transport.feeds import Outlet as FeedOut
+from arcly_actors.transport.feeds import open_outlet
+from arcly_actors.transport.udp_socket import Source
 
 _MP2T: Final = 33
 _RTP_ROOM: Final = 12
@@ -43,8 +46,7 @@ class RtpDatagrams:
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    where: tuple[Any, ...] | None
-    error: str = ""
+    where: Source | DialFailed
 
 
 class UdpPush(LoopActor):
@@ -59,7 +61,7 @@ class UdpPush(LoopActor):
         self._owner = owner
         self._renditions = renditions
         self._address: FeedAddress | None = None
-        self._socket: FeedOutlet | None = None
+        self._socket: FeedOut | None = None
         self._outlet: PacedOutlet | None = None
         self._subscriber: Ref | None = None
 
@@ -70,15 +72,7 @@ class UdpPush(LoopActor):
         except ConfigurationError as error:
             self._fail(str(error))
             return
-
-        async def look_up() -> _Resolved:
-            try:
-                found = await self.system.loop.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
-            except OSError as error:
-                return _Resolved(None, error.strerror or str(error))
-            return _Resolved(found[0][4])
-
-        self.spawn(look_up(), then=lambda message: message)
+        self.spawn(resolve(self.system, address.host, address.port), then=_Resolved)
 
     def on_stop(self) -> None:
         """Nothing of it outlives it."""
@@ -100,11 +94,11 @@ class UdpPush(LoopActor):
     def resolved(self, resolved: _Resolved) -> None:
         """Take a seat at the stream, from the next keyframe on: a cached GOP would be a burst."""
         address, url = self._address, self._request.url
-        if resolved.where is None or address is None:
-            self._fail(resolved.error)
+        if isinstance(resolved.where, DialFailed) or address is None:
+            self._fail(resolved.where.detail if isinstance(resolved.where, DialFailed) else "")
             return
         try:
-            self._socket = FeedOutlet(address, resolved.where)
+            self._socket = open_outlet(self.system, address, resolved.where)
         except (ArclyError, OSError) as error:
             self._fail(str(error))
             return

@@ -33,7 +33,6 @@ from arcly_actors.runtime import (
 from arcly_actors.runtime.notify import notify
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.feed_address import FeedAddress
-from arcly_actors.transport.feed_socket import FeedInlet
 from arcly_actors.transport.listener import WhereBound
 
 PROGRAM = "{program}"
@@ -92,13 +91,13 @@ class TsPort(TsReceiver):
         bus: Bus,
         feed: TsFeed,
         complaints: ComplaintLog,
-        open_inlet: OpenInlet = FeedInlet,
+        open_inlet: OpenInlet | None = None,
         on_bound: Callable[[Address], None] | None = None,
     ) -> None:
         datagrams = TsDatagrams(
             feed.program, every=PROGRAM in feed.key, sources=feed.address.sources, silence=feed.silence_ns
         )
-        super().__init__(system, feed.address, datagrams, open_inlet)
+        super().__init__(system, feed.address, datagrams, open_inlet, feed.name)
         self._bus = bus
         self._feed = feed
         self._complaints = complaints

@@ -49,7 +49,7 @@ def start_rtsp(
     `on_listener` is given the name and actor of each that listens (the UDP ports are ``NAME-udp``), again after a crash.
     """
     numbers = itertools.count(1)
-    pair = PortPair(system.loop, *door.udp) if door.udp is not None else None
+    pair = PortPair(system, *door.udp, name=door.name) if door.udp is not None else None
     house = RtspHouse(bus, complaints, pair, system.entropy.random_bytes(16))
 
     def handover(wire: Wire) -> None:

@@ -212,7 +212,8 @@ class RtspSession(LoopActor):
             client = setup.transport.client_ports
             if setup.transport.lower is Lower.UDP and client is not None and ports is not None:
                 take = handed_to(publication.publisher)
-                publication.routes.append(ports.register(self._wire.peer.host, client, setup.medium, take))
+                peer = self._wire.peer
+                publication.routes.append(ports.register(peer.host, client, setup.medium, take, owner=peer))
                 back = self._house.destination(self._wire, client[1], rtcp=True)
                 if back is not None:
                     publication.reports_to[setup.medium] = back

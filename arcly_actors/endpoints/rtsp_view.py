@@ -72,7 +72,7 @@ class RtspView:
                 if destination is not None:
                     destinations[channel] = destination
             take = now_and_then(handed_to(owner), self._now)
-            self._routes.append(house.ports.register(wire.peer.host, client, setup.medium, take))
+            self._routes.append(house.ports.register(wire.peer.host, client, setup.medium, take, owner=wire.peer))
         return destinations
 
     def prepare(self, seated: Seated) -> tuple[TrackStart, ...]:

@@ -24,6 +24,9 @@ from arcly_actors.transport.datagram_link import DatagramLink
 from arcly_actors.transport.datagram_port import DatagramPort
 from arcly_actors.transport.srt_ciphers import SrtCiphers
 
+_SECRET, _OF_CONNECTION = 33, 34
+"""Bytes that a listener and each connection draw; no other draw has these sizes, so that a replay gives each its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class SrtSecret:
@@ -70,6 +73,7 @@ def start_srt(
     numbers = itertools.count(1)
     cutter = Cutter()
     address = door.address
+    draw = system.entropy.random_bytes
 
     def bound(found: Address) -> None:
         nonlocal address
@@ -88,9 +92,14 @@ def start_srt(
 
     def start_port() -> Ref:
         listener = SrtListener(
-            door.admit, SrtCiphers(), system.entropy.random_bytes(32), sessions=door.sessions, on_refused=refused
+            door.admit,
+            SrtCiphers(),
+            draw(_SECRET),
+            sessions=door.sessions,
+            on_refused=refused,
+            draw=lambda: draw(_OF_CONNECTION),
         )
-        port = DatagramPort.start(system, address, listener, handover, on_bound=bound)
+        port = DatagramPort.start(system, address, listener, handover, name="srt", on_bound=bound)
         on_listener(port)
         return port
 

@@ -6,6 +6,7 @@ from typing import Final
 from arcly_actors.bus.events import Events
 from arcly_actors.bus.messages import Ref
 from arcly_actors.ingest.av_pull import AvPulls
+from arcly_actors.ingest.no_pull import NoPull
 from arcly_actors.ingest.pull import PullFactory, PullRequest
 from arcly_actors.ingest.rtmp_pull import RtmpPull
 from arcly_actors.ingest.rtsp_pull import RtspPull
@@ -27,7 +28,13 @@ PULL_SCHEMES: Final = AV_SCHEMES | OWN_SCHEMES
 
 def pull_factories(events: Events) -> Mapping[str, PullFactory]:
     """The pulls of one engine by scheme; a later row wins."""
-    through_ffmpeg = AvPulls(events)
+    av_pulls = AvPulls(events)
+
+    def through_ffmpeg(system: System, request: PullRequest, owner: Ref) -> Ref:
+        # It has sockets of its own, which a scripted network cannot stand in for.
+        elsewhere = system.seams.network is not None and request.url.scheme != "file"
+        start: PullFactory = NoPull.start if elsewhere else av_pulls
+        return start(system, request, owner)
 
     def rtmp(system: System, request: PullRequest, owner: Ref) -> Ref:
         # Adobe's and Limelight's ways to log in are FFmpeg's to know.

@@ -37,6 +37,7 @@ from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.connection import Attach, Command, Connection, ConnectionClosed
 from arcly_actors.transport.dialler import Dial, DialFailed, dial
 from arcly_actors.transport.rtp_ports import Datagram, Destination, PortPair
+from arcly_actors.transport.udp_socket import FOR_ONE
 from arcly_actors.transport.wire import Wire
 
 _OPENINGS = (packet.build(RtpPacket(0, 0, 0, 0, b"")), rtcp.build(ReceiverReport(0)))
@@ -188,7 +189,7 @@ class RtspPull(LoopActor):
         wire = self._attempt.wire
         if self._lower is Lower.TCP or wire is None:
             return Transport(Lower.TCP, channels=(2 * number, 2 * number + 1))
-        pair = self._attempt.pairs[index] = PortPair(self.system.loop, Address(wire.local.host, 0), None)
+        pair = self._attempt.pairs[index] = PortPair(self.system, Address(wire.local.host, 0), None, FOR_ONE)
         pair.open()
         return Transport(Lower.UDP, client_ports=pair.ports)
 

@@ -1,38 +1,19 @@
 """An actor that receives one transport stream in datagrams: what the endpoint's ports and the pulls have in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
 
 from arcly_actors.ingest.ts_datagrams import TsDatagrams
 from arcly_actors.ingest.ts_source import TsItem
 from arcly_actors.runtime import LoopActor, System, Timer, receives
 from arcly_actors.runtime.notify import notify
-from arcly_actors.transport.addresses import Address
+from arcly_actors.runtime.seams import Source
 from arcly_actors.transport.feed_address import FeedAddress
-from arcly_actors.transport.feed_socket import Deliver, FeedInlet
+from arcly_actors.transport.feeds import Inlet, open_feed
 
-
-class Inlet(Protocol):
-    """The face of `FeedInlet`, for sockets that are none (tests in virtual time)."""
-
-    bound: Address
-
-    def start(self, wake: Callable[[], None]) -> None:
-        """See `FeedInlet.start`."""
-        ...
-
-    def read(self, deliver: Deliver) -> None:
-        """See `FeedInlet.read`."""
-        ...
-
-    def close(self) -> None:
-        """See `FeedInlet.close`."""
-        ...
-
-
-OpenInlet = Callable[[Any, FeedAddress], Inlet]
-"""Binds a socket and joins its group, on a loop."""
+OpenInlet = Callable[[FeedAddress], Inlet]
+"""Binds a socket and joins its group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +32,17 @@ class TsReceiver(LoopActor):
     """Reads `datagrams` in the socket's own callback; what comes of them is given to `take` in batches."""
 
     def __init__(
-        self, system: System, address: FeedAddress, datagrams: TsDatagrams, open_inlet: OpenInlet = FeedInlet
+        self,
+        system: System,
+        address: FeedAddress,
+        datagrams: TsDatagrams,
+        open_inlet: OpenInlet | None = None,
+        name: str = "",
     ) -> None:
         super().__init__(system)
         self._address = address
         self._datagrams = datagrams
-        self._open = open_inlet
+        self._open = open_inlet or partial(open_feed, system, on=name, heard=self._heard)
         self._inlet: Inlet | None = None
         self._batch: list[tuple[int, TsItem]] = []
         self._timer: Timer | None = None
@@ -71,7 +57,7 @@ class TsReceiver(LoopActor):
 
     def on_start(self) -> None:
         """Bind and join; AddressUnavailable is the actor's failure."""
-        self._inlet = self._open(self.system.loop, self._address)
+        self._inlet = self._open(self._address)
         self._inlet.start(self._wake)
 
     def on_stop(self) -> None:
@@ -86,6 +72,7 @@ class TsReceiver(LoopActor):
         """Nothing of it outlives it."""
         if self._inlet is not None:
             self._inlet.close()
+            self.system.seams.closed(self._inlet)
         if self._timer is not None:
             self._timer.cancel()
 
@@ -103,6 +90,9 @@ class TsReceiver(LoopActor):
         self._pass_on()
         if before and not self._datagrams.source:
             self.fell_silent()
+
+    def _heard(self) -> Iterable[Source]:
+        return [(self._datagrams.source, 0)] if self._datagrams.source else ()
 
     def _wake(self) -> None:
         if self._inlet is None:

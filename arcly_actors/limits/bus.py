@@ -8,6 +8,14 @@ MAX_PUBLISHERS = 1000
 STREAM_LANE = 4096
 """Frames waiting for a stream's actor: several GOPs that a program sends at once; what is beyond is dropped, counted."""
 
+GOP_COUNTED = 32
+"""Frames that the GOP cache may be behind within a GOP: it is told of each start of one, and of so many others together,
+which costs a message less for each frame. A GOP may outgrow its bound by as many, and by a sixteenth at most."""
+
+UNWATCHED_HISTORY = 8 * NS_PER_S
+"""What is kept of a stream that nobody watches, so that the first HLS playlist has three segments of 2 s at once, where
+players begin (RFC 8216 6.3.3); without an HTTP endpoint only the newest GOP is."""
+
 EVENT_BACKLOG = 1024
 """Events a slow async reader may leave unread before it loses the oldest: minutes of ordinary operation."""
 

@@ -43,3 +43,10 @@ RETRANSMISSION = NS_PER_S // 5
 
 RECORDINGS = 100
 """Entries of `record:`."""
+
+TAPE_UNDECIDED_FOR = 15 * NS_PER_S
+"""Who has sent datagrams for so long without being about any stream is not recorded: longer than an SRT handshake takes.
+What comes after waits for the decision meanwhile."""
+
+TAPE_PEERS = 4096
+"""Peers of datagram sockets that one tape tells apart; anyone can send a datagram from any address."""

@@ -85,6 +85,10 @@ read at this pace, which adds to round trips, and to nothing that is delivered b
 DATAGRAM_SOONEST = 3 * NS_PER_MS
 """The same when a connection asks for it, because something is missing."""
 
+DATAGRAM_STALL = 100 * NS_PER_MS
+"""A pulse that is this late reads its port before it judges deadlines: what a peer sent meanwhile waits in the socket,
+and the peer would be called silent for a stall of our own."""
+
 DATAGRAM_BUSY = 16
 """So many wake-ups, each within `DATAGRAM_TICK` of the one before, make a port busy; as many pulses without a datagram
 end that."""

@@ -95,8 +95,16 @@ SEND_BATCH = 16
 UDP_READS = 64
 """Reads per wake-up of a socket, so that a flood leaves the loop time for its other work."""
 
+RTP_READS = 4
+"""The same for a port of one peer's: there are two for each camera, and when all have more than can be read in time,
+everything else still has its turn several times a second."""
+
 UDP_KERNEL_BUFFER = 4 * 1024 * 1024
 """Bytes that the kernel may hold each way: 20 ms of 1.6 Gb/s; it gives less where net.core.rmem_max says so."""
+
+RTP_KERNEL_BUFFER = 1024 * 1024
+"""The same for a port of one peer's: several keyframes of a camera. More would only make late what is lost anyway when a
+machine has more cameras than it can take."""
 
 UDP_SWEEP = 1 * NS_PER_S
 """How often sessions are looked at for what did not happen in time."""

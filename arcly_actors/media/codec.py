@@ -11,8 +11,14 @@ class Kind(StrEnum):
     DATA = "data"
 
 
+_VIDEO = frozenset({"h264", "hevc", "av1", "vp8", "vp9"})
+_DATA = frozenset({"klv", "scte_35", "timed_metadata"})
+
+
 class CodecId(StrEnum):
     """A codec; the value is the name people write (and FFmpeg's where it has one)."""
+
+    kind: Kind
 
     H264 = "h264"
     H265 = "hevc"
@@ -32,13 +38,6 @@ class CodecId(StrEnum):
     SCTE35 = "scte_35"
     TIMED_METADATA = "timed_metadata"
 
-    @property
-    def kind(self) -> Kind:
-        """Whether the codec is video, audio or data."""
-        if self in _VIDEO:
-            return Kind.VIDEO
-        return Kind.DATA if self in _DATA else Kind.AUDIO
-
-
-_VIDEO = frozenset({CodecId.H264, CodecId.H265, CodecId.AV1, CodecId.VP8, CodecId.VP9})
-_DATA = frozenset({CodecId.KLV, CodecId.SCTE35, CodecId.TIMED_METADATA})
+    def __init__(self, name: str) -> None:
+        # An attribute: it is asked for several times a frame, and the hash of a member is a call of its own.
+        self.kind = Kind.VIDEO if name in _VIDEO else Kind.DATA if name in _DATA else Kind.AUDIO

@@ -5,7 +5,7 @@ recorded is decided once per connection and once per draw.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,6 +14,9 @@ from arcly_actors.limits import TAPE_DRAWS
 
 Place = tuple[str, int]
 """Host and port."""
+
+Source = tuple[Any, ...]
+"""Where a datagram comes from, as its socket names it."""
 
 Note = Callable[[str, Any], None]
 """Takes a control message of a connection: ``told`` for an event of its engine, ``asked`` for a command to it."""
@@ -33,6 +36,56 @@ class Network(Protocol):
         """Take no more connections there."""
         ...
 
+    def dial(self, to: Place, protocol: asyncio.Protocol) -> None:
+        """Connect to whoever listens there; ConnectionRefusedError when nobody does. Host names stand for themselves."""
+        ...
+
+    def bind(self, at: Place) -> Any:
+        """What stands for a UDP socket there (see `transport.udp_socket.Datagrams`); it frees the place when it closes.
+
+        Port 0 is replaced. AddressUnavailable when it is taken.
+        """
+        ...
+
+
+class Tap(Protocol):
+    """What hears of the datagrams of one socket."""
+
+    def hearing(self, deliver: Any) -> Any:
+        """What is given datagrams in place of `deliver`, and gives them on to it."""
+        ...
+
+    def hears(self, to: Source) -> bool:
+        """Whether it wants to know what is sent there: asked before a train is taken apart for it."""
+        ...
+
+    def went(self, data: bytes | memoryview, to: Source) -> None:
+        """This was sent."""
+        ...
+
+
+def heard_by(taps: tuple[Tap, ...], deliver: Any) -> Any:
+    """What to give datagrams to so that these taps hear of them; `deliver` itself when there are none, which is usual."""
+    for tap in taps:
+        deliver = tap.hearing(deliver)
+    return deliver
+
+
+class Tapped(Protocol):
+    """A datagram socket, as a tape sees it. Its `taps` hear of each datagram."""
+
+    taps: tuple[Tap, ...]
+    bound: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A datagram socket that is open: `on` is its name for tapes, `heard` gives those who are known there by now."""
+
+    on: str
+    socket: Tapped
+    heard: Callable[[], Iterable[Source]]
+
 
 class Tape(Protocol):
     """What records."""
@@ -41,8 +94,16 @@ class Tape(Protocol):
         """The protocol to use instead for a connection that was accepted at `at`."""
         ...
 
-    def notes(self, protocol: asyncio.Protocol) -> Note | None:
-        """Where the control messages of a connection go, None when it is not recorded."""
+    def notes(self, protocol: Any) -> Note | None:
+        """Where the control messages of a connection (a protocol, a datagram link) go, None when it is not recorded."""
+        ...
+
+    def datagrams(self, opened: Opened) -> None:
+        """A datagram socket was opened."""
+        ...
+
+    def beside(self, peers: Iterable[Source], owner: str) -> None:
+        """What comes from and goes to these addresses belongs with the connection to the peer `owner`."""
         ...
 
     def drew(self, value: bytes | float) -> None:
@@ -73,6 +134,23 @@ class Seams:
     tapes: tuple[Tape, ...] = ()
     network: Network | None = None
     faults: Faults | None = None
+    sockets: list[Opened] = field(default_factory=list)
+
+    def opened(self, on: str, socket: Tapped, heard: Callable[[], Iterable[Source]]) -> None:
+        """A datagram socket is open; tapes, also those that begin later, hear of it."""
+        opened = Opened(on, socket, heard)
+        self.sockets.append(opened)
+        for tape in self.tapes:
+            tape.datagrams(opened)
+
+    def closed(self, socket: Tapped) -> None:
+        """It is closed."""
+        self.sockets = [opened for opened in self.sockets if opened.socket is not socket]
+
+    def beside(self, peers: Iterable[Source], owner: str) -> None:
+        """See `Tape.beside`."""
+        for tape in self.tapes:
+            tape.beside(peers, owner)
 
     def taped(self, protocol: asyncio.Protocol, at: Place) -> asyncio.Protocol:
         """The protocol of a connection accepted at `at`, with every tape around it, and faults around these."""
@@ -80,7 +158,7 @@ class Seams:
             protocol = tape.stream(protocol, at)
         return self.faults.stream(protocol, at) if self.faults is not None else protocol
 
-    def notes(self, protocol: asyncio.Protocol) -> Note | None:
+    def notes(self, protocol: Any) -> Note | None:
         """Where the control messages of a connection go; None, which is usual, when no tape wants them."""
         found = [note for tape in self.tapes if (note := tape.notes(protocol)) is not None]
         if not found:

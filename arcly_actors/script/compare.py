@@ -10,6 +10,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from arcly_actors.script.record import Record, Script, digest
+from arcly_actors.script.sent_datagrams import media_only, sockets_of
 
 NEIGHBOURS = 4
 _TAIL = 250_000_000
@@ -50,13 +51,17 @@ def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
     if all(record.comes_in for record in script.records):
         return None  # a script that says nothing of what comes, but by what it expects
     expected, found = _lanes(script, script.records), _lanes(script, made)
-    if not script.head.exact:
-        _end_alike(expected, found, script.duration_ns - _TAIL)
     by_bytes = not script.head.exact
+    sockets = sockets_of(script.records)
     divergences = []
     for lane in dict.fromkeys((*expected, *found)):
         ours, theirs = expected.get(lane, []), found.get(lane, [])
-        if by_bytes and lane.endswith(" is sent"):
+        on = sockets.get((ours or theirs)[0].who)
+        if by_bytes and on is not None:
+            ours, theirs = media_only(ours, on), media_only(theirs, on)
+        if by_bytes:
+            _end_alike(lane, ours, theirs, script.duration_ns - _TAIL)
+        if by_bytes and (on is not None or lane.endswith(" is sent")):
             difference = _differ_in_bytes(lane, ours, theirs)
         else:
             difference = _differ(lane, ours, theirs, exact=script.head.exact)
@@ -65,15 +70,13 @@ def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
     return min(divergences, key=lambda each: each.at, default=None)
 
 
-def _end_alike(expected: dict[str, list[Record]], found: dict[str, list[Record]], end: int) -> None:
+def _end_alike(lane: str, ours: list[Record], theirs: list[Record], end: int) -> None:
     """Leave out what only one of the two has at the end, when a recording was broken off."""
-    for lane in {*expected, *found}:
-        ours, theirs = expected.setdefault(lane, []), found.setdefault(lane, [])
-        amount = _sent if lane.endswith(" is sent") else len
-        for records, others in ((ours, theirs), (theirs, ours)):
-            least = amount(others)
-            while records and records[-1].at >= end and amount(records[:-1]) >= least:
-                records.pop()
+    amount = _sent if lane.endswith(" is sent") else len
+    for records, others in ((ours, theirs), (theirs, ours)):
+        least = amount(others)
+        while records and records[-1].at >= end and amount(records[:-1]) >= least:
+            records.pop()
 
 
 def _sent(records: Sequence[Record]) -> int:
@@ -136,7 +139,7 @@ def _key(record: Record) -> str:
 
 
 def _lane(record: Record) -> str:
-    if record.kind in ("out", "shut"):
+    if record.kind in ("out", "sent", "shut"):
         return f"what {record.who} is sent"
     if record.kind in ("told", "asked"):
         return f"the session of {record.who}"

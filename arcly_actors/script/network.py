@@ -1,24 +1,37 @@
 """A network without sockets: whoever holds it connects to an engine's endpoints by plain calls, in virtual time."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import AddressUnavailable
 from arcly_actors.runtime.seams import Place
+from arcly_actors.script.datagrams import ScriptedDatagrams
+from arcly_actors.script.pipe import join
 from arcly_actors.transport.addresses import Address
 
 Accept = Callable[[asyncio.Transport], asyncio.Protocol | None]
 
 _FIRST_PORT = 49152
+_HERE = "127.0.0.1"
+_ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
 
 
 class ScriptedNetwork:
-    """Implements `runtime.seams.Network`."""
+    """Implements `runtime.seams.Network`. `heard(data, sender, to)` is told of datagrams to where nobody has bound.
 
-    def __init__(self) -> None:
+    What an engine on it dials is on it, too: another engine, or a peer that a test has `listen`. `delay` is how many ns
+    all that takes from one end to the other.
+    """
+
+    def __init__(self, delay: int = 0) -> None:
+        self.delay = delay
         self._listening: dict[Place, Accept] = {}
         self._next_port = _FIRST_PORT
+        self._bound: dict[Place, ScriptedDatagrams] = {}
+        self._next_udp_port = _FIRST_PORT
+        self.heard: Callable[[bytes, Address, Place], None] = lambda _data, _sender, _to: None
 
     def listen(self, at: Place, accept: Accept) -> Place:
         """See `Network.listen`."""
@@ -34,6 +47,60 @@ class ScriptedNetwork:
     def close(self, at: Place) -> None:
         """See `Network.close`."""
         self._listening.pop(at, None)
+
+    def bind(self, at: Place) -> ScriptedDatagrams:
+        """See `Network.bind`."""
+        host, port = at
+        while not port or (at[1] == 0 and (host, port) in self._bound):
+            port = self._next_udp_port
+            self._next_udp_port += 1
+        if (host, port) in self._bound:
+            raise AddressUnavailable(f"{host}:{port}", "another endpoint has it")
+
+        def closed() -> None:
+            self._bound.pop((host, port), None)
+
+        bound = self._bound[host, port] = ScriptedDatagrams(Address(host, port), self._carry, closed)
+        return bound
+
+    def send(self, data: bytes, to: Place, peer: Address) -> bool:
+        """A datagram from `peer`; False when nobody has bound there."""
+        at = self._reached(self._bound, to)
+        if at is not None:
+            self._bound[at].arrive(data, peer)
+        return at is not None
+
+    def _carry(self, data: bytes, sender: ScriptedDatagrams, to: Place) -> None:
+        here = sender.bound
+        peer = Address(_HERE, here.port) if here.host in _ANYWHERE else here
+        if self._reached(self._bound, to) is None:
+            self.heard(data, peer, to)
+        elif self.delay:
+            asyncio.get_running_loop().call_later(self.delay / NS_PER_S, self.send, data, to, peer)
+        else:
+            self.send(data, to, peer)
+
+    def dial(self, to: Place, protocol: asyncio.Protocol) -> None:
+        """See `Network.dial`: to an engine that listens on this network, or to what `listen` was given."""
+        at = self._reached(self._listening, to)
+        if at is None:
+            raise ConnectionRefusedError(f"{to[0]}:{to[1]}")
+        port = self._next_port
+        self._next_port += 1
+        near, far = Address(_HERE, port), Address(to[0] if at[0] in _ANYWHERE else at[0], at[1])
+        theirs, ours = ScriptedTransport(near, far), ScriptedTransport(far, near)
+        join(ours, theirs, self.delay)
+        accepted = self._listening[at](theirs)
+        if accepted is None:
+            raise ConnectionRefusedError(f"{to[0]}:{to[1]}")
+        theirs.protocol, ours.protocol = accepted, protocol
+        protocol.connection_made(ours)
+
+    @staticmethod
+    def _reached(places: "Mapping[Place, object]", to: Place) -> Place | None:
+        """Where that leads: to who has that very place, or takes what comes to its port by any name."""
+        tried = (to, *((host, to[1]) for host in _ANYWHERE))
+        return next((place for place in tried if place in places), None)
 
     def connect(
         self, to: Place, peer: Address, *, local: Address | None = None, room: "Iterable[int | None]" = ()
@@ -57,7 +124,7 @@ class ScriptedTransport(asyncio.Transport):
     """The engine's end of a connection whose other end is a script.
 
     `room` says how many bytes in all "the kernel" takes until each next `drain` (None: any number); what is more waits,
-    as for a player that does not read. `heard(data)` is called with what is written.
+    as for a player that does not read. `heard(data)` is called with what is written, `shut()` when the engine closes.
     """
 
     def __init__(self, peer: Address, local: Address, room: "Iterable[int | None]" = ()) -> None:
@@ -72,6 +139,7 @@ class ScriptedTransport(asyncio.Transport):
         self._held: list[Callable[[], object]] = []
         self.protocol: asyncio.Protocol | None = None
         self.heard: Callable[[bytes], None] = lambda _data: None
+        self.shut: Callable[[], None] = lambda: None
         self.over = False
 
     # --- the script's side ---
@@ -97,6 +165,10 @@ class ScriptedTransport(asyncio.Transport):
         if self._waits and self._written == self._taken and not self.over:
             self._waits = False
             self._protocol.resume_writing()
+
+    def stall(self) -> None:
+        """The peer takes nothing from here on, until `drain`."""
+        self._room = [self._taken]
 
     def lose(self, error: Exception | None = None) -> None:
         """The connection is gone."""
@@ -150,6 +222,7 @@ class ScriptedTransport(asyncio.Transport):
 
     def write_eof(self) -> None:
         """See `asyncio.WriteTransport`."""
+        self.shut()
 
     def can_write_eof(self) -> bool:
         """See `asyncio.WriteTransport`."""
@@ -201,4 +274,5 @@ class ScriptedTransport(asyncio.Transport):
     def _end(self) -> None:
         if not self._closing:
             self._closing = True
+            self.shut()
             asyncio.get_running_loop().call_soon(self.lose)

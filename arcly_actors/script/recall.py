@@ -17,7 +17,8 @@ class RecalledEntropy:
     def __init__(self, records: Iterable[Record], seed: int) -> None:
         self._bytes: dict[int, deque[bytes]] = {}
         self._numbers: deque[float] = deque()
-        self._beyond = SeededEntropy(seed)
+        self._beyond = SeededEntropy(~seed)
+        self._numbers_beyond = SeededEntropy(seed)  # of their own: bytes more or less do not change backoffs
         self.invented = 0
         for record in records:
             if record.kind != "draw":
@@ -41,4 +42,4 @@ class RecalledEntropy:
         if self._numbers:
             return min(max(self._numbers.popleft(), low), high)
         self.invented += 1
-        return self._beyond.uniform(low, high)
+        return self._numbers_beyond.uniform(low, high)

@@ -36,8 +36,11 @@ _SPAN = (int, str)
 KINDS: Mapping[str, Kind] = {
     # What decides how it goes on.
     "draw": Kind({"bytes": str, "number": _NUMBER}, frozenset({"bytes", "number"}), comes_in=True),
-    "open": Kind({"who": str, "on": str, "peer": str, "local": str}, frozenset({"local"}), comes_in=True),
+    "open": Kind(
+        {"who": str, "on": str, "peer": str, "local": str, "udp": bool}, frozenset({"local", "udp"}), comes_in=True
+    ),
     "in": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
+    "datagram": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
     "eof": Kind({"who": str, "turns": int}, frozenset({"turns"}), comes_in=True),
     "lost": Kind({"who": str, "error": str, "turns": int}, frozenset({"error", "turns"}), comes_in=True),
     "drained": Kind({"who": str}, comes_in=True),
@@ -59,6 +62,7 @@ KINDS: Mapping[str, Kind] = {
     "clock": Kind({"jump": _SPAN}, comes_in=True),
     # What comes of it.
     "out": Kind({"who": str, "left": int, "also": list}, frozenset({"left", "also"}), has_data=True),
+    "sent": Kind({"who": str}, has_data=True),
     "shut": Kind({"who": str}),
     "told": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),
     "asked": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),

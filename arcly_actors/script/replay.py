@@ -109,6 +109,7 @@ def _run(script: Script, *, frames: bool = False) -> list[Record]:
             kept,
             size=_ENDLESS,
             name=lambda _on: stage.opening,
+            peer_name=stage.peer_name,
             frames=frames,
         )
         stage.seen = partial(tape.put, None)
@@ -152,5 +153,6 @@ def _turns(script: Script) -> int:
 def _merged(recorded: tuple[Record, ...], made: list[Record]) -> tuple[Record, ...]:
     """What came in as it was recorded, what came of it as it was made; at one time, what came in is first."""
     ins = [record for record in recorded if record.comes_in]
-    outs = [record for record in made if not record.comes_in]
+    told = {record.kind for record in recorded if record.data is None and "hash" in record.fields}
+    outs = [record.hashed() if record.kind in told else record for record in made if not record.comes_in]
     return in_order([*ins, *outs])

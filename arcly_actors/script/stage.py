@@ -12,6 +12,7 @@ from arcly_actors.engine import Engine
 from arcly_actors.errors import Refused
 from arcly_actors.ingest.in_process import PublishHandle
 from arcly_actors.media.frame import MediaFrame, Track
+from arcly_actors.runtime.seams import Place
 from arcly_actors.script.faults import KINDS, crash_newest
 from arcly_actors.script.network import ScriptedNetwork, ScriptedTransport
 from arcly_actors.script.plain import track_of
@@ -41,11 +42,14 @@ class Stage:
         self._keys: dict[str, StreamKey] = {}
         self._refused: set[str] = set()
         self._viewers: dict[str, asyncio.Task[None]] = {}
+        self._peers: dict[str, tuple[str, Address]] = {}
+        self._peer_names = peer_names(script.records)
         self.opening = ""
         self.seen: Callable[[str, Mapping[str, Any]], None] = lambda _kind, _fields: None
         self._steps: dict[str, Callable[[Record], Awaitable[None] | None]] = {
             "open": self._open,
             "in": self._in,
+            "datagram": self._datagram,
             "eof": self._eof,
             "lost": self._lost,
             "drained": self._drained,
@@ -93,8 +97,16 @@ class Stage:
         for handle in self._publishers.values():
             await handle.__aexit__(None, None, None)
 
+    def peer_name(self, on: str, address: Address) -> str:
+        """Who the script says that the peer of a datagram socket is."""
+        return self._peer_names.get((on, str(address)), f"{on}-{address}")
+
     def _open(self, record: Record) -> None:
         name = record.fields["on"]
+        if record.get("udp"):
+            self._peers[record.who] = (name, Address.parse(record.fields["peer"]))
+            self._socket(record, name)
+            return
         found = self._engine.addresses.get(name) or self._engine.addresses.get(_PLAIN.get(name, ""))
         if not found:
             raise self._script.error(record, f"the topology has no endpoint {name!r}")
@@ -112,6 +124,26 @@ class Stage:
         transport = self._connections.get(record.who)
         if transport is not None:
             transport.feed(record.data)
+
+    def _datagram(self, record: Record) -> None:
+        if record.data is None:
+            raise self._script.error(record, "what came in was not kept: this script can be looked at, not replayed")
+        if record.who not in self._peers:
+            raise self._script.error(record, f"there is no {record.who!r}: an `open` with `udp` says who that is")
+        name, peer = self._peers[record.who]
+        at = self._socket(record, name)
+        if at is not None:
+            self._network.send(record.data, at, peer)
+
+    def _socket(self, record: Record, name: str) -> Place | None:
+        """Where the datagram socket of that name is bound; None while it is being restarted."""
+        built = self._engine.built
+        for opened in built.system.seams.sockets:
+            if opened.on == name:
+                return opened.socket.bound.host, opened.socket.bound.port
+        if name not in built.listeners and f"{name.rpartition('-')[0]}-udp" not in built.listeners:
+            raise self._script.error(record, f"the topology has no endpoint {name!r} with datagrams")
+        return None
 
     def _eof(self, record: Record) -> None:
         transport = self._connections.get(record.who)
@@ -217,6 +249,15 @@ class Stage:
 
 def _never(_full_intra: bool) -> None:
     """A recorded publisher cannot be asked for anything."""
+
+
+def peer_names(records: Iterable[Record]) -> dict[tuple[str, str], str]:
+    """The peers of datagram sockets, by the socket's name and their address."""
+    return {
+        (record.fields["on"], str(Address.parse(record.fields["peer"]))): record.who
+        for record in records
+        if record.kind == "open" and record.get("udp")
+    }
 
 
 def _rooms(records: Iterable[Record]) -> dict[str, list[int | None]]:

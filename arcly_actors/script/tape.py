@@ -35,15 +35,18 @@ from arcly_actors.bus.events import (
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Note, System
-from arcly_actors.runtime.seams import Place
+from arcly_actors.runtime.seams import Opened, Place, Source, Tapped
 from arcly_actors.script.plain import message_fields, track_fields
 from arcly_actors.script.record import Head, Record, digest
 from arcly_actors.script.taped import TapedStream
+from arcly_actors.script.taped_datagrams import DatagramPeers, DatagramTap, Peer, Recorded
+from arcly_actors.transport.addresses import Address
+from arcly_actors.transport.datagram_link import DatagramLink
 
-_MEDIA = frozenset({"MediaReceived", "PacketsReceived", "SendPackets"})
+_MEDIA = frozenset({"MediaReceived", "PacketsReceived", "SendPackets", "Received", "Drained"})
 """Messages that say what the bytes beside them say already."""
 
-_OUTCOMES = frozenset({"out", "frame"})
+_OUTCOMES = frozenset({"out", "sent", "frame"})
 """What is told by its digest on a tape without payload."""
 
 _SCARCE, _NAME = 64, 16
@@ -69,16 +72,6 @@ class Sink(Protocol):
 
 
 @dataclass(eq=False, slots=True)
-class _Source:
-    """A connection, or a stream: `wanted` is None until it is known whether it belongs on the tape."""
-
-    who: str
-    wanted: bool | None
-    peer: str = ""
-    open: bool = True
-
-
-@dataclass(eq=False, slots=True)
 class _Followed:
     """A stream whose frames are recorded: `by_frames` when nothing else tells what its publisher sends."""
 
@@ -92,7 +85,8 @@ class _Followed:
 
 class Tape:
     """See the module. `key` None: everything. `payload` False: what goes out and frames are told by their digests.
-    `name` gives the next connection to an endpoint its name; without it they are numbered.
+    `name` gives the next connection to an endpoint its name, `peer_name` a peer of a datagram socket; without them they
+    are numbered. `belongs` says of a datagram socket whether its peers do (None: each will tell).
     `frames`: those whose bytes are on the tape already have their payload, too. `live`: it is no replay's, so that
     what comes in is wanted, too, and the same bytes that are written to several connections one after the other are one
     record, with the names of the further ones in ``also``.
@@ -112,6 +106,8 @@ class Tape:
         payload: bool = True,
         size: int = limits.TAPE_SIZE,
         name: Callable[[str], str] | None = None,
+        peer_name: Callable[[str, Address], str] | None = None,
+        belongs: Callable[[str], bool | None] | None = None,
         frames: bool = False,
         live: bool = False,
     ) -> None:
@@ -131,13 +127,21 @@ class Tape:
         self._now = system.clock.monotonic_ns
         self._started = 0
         self._numbers: dict[str, itertools.count[int]] = {}
-        self._waiting: deque[tuple[Record, _Source | None]] = deque()
+        self._waiting: deque[tuple[Record, Recorded | None]] = deque()
         self._undecided = 0
         self._turns = _TURNS
         self._ticking = False
-        self._opening: _Source | None = None  # whose making is under way, and so whose entropy is drawn
-        self._by_protocol: dict[int, _Source] = {}
-        self._by_peer: dict[str, _Source] = {}
+        self._opening: Recorded | None = None  # whose making is under way, and so whose entropy is drawn
+        self._by_protocol: dict[int, Recorded] = {}
+        self._by_peer: dict[str, Recorded] = {}
+        self._taps: list[tuple[Tapped, DatagramTap]] = []
+        self._peers = DatagramPeers(
+            belongs or (lambda _on: None if key is not None else True),
+            peer_name or (lambda on, _address: self._next_name(on)),
+            self._by_peer,
+            system.loop.call_later,
+            lambda recorded: self._settle(recorded, wanted=False),
+        )
         self._followed: dict[StreamKey, _Followed] = {}
         self._viewers: dict[tuple[StreamKey, int], str] = {}
         self._seat: abc.DisposableBase | None = None
@@ -160,6 +164,8 @@ class Tape:
         for value in drawn:
             self.drew(value)
         self._system.seams.tapes = (*self._system.seams.tapes, self)
+        for opened in self._system.seams.sockets:
+            self.datagrams(opened)
         self._seat = self._events.observable.subscribe(self._happened)
         for report in self._bus.reports():
             if self._belongs(report.key):
@@ -172,6 +178,8 @@ class Tape:
         self.put(None, "end", {"reason": reason} if reason else {})
         self.running = False
         self._system.seams.tapes = tuple(each for each in self._system.seams.tapes if each is not self)
+        for socket, tap in self._taps:
+            socket.taps = tuple(each for each in socket.taps if each is not tap)
         if self._seat is not None:
             self._seat.dispose()
         for followed in self._followed.values():
@@ -185,7 +193,7 @@ class Tape:
     def stream(self, protocol: asyncio.Protocol, at: Place) -> asyncio.Protocol:
         """A connection was accepted."""
         on = self._endpoint(at)
-        source = _Source(self._name(on), None if self._key is not None else True)
+        source = Recorded(self._name(on), None if self._key is not None else True)
         self._by_protocol[id(_innermost(protocol))] = source
 
         def put(kind: str, data: bytes | None = None, **fields: Any) -> None:
@@ -195,10 +203,9 @@ class Tape:
                 fields = {"on": on, **fields}
             told = {"who": source.who, **fields}
             if kind in ("in", "eof", "lost"):
-                if not self._live:
-                    return
-                self._came(told)
-            self.put(source, kind, told, data)
+                self.came(source, kind, told, data)
+            else:
+                self.put(source, kind, told, data)
 
         def opening(*, begun: bool) -> None:
             self._opening = source if begun else None
@@ -214,9 +221,24 @@ class Tape:
 
         return TapedStream(protocol, put, out, opening, partial(self._gone, source, _innermost(protocol)))
 
-    def notes(self, protocol: asyncio.Protocol) -> Note | None:
+    def datagrams(self, opened: Opened) -> None:
+        """A datagram socket is open."""
+        tap = DatagramTap(self, opened)
+        opened.socket.taps = (*opened.socket.taps, tap)
+        self._taps.append((opened.socket, tap))
+
+    def beside(self, peers: Iterable[Source], owner: str) -> None:
+        """Whose datagrams these are."""
+        self._peers.beside(peers, owner)
+        for _, tap in self._taps:
+            tap.beside()
+
+    def notes(self, protocol: Any) -> Note | None:
         """Of which the engine's events and commands are wanted."""
-        source = self._by_protocol.get(id(protocol))
+        if isinstance(protocol, DatagramLink):
+            source = self._by_peer.get(str(protocol.peer))
+        else:
+            source = self._by_protocol.get(id(protocol))
         if source is None:
             return None
 
@@ -236,10 +258,21 @@ class Tape:
 
     # --- writing down ---
 
-    def _came(self, fields: dict[str, Any]) -> None:
-        """Note how many turns of the loop after the one before this input came: within a few, the order matters."""
+    def datagram_peer(self, on: str, address: Address) -> Peer | None:
+        """See `taped_datagrams.Writing`."""
+        return self._peers.find(on, address)
+
+    def drawing(self, decision: Recorded | None) -> None:
+        """See `taped_datagrams.Writing`."""
+        self._opening = decision
+
+    def came(self, source: Recorded, kind: str, fields: dict[str, Any], data: bytes | None = None) -> None:
+        """Input, and how many turns of the loop after the one before it came: within a few, the order matters."""
+        if not self._live:
+            return
         if self._turns < _TURNS:
             fields["turns"] = self._turns
+        self.put(source, kind, fields, data)
         self._turns = 0
         if not self._ticking:
             self._ticking = True
@@ -251,7 +284,7 @@ class Tape:
         if self._ticking:
             self._system.loop.call_soon(self._tick)
 
-    def put(self, source: _Source | None, kind: str, fields: Mapping[str, Any], data: bytes | None = None) -> None:
+    def put(self, source: Recorded | None, kind: str, fields: Mapping[str, Any], data: bytes | None = None) -> None:
         """One record, of this source or of the engine."""
         if not self.running or (source is not None and source.wanted is False):
             return
@@ -264,7 +297,7 @@ class Tape:
         if self._left < 0 and kind != "end":
             self.give_up(FULL)
             return
-        if not self._live:
+        if not (self._live or self._waiting) and (source is None or source.wanted):
             self._sink.take([record])
             return
         self._waiting.append((record, source))
@@ -296,12 +329,12 @@ class Tape:
         self._shared = None  # its record is handed on
         self.flush()
 
-    def _settle(self, source: _Source, *, wanted: bool) -> None:
+    def _settle(self, source: Recorded, *, wanted: bool) -> None:
         if source.wanted is None:
             source.wanted = wanted
             self.ignored += not wanted
 
-    def _gone(self, source: _Source, protocol: asyncio.Protocol) -> None:
+    def _gone(self, source: Recorded, protocol: asyncio.Protocol) -> None:
         self._by_protocol.pop(id(protocol), None)
         source.open = False
         self._settle(source, wanted=False)  # it said nothing of a stream
@@ -328,7 +361,8 @@ class Tape:
             self._settle(source, wanted=self._belongs(key))
         if not self._belongs(key):
             return
-        if isinstance(event, SubscriberJoined) and source is None:
+        recorded = source is not None and source.wanted is not False
+        if isinstance(event, SubscriberJoined) and not recorded:
             # Nothing else tells of this viewer: in a replay one in the program takes its seat.
             who = self._next_name("viewer")
             self._viewers[event.key, event.number] = who
@@ -339,7 +373,7 @@ class Tape:
                 self.put(None, "leave", {"who": left})
         self.put(None, "event", message_fields(event))
         if isinstance(event, PublishStarted | PublishResumed):
-            self._follow(event.key, by_frames=source is None)
+            self._follow(event.key, by_frames=not recorded)
         elif isinstance(event, PublishHeld | PublishEnded):
             self._unfollow(event.key)
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -12,11 +13,13 @@ from arcly_actors import limits
 from arcly_actors.bus.events import TapeEnded, TapeStarted
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_S
+from arcly_actors.endpoints.mpegts import PROGRAM
 from arcly_actors.runtime.seams import Place
 from arcly_actors.script.record import Head, Record
 from arcly_actors.script.tape import FULL, Tape
 from arcly_actors.script.write import head_line, open_for_owner, record_line
 from arcly_actors.topology.build import Build
+from arcly_actors.transport.addresses import Address
 from arcly_actors.version import VERSION
 
 if TYPE_CHECKING:
@@ -57,6 +60,7 @@ class Taping:
         self._written = 0
         self._reason = ""
         self.ended = asyncio.Event()
+        feeds = {feed.name: feed.key for feed in engine.topology.endpoints.feeds()}
         self._tape = Tape(
             running.system,
             running.bus,
@@ -67,6 +71,7 @@ class Taping:
             payload=payload,
             size=size,
             live=True,
+            belongs=partial(_belongs, feeds, str(key)) if key is not None else None,
         )
         self.head: Head
 
@@ -83,6 +88,7 @@ class Taping:
     async def __aenter__(self) -> Self:
         """Begin. Raises OSError when the file cannot be made."""
         topology = self._engine.topology.model_dump(mode="json")
+        topology = _with_ports(topology, self._engine.addresses.get("rtsp-udp", ()))
         self.head = self._tape.head(
             _without_files(topology), {"recorded_by": f"arcly_actors {VERSION}", **self._provenance}
         )
@@ -197,6 +203,25 @@ async def lines(taping: Taping, duration_ns: int | None = None) -> AsyncGenerato
         finally:
             if timer is not None:
                 timer.cancel()
+
+
+def _belongs(feeds: Mapping[str, str], key: str, on: str) -> bool | None:
+    """Whether a feed is the stream `key`, or may be one of its programmes; None for what is no feed."""
+    if on not in feeds:
+        return None
+    before, program, after = feeds[on].partition(PROGRAM)
+    if not program:
+        return feeds[on] == key
+    number = key.removeprefix(before).removesuffix(after)
+    return key == f"{before}{number}{after}" and number.isdecimal()
+
+
+def _with_ports(topology: dict[str, Any], bound: Sequence[Address]) -> dict[str, Any]:
+    """With the UDP ports that the system chose, which RTSP tells its clients."""
+    if len(bound) != 2:
+        return topology
+    rtsp = {**topology["endpoints"]["rtsp"], "udp_ports": {"rtp": bound[0].port, "rtcp": bound[1].port}}
+    return {**topology, "endpoints": {**topology["endpoints"], "rtsp": rtsp}}
 
 
 def _without_files(topology: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from arcly_actors.clock import Entropy, SeededEntropy, VirtualClock
 from arcly_actors.engine import Engine
 from arcly_actors.runtime.virtual_loop import VirtualLoop
 from arcly_actors.script.network import ScriptedNetwork
-from arcly_actors.topology import Topology
+from arcly_actors.topology import Topology, WebRtc
 
 T = TypeVar("T")
 
@@ -26,16 +26,15 @@ def run_engine(
 ) -> T:
     """Run `scenario(engine)` to its end; its result is the result, its exception is raised.
 
-    The same scenario with the same seed goes the same way to the last message. What needs UDP (WebRTC, SRT,
-    transport streams, RTSP over UDP) is left out of the topology. Raises `VirtualDeadlock` when it waits for what cannot
-    come, `VirtualRunaway` past `iterations` turns.
+    The same scenario with the same seed goes the same way to the last message. WebRTC is left out of the topology.
+    Raises `VirtualDeadlock` when it waits for what cannot come, `VirtualRunaway` past `iterations` turns.
     """
     time = clock or VirtualClock()
     loop = VirtualLoop(time, iterations=iterations)
 
     async def main() -> T:
         made = Engine(
-            without_udp(topology or Topology()),
+            without_webrtc(topology or Topology()),
             clock=time,
             entropy=entropy or SeededEntropy(seed),
             network=network or ScriptedNetwork(),
@@ -49,14 +48,25 @@ def run_engine(
         _finish(loop)
 
 
-def without_udp(topology: Topology) -> Topology:
-    """The topology without what a scripted network does not have."""
-    told = topology.model_dump(mode="json")
-    told["endpoints"]["webrtc"]["enabled"] = False
-    told["endpoints"]["srt"]["enabled"] = False
-    told["endpoints"]["mpegts"] = []
-    told["endpoints"]["rtsp"]["udp_ports"] = None
-    return Topology.model_validate(told)
+def without_webrtc(topology: Topology) -> Topology:
+    """The topology without what a scripted network does not have: DTLS needs chance of its own, and real time."""
+    endpoints = topology.endpoints.model_copy(update={"webrtc": WebRtc(enabled=False)})
+    sinks = tuple(sink for sink in topology.sinks if not sink.url.startswith("whip:"))
+    return topology.model_copy(update={"endpoints": endpoints, "sinks": sinks})
+
+
+def another(engine: Engine, topology: Topology | None = None) -> Engine:
+    """One more engine on the network, the clock and the entropy of this one: what the other dials, or is dialled by.
+
+    ``async with another(engine, topology) as far`` stands for a server elsewhere; its ports have to be others.
+    """
+    system = engine.built.system
+    return Engine(
+        without_webrtc(topology or Topology()),
+        clock=system.clock,
+        entropy=system.entropy,
+        network=system.seams.network,
+    )
 
 
 def _finish(loop: VirtualLoop) -> None:

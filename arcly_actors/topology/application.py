@@ -142,8 +142,8 @@ class Application(Section):
         "0s: nobody waits",
     )
 
-    def policy(self) -> ApplicationPolicy:
-        """The same, as the bus takes it."""
+    def policy(self, *, packaged: bool) -> ApplicationPolicy:
+        """The same, as the bus takes it; `packaged`: streams may be asked for as HLS, which begins in the past."""
         return ApplicationPolicy(
             gop=GopBound(self.gop_cache.frames, self.gop_cache.bytes, self.gop_cache.duration),
             hold_ns=self.hold,
@@ -151,6 +151,7 @@ class Application(Section):
             on_conflict=Conflict(self.on_conflict),
             join=Join(self.subscriber.join),
             max_lag_ns=self.subscriber.max_lag,
+            unwatched_ns=limits.UNWATCHED_HISTORY if packaged else 0,
             flush_interval_ns=self.flush_interval,
         )
 

@@ -5,7 +5,7 @@ A `Fault` is a value that says what goes wrong, where and when; `script.faults` 
 
 import re
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
 
@@ -14,7 +14,8 @@ from arcly_actors.topology.section import Section
 from arcly_actors.topology.values import DurationNs, Within, duration_text, fault
 
 OPERATORS: Final = ("loss", "jitter", "crash", "disconnect", "clock_jump")
-ACTORS: Final = ("publisher", "subscriber", "stream", "gop", "connection", "listener", "supervisor")
+Actor = Literal["publisher", "subscriber", "stream", "gop", "connection", "listener", "port", "supervisor"]
+ACTORS: Final[tuple[str, ...]] = get_args(Actor)
 """Kinds of actors that a crash can name."""
 
 _PLACE: Final = re.compile(r"[A-Za-z0-9_~@+=.*/-]{1,512}", re.ASCII)
@@ -78,14 +79,14 @@ class Fault(Section):
 
     loss: Share | None = Field(
         default=None,
-        description="share of frames from programs that does not arrive; of a TCP connection's reads, which are as late as "
-        "what is sent again. Datagrams are left alone",
+        description="share of frames from programs that does not arrive; of a TCP connection's reads, which are late as "
+        "what is sent again is. Datagrams are left alone",
     )
     jitter: Annotated[DurationNs, Within("1ms", "1m")] | None = Field(
         default=None, description="frames from programs and TCP connections' reads are up to so late, in order"
     )
-    crash: Literal["publisher", "subscriber", "stream", "gop", "connection", "listener", "supervisor"] | None = Field(
-        default=None, description="the newest actor of this kind fails"
+    crash: Literal["publisher", "subscriber", "stream", "gop", "connection", "listener", "port", "supervisor"] | None = (
+        Field(default=None, description="the newest actor of this kind fails")
     )
     disconnect: Place | None = Field(default=None, description="whose oldest connection breaks; *: anybody's")
     clock_jump: Annotated[DurationNs, BeforeValidator(_read_jump), Within("1ms", "24h")] | None = Field(

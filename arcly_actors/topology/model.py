@@ -166,7 +166,8 @@ class Topology(Section):
 
     def policies(self) -> dict[str, ApplicationPolicy]:
         """Each application's policy by name, as the bus takes them."""
-        return {name: application.policy() for name, application in self.applications.items()}
+        packaged = self.endpoints.http.enabled
+        return {name: application.policy(packaged=packaged) for name, application in self.applications.items()}
 
     def to_yaml(self) -> str:
         """This topology as a file: every value, with units. `parse` reads it back as an equal topology."""

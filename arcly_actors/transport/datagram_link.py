@@ -12,6 +12,7 @@ import pykka
 
 from arcly_actors import limits
 from arcly_actors.protocols.outputs import Emit, Hangup, Transmit, WakeAt
+from arcly_actors.runtime.seams import Note
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.connection import ConnectionClosed
 from arcly_actors.transport.udp_socket import Datagrams, Path
@@ -37,12 +38,13 @@ class LinkPort(Protocol):
 class DatagramLink:
     """See the module. Its engine may put out *trains* beside what all engines do: anything with `data` and `step`."""
 
-    __slots__ = ("_held", "_port", "ended", "engine", "owner", "path", "wake_at")
+    __slots__ = ("_held", "_port", "ended", "engine", "note", "owner", "path", "wake_at")
 
     def __init__(self, port: LinkPort, engine: Any, path: Path) -> None:
         self._port = port
         self.engine = engine
         self.path = path
+        self.note: Note | None = None
         self.owner: pykka.ActorRef[Any] | None = None
         self.wake_at = _NEVER
         self.ended: ConnectionClosed | None = None
@@ -70,6 +72,8 @@ class DatagramLink:
     def command(self, command: Any) -> None:
         """Have the engine do this; ignored when the link is over."""
         if self.ended is None:
+            if self.note is not None:
+                self.note("asked", command)
             self.engine.command(command, self._port.now())
             self.drain()
 
@@ -97,6 +101,8 @@ class DatagramLink:
             elif kind is WakeAt:
                 self.wake_at = _NEVER if output.at is None else output.at
             elif kind is Emit:
+                if self.note is not None:
+                    self.note("told", output.event)
                 self._tell(output.event)
             elif kind is Hangup:
                 self.over(ConnectionClosed(output.reason, output.error))

@@ -8,7 +8,7 @@ by that pulse, too, instead of with each packet: on an otherwise idle loop a wak
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,8 +20,9 @@ from arcly_actors.runtime import Exited, Failed, LoopActor, System, receives
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.connection import ConnectionClosed
 from arcly_actors.transport.datagram_link import DatagramLink
+from arcly_actors.transport.datagrams import close_datagrams, open_datagrams
 from arcly_actors.transport.listener import WhereBound
-from arcly_actors.transport.udp_socket import Datagrams, Source, UdpSocket
+from arcly_actors.transport.udp_socket import Datagrams, Source
 
 OpenSocket = Callable[[asyncio.AbstractEventLoop, Address], Datagrams]
 
@@ -61,7 +62,8 @@ class _Broken:
 
 class DatagramPort(LoopActor):
     """See the module. `on_link` is given each new connection; `call` is the engine of one that we begin, and where its
-    peer is. AddressUnavailable is the actor's failure when the address cannot be had.
+    peer is; tapes know its datagrams as those of `name`. AddressUnavailable is the actor's failure when there is no such
+    address to be had.
     """
 
     def __init__(
@@ -71,7 +73,8 @@ class DatagramPort(LoopActor):
         switchboard: Switchboard,
         on_link: Callable[[DatagramLink], None],
         *,
-        open_socket: OpenSocket = UdpSocket,
+        name: str = "",
+        open_socket: OpenSocket | None = None,
         on_bound: Callable[[Address], None] | None = None,
         call: tuple[Any, Source] | None = None,
     ) -> None:
@@ -79,12 +82,14 @@ class DatagramPort(LoopActor):
         self._listen = listen
         self._switchboard = switchboard
         self._on_link = on_link
+        self._name = name
         self._open_socket = open_socket
         self._on_bound = on_bound
         self._call = call
         self._links: dict[Any, DatagramLink] = {}
         self._owners: dict[str, dict[DatagramLink, None]] = {}
         self._pulsing: asyncio.TimerHandle | None = None
+        self._due = 0
         self._touched: dict[Any, DatagramLink] = {}
         self._busy = False
         self._hurried = 0
@@ -94,7 +99,10 @@ class DatagramPort(LoopActor):
 
     def on_start(self) -> None:
         """Bind and listen."""
-        self.udp = self._open_socket(self.system.loop, self._listen)
+        if self._open_socket is not None:
+            self.udp = self._open_socket(self.system.loop, self._listen)
+        else:
+            self.udp = open_datagrams(self.system, self._listen, self._name, heard=self._heard)
         if self._on_bound is not None:
             self._on_bound(Address(self._listen.host, self.udp.bound.port))
         self.udp.start(self._readable)
@@ -157,9 +165,14 @@ class DatagramPort(LoopActor):
     def add(self, engine: Any, source: Source, local: bytes = b"") -> DatagramLink:
         """A connection: `engine` is its, `source` where its peer is, `local` which of our addresses it talks to."""
         link = self._links[engine] = DatagramLink(self, engine, self.udp.path(source, local))
+        if self.system.seams.tapes:
+            link.note = self.system.seams.notes(link)
         if self._pulsing is None:
             self._pulse_later(limits.DATAGRAM_TICK)
         return link
+
+    def _heard(self) -> Iterable[Source]:
+        return [link.path.source for link in self._links.values()]
 
     # --- datagrams ---
 
@@ -213,11 +226,13 @@ class DatagramPort(LoopActor):
     # --- time ---
 
     def _pulse_later(self, ns: int) -> None:
+        self._due = self.now() + ns
         self._pulsing = self.system.loop.call_later(ns / NS_PER_S, self._pulse)
 
     def _pulse(self) -> None:
         self._pulsing = None
-        count = self._read() if self._busy else 0
+        stalled = self.now() - self._due >= limits.DATAGRAM_STALL  # a loop may run timers before it looks at sockets
+        count = self._read() if self._busy or stalled else 0
         if self._busy:
             self._hurried = 0 if count else self._hurried + 1
             if self._hurried >= limits.DATAGRAM_BUSY or not self._links:
@@ -239,4 +254,4 @@ class DatagramPort(LoopActor):
             link.close()
             link.over(verdict)
         if hasattr(self, "udp"):
-            self.udp.close()
+            close_datagrams(self.system, self.udp)

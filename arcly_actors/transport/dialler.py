@@ -1,6 +1,7 @@
 """Dialling: a TCP or TLS connection that we open. What goes wrong is a value."""
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
@@ -56,7 +57,14 @@ def client_context(*, verify: bool = True) -> ssl.SSLContext:
 
 async def dial(system: System, to: Destination, within: int = limits.DIAL_TIMEOUT) -> Wire | DialFailed:
     """A wire that stands (TLS done) and reads once somebody attaches; it closes itself if nobody does. `within` is ns."""
-    loop = system.loop
+    loop, network = system.loop, system.seams.network
+    if network is not None:
+        wire = Wire(loop)
+        try:
+            network.dial((to.host, to.port), wire)
+        except ConnectionRefusedError:
+            return DialFailed(f"{to}: {os.strerror(errno.ECONNREFUSED).lower()}")
+        return wire
     try:
         async with asyncio.timeout(within / NS_PER_S):
             transport, protocol = await loop.create_connection(

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from arcly_actors import limits
 from arcly_actors.errors import AddressUnavailable, ConfigurationError
+from arcly_actors.runtime.seams import Tap, heard_by
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.feed_address import FeedAddress
 
@@ -41,6 +42,7 @@ class FeedInlet:
         self._overflow = 0
         self.bound = Address.of_peer(self._socket.getsockname())
         self.dropped: Counter[str] = Counter()
+        self.taps: tuple[Tap, ...] = ()
 
     def start(self, wake: Callable[[], None]) -> None:
         """Call `wake` whenever there is something to `read`."""
@@ -55,6 +57,7 @@ class FeedInlet:
     def read(self, deliver: Deliver) -> None:
         """Give what has come, up to a bound, to `deliver`."""
         receive = self._socket.recvmsg
+        deliver = heard_by(self.taps, deliver)
         for _ in range(limits.UDP_READS):
             try:
                 data, ancillary, _flags, source = receive(_ROOM, 64)

@@ -4,21 +4,30 @@ Packets come to the session that registered their very source address: others ar
 trains (`rtp_trains`), which are cut once for all viewers of the same bytes.
 """
 
-import asyncio
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Protocol
 
 from arcly_actors.errors import AddressUnavailable
 from arcly_actors.runtime import LoopActor, System, receives
+from arcly_actors.runtime.seams import Source, Tap
 from arcly_actors.transport.addresses import Address
+from arcly_actors.transport.datagrams import close_datagrams, open_datagrams
 from arcly_actors.transport.listener import WhereBound
 from arcly_actors.transport.rtp_trains import Cut, Train, cut
 from arcly_actors.transport.train_call import Addresses
-from arcly_actors.transport.udp_socket import NO_SEGMENTS, Path, UdpSocket, drop_reason
+from arcly_actors.transport.udp_socket import (
+    FOR_MANY,
+    NO_SEGMENTS,
+    Datagrams,
+    Path,
+    UdpBounds,
+    UdpSocket,
+    drop_reason,
+)
 
 Datagram = tuple[int, bool, bytes]
 """The number that a route was registered with, whether it came to the RTCP port, and the packet."""
@@ -55,12 +64,20 @@ class Destination:
 
 
 class PortPair:
-    """The two sockets, while `RtpPorts` has them open, and the routes, which outlive its restarts."""
+    """The two sockets, while `RtpPorts` has them open, and the routes, which outlive its restarts.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, rtp: Address, rtcp: Address | None) -> None:
-        self._loop = loop
+    Tapes know the datagrams as those of ``NAME-rtp`` and ``NAME-rtcp``.
+    """
+
+    def __init__(
+        self, system: System, rtp: Address, rtcp: Address | None, bounds: UdpBounds = FOR_MANY, name: str = ""
+    ) -> None:
+        self._system = system
+        self._name = name
+        self._loop = system.loop
+        self._bounds = bounds
         self._wanted = (rtp, rtcp or Address(rtp.host, rtp.port + 1 if rtp.port else 0))
-        self._sockets: tuple[UdpSocket, UdpSocket] | None = None
+        self._sockets: tuple[Datagrams, Datagrams] | None = None
         self._routes: dict[tuple[str, int, bool], _Route] = {}
         self._trains: dict[int, tuple[bytes, Cut]] = {}
         self._paced: list[Paced] = []
@@ -89,11 +106,18 @@ class PortPair:
         """Close both; more than once does no harm."""
         sockets, self._sockets = self._sockets, None
         for one in sockets or ():
-            one.close()
+            close_datagrams(self._system, one)
             self.dropped.update(one.dropped)
 
-    def register(self, host: str, ports: tuple[int, int], number: int, take: Take) -> Callable[[], None]:
-        """Have packets of this host's RTP and RTCP port (0: any port) go to `take`; the result ends that."""
+    def register(
+        self, host: str, ports: tuple[int, int], number: int, take: Take, owner: Address | None = None
+    ) -> Callable[[], None]:
+        """Have packets of this host's RTP and RTCP port (0: any port) go to `take`; the result ends that.
+
+        `owner` is the peer of the connection that arranged it.
+        """
+        if owner is not None:
+            self._system.seams.beside([(host, port) for port in ports], str(owner))
         keys = [(host, port, bool(index)) for index, port in enumerate(ports)]
         route = _Route(number, take)
         self._routes.update(dict.fromkeys(keys, route))
@@ -137,6 +161,11 @@ class PortPair:
         else:
             self._sockets[destination.rtcp].send_segments(train.data, train.bounds[0][1], train.bounds, destination.path)
 
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """What hears of media that is sent; who uses `send_trains` tells them (`udp_socket.tell_train`)."""
+        return self._sockets[0].taps if self._sockets is not None else ()
+
     def send_trains(self, what: Cut, start: int, end: int, to: Addresses) -> int:
         """Trains `start` … `end` - 1 of media in one call; the one at which segments were refused, or `end`.
 
@@ -146,6 +175,7 @@ class PortPair:
             self.dropped["closed"] += sum(len(train.bounds) for train in what.trains[start:end])
             return end
         call, socket = what.call(to.control), self._sockets[0]
+        assert isinstance(socket, UdpSocket), "others have no paths with segments"
         while start < end:
             start, failed = call.send(socket.fileno(), to, start, end)
             if failed in NO_SEGMENTS:
@@ -177,20 +207,27 @@ class PortPair:
         self._trains[id(data)] = (data, made)
         return made
 
-    def _bind(self, rtp: Address, rtcp: Address) -> tuple[UdpSocket, UdpSocket]:
-        first = UdpSocket(self._loop, rtp, batched=False)
+    def _bind(self, rtp: Address, rtcp: Address) -> tuple[Datagrams, Datagrams]:
+        first = self._bind_one(rtp, "rtp")
         try:
-            return first, UdpSocket(self._loop, rtcp, batched=False)
+            return first, self._bind_one(rtcp, "rtcp")
         except AddressUnavailable:
-            first.close()
+            close_datagrams(self._system, first)
             raise
 
-    def _bind_neighbours(self, rtp: Address) -> tuple[UdpSocket, UdpSocket]:
+    def _bind_one(self, address: Address, what: str) -> Datagrams:
+        on = f"{self._name}-{what}" if self._name else ""
+        return open_datagrams(self._system, address, on, batched=False, bounds=self._bounds, heard=self._heard)
+
+    def _heard(self) -> Iterable[Source]:
+        return [(host, port) for host, port, _ in self._routes]
+
+    def _bind_neighbours(self, rtp: Address) -> tuple[Datagrams, Datagrams]:
         """Until the system has chosen an even port whose neighbour is free (RFC 3550 §11)."""
         for left in reversed(range(_TRIES)):
-            first = UdpSocket(self._loop, rtp, batched=False)
+            first = self._bind_one(rtp, "rtp")
             port = first.bound.port
-            first.close()
+            close_datagrams(self._system, first)
             try:
                 return self._bind(Address(rtp.host, port & ~1), Address(rtp.host, port | 1))
             except AddressUnavailable:
@@ -202,7 +239,7 @@ class PortPair:
 class _Reading:
     """One of the two sockets, read in turns."""
 
-    def __init__(self, pair: PortPair, read: UdpSocket, *, is_rtcp: bool) -> None:
+    def __init__(self, pair: PortPair, read: Datagrams, *, is_rtcp: bool) -> None:
         self._pair = pair
         self._socket = read
         self._is_rtcp = is_rtcp

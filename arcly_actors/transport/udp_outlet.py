@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
@@ -11,6 +11,7 @@ from arcly_actors.transport import train_call
 from arcly_actors.transport.rtp_ports import Destination, PortPair
 from arcly_actors.transport.rtp_trains import Cut, Train
 from arcly_actors.transport.train_call import Addresses
+from arcly_actors.transport.udp_socket import tell_train
 
 
 class UdpOutlet:
@@ -124,11 +125,17 @@ class UdpOutlet:
         for report in what.reports if start == 0 else ():
             self._send_train(report)
         if self._addresses is not None and what.channels <= self._media:
-            start = self._pair.send_trains(what, start, end, self._addresses)
+            begun, start = start, self._pair.send_trains(what, start, end, self._addresses)
+            if self._pair.taps:
+                self._tell(what.trains[begun:start])
             if start < end:  # this interface or route has no segments
                 self._addresses = None
         for train in what.trains[start:end] if start < end else ():
             self._send_train(train)
+
+    def _tell(self, sent: Sequence[Train]) -> None:
+        for train in sent:
+            tell_train(self._pair.taps, train.data, train.bounds, self._destinations[train.channel].path.source)
 
     def _send_train(self, train: Train) -> None:
         destination = self._destinations.get(train.channel)

@@ -13,10 +13,12 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from arcly_actors import limits
 from arcly_actors.errors import AddressUnavailable
+from arcly_actors.runtime.seams import Tap, heard_by
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.send_batch import PeerName, SendBatch, open_batch
 
@@ -70,6 +72,7 @@ class Datagrams(Protocol):
     bound: Address
     dropped: Counter[str]
     batch: SendBatch | None
+    taps: tuple[Tap, ...]
 
     def start(self, wake: Callable[[], None]) -> None:
         """See `UdpSocket.start`."""
@@ -100,17 +103,52 @@ class Datagrams(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class UdpBounds:
+    """How often a socket is read at a time, and the bytes that may wait in the kernel each way."""
+
+    reads: int
+    kernel_buffer: int
+
+
+FOR_MANY = UdpBounds(limits.UDP_READS, limits.UDP_KERNEL_BUFFER)
+"""A port that many peers share."""
+
+FOR_ONE = UdpBounds(limits.RTP_READS, limits.RTP_KERNEL_BUFFER)
+"""A port of one peer's, of which there may be hundreds."""
+
+
 class UdpSocket:
     """See the module. Sending never waits: what the kernel does not take is dropped and counted, as the network would.
 
-    `batched` sockets have a `SendBatch`, which takes a megabyte.
+    `batched` sockets have a `SendBatch`, which takes a megabyte, and what is sent by it no tap hears of.
     """
 
-    __slots__ = ("_buffer", "_loop", "_receive", "_send", "_socket", "batch", "bound", "dropped", "segments")
+    __slots__ = (
+        "_buffer",
+        "_loop",
+        "_reads",
+        "_receive",
+        "_send",
+        "_socket",
+        "batch",
+        "bound",
+        "dropped",
+        "segments",
+        "taps",
+    )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, address: Address, *, batched: bool = True) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        address: Address,
+        *,
+        batched: bool = True,
+        bounds: UdpBounds = FOR_MANY,
+    ) -> None:
         self._loop = loop
-        self._socket = opened = _open(address)
+        self._reads = bounds.reads
+        self._socket = opened = _open(address, bounds.kernel_buffer)
         self._buffer = memoryview(mmap.mmap(-1, 65_536))  # of which only what is ever filled takes memory
         self._send = opened.sendmsg
         self._receive = opened.recvmsg_into
@@ -118,6 +156,7 @@ class UdpSocket:
         self.segments = _has_segments(opened)
         self.batch = open_batch(opened) if batched else None
         self.dropped: Counter[str] = Counter()
+        self.taps: tuple[Tap, ...] = ()
 
     def fileno(self) -> int:
         """Its descriptor; -1 once it is closed."""
@@ -143,7 +182,8 @@ class UdpSocket:
         The datagram may be changed in place and is gone when the call returns.
         """
         receive, buffers = self._receive, (self._buffer,)
-        for count in range(limits.UDP_READS):
+        deliver = heard_by(self.taps, deliver)
+        for count in range(self._reads):
             try:
                 size, ancillary, flags, source = receive(buffers, _ROOM)
             except (BlockingIOError, InterruptedError):
@@ -165,7 +205,7 @@ class UdpSocket:
                 continue
             for start in range(0, size, segment):
                 deliver(self._buffer[start : min(start + segment, size)], source, local)
-        return limits.UDP_READS
+        return self._reads
 
     def path(self, source: Source, local: bytes) -> Path:
         """How to answer a datagram."""
@@ -173,6 +213,11 @@ class UdpSocket:
 
     def send(self, data: bytes | memoryview, path: Path) -> bool:
         """One datagram; False when it was dropped."""
+        for tap in self.taps:
+            tap.went(data, path.source)
+        return self._send_one(data, path)
+
+    def _send_one(self, data: bytes | memoryview, path: Path) -> bool:
         try:
             self._send((data,), path.ancillary, 0, path.source)
         except OSError as error:
@@ -182,6 +227,7 @@ class UdpSocket:
 
     def send_segments(self, data: memoryview, step: int, bounds: Sequence[tuple[int, int]], path: Path) -> bool:
         """A train of datagrams lying in `data` at `bounds`, `step` bytes apart: the kernel cuts it so where it can."""
+        tell_train(self.taps, data, bounds, path.source)
         if path.segments:
             cut = (socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", step))
             try:
@@ -195,11 +241,19 @@ class UdpSocket:
                 return True
         sent = True
         for start, end in bounds:
-            sent = self.send(data[start:end], path) and sent
+            sent = self._send_one(data[start:end], path) and sent
         return sent
 
     def _drop(self, error: OSError) -> None:
         self.dropped[drop_reason(error.errno or 0)] += 1
+
+
+def tell_train(taps: tuple[Tap, ...], data: memoryview, bounds: Sequence[tuple[int, int]], to: Source) -> None:
+    """Have taps hear of a train's datagrams."""
+    for tap in taps:
+        if tap.hears(to):
+            for start, end in bounds:
+                tap.went(data[start:end], to)
 
 
 def drop_reason(number: int) -> str:
@@ -220,7 +274,7 @@ def _from(local: bytes) -> Ancillary:
     return ()
 
 
-def _open(address: Address) -> socket.socket:
+def _open(address: Address, kernel_buffer: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
@@ -237,14 +291,14 @@ def _open(address: Address) -> socket.socket:
     except OSError as error:
         opened.close()
         raise AddressUnavailable(str(address), error.strerror or str(error)) from error
-    _set_options(opened, wildcard=where[0] in _WILDCARDS)
+    _set_options(opened, kernel_buffer, wildcard=where[0] in _WILDCARDS)
     return opened
 
 
-def _set_options(opened: socket.socket, *, wildcard: bool) -> None:
+def _set_options(opened: socket.socket, kernel_buffer: int, *, wildcard: bool) -> None:
     options = [
-        (socket.SOL_SOCKET, socket.SO_RCVBUF, limits.UDP_KERNEL_BUFFER),
-        (socket.SOL_SOCKET, socket.SO_SNDBUF, limits.UDP_KERNEL_BUFFER),
+        (socket.SOL_SOCKET, socket.SO_RCVBUF, kernel_buffer),
+        (socket.SOL_SOCKET, socket.SO_SNDBUF, kernel_buffer),
     ]
     if _LINUX:
         options.append((socket.IPPROTO_UDP, _UDP_GRO, 1))

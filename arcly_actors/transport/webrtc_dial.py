@@ -17,6 +17,7 @@ import pykka
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.runtime import Exited, LoopActor, LoopFuture, System, Timer, receives
+from arcly_actors.runtime.seams import Tap
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls import Identity
 from arcly_actors.transport.dtls_srtp import DtlsSrtpTransport, Fingerprint, IceCredentials, RemoteParameters
@@ -125,6 +126,7 @@ class _Datagrams:
     """What the agent sends, as `udp_socket.Datagrams`."""
 
     batch: SendBatch | None = None
+    taps: tuple[Tap, ...] = ()
 
     def __init__(self, agent: Callable[[], FullIce]) -> None:
         self._agent = agent

@@ -12,7 +12,7 @@ def test_the_topology_is_one_the_server_takes(tmp_path: Path, flush_ms: float | 
     path = tmp_path / "bench.yaml"
     path.write_text(topology(5000, 1000, flush_ms))
     loaded = Topology.load(path)
-    policy = loaded.applications[APPLICATION].policy()
+    policy = loaded.applications[APPLICATION].policy(packaged=False)
     assert policy.flush_interval_ns == duration("95ms" if flush_ms is None else f"{flush_ms:g}ms")
     assert loaded.endpoints.listeners() == {"rtmp": Address("127.0.0.1", 5000)}
     assert loaded.limits.max_connections > 1000

@@ -37,6 +37,13 @@ class Model(RuleBasedStateMachine):
             and dts - held[0][0] <= BOUND.duration_ns
         )
 
+    @rule(before=st.integers(-2, 3000), span=st.integers(0, 1200))
+    def forget(self, before: int, span: int) -> None:
+        horizon = self.all[-1][0] - span if self.all else 0
+        self.log.forget(before, horizon)
+        while self.tail < min(before, len(self.all)) and self.all[self.tail][0] < horizon:
+            self.tail += 1
+
     @rule(position=st.integers(-2, 3000), length=st.integers(0, 50))
     def read(self, position: int, length: int) -> None:
         end = position + length

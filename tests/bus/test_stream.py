@@ -302,6 +302,25 @@ async def test_a_publisher_that_cannot_answer_is_not_asked(system: System) -> No
 
 
 @in_virtual_time
+async def test_what_nobody_can_want_any_more_is_forgotten_unless_somebody_watches(system: System) -> None:
+    stage = Stage(system, ApplicationPolicy(unwatched_ns=300 * NS_PER_MS))
+    source = await stage.publish()
+    await source.play(13, gop=5)
+    channel = stage.bus.channel(KEY)
+    assert channel is not None
+    assert (channel.log.tail, channel.anchor, channel.log.head) == (3, 10, 13)  # 280 ms of it at the keyframe
+    viewer = await stage.view()
+    await source.play(12, gop=5)
+    assert (channel.log.tail, channel.anchor) == (3, 20)  # for who falls behind
+    stage.crash(stage.actor("StreamActor"))
+    await source.play(6, gop=5)
+    assert channel.log.tail == 3
+    await viewer.subscriber.stop(block=False)
+    await source.play(5, gop=5)
+    assert channel.log.tail > 15
+
+
+@in_virtual_time
 async def test_seats_are_counted_put_out_and_left(system: System) -> None:
     stage = Stage(system)
     await stage.publish()

@@ -73,7 +73,7 @@ class Scene:
         feed = TsFeed("mpegts", FeedAddress.parse("udp://239.1.1.1:1234"), key, silence_ns=silence_ns)
         complaints = ComplaintLog(system.clock, self.stage.events)
 
-        def open_inlet(_loop: object, _address: FeedAddress) -> MemoryInlet:
+        def open_inlet(_address: FeedAddress) -> MemoryInlet:
             self.inlets.append(MemoryInlet())
             return self.inlets[-1]
 
@@ -155,7 +155,7 @@ async def test_a_key_that_is_taken_is_tried_again(system: System) -> None:
         scene.stage.bus,
         TsFeed("b", FeedAddress.parse("udp://239.1.1.2:1"), "live/feed", silence_ns=NS_PER_S),
         ComplaintLog(system.clock, scene.stage.events),
-        lambda _loop, _address: other.inlets[0],
+        lambda _address: other.inlets[0],
     )
     system.run_queue.drain()
     await pass_time(NS_PER_MS)

@@ -45,7 +45,10 @@ def test_the_same_script_goes_the_same_way_twice(path: Path) -> None:
     assert not script.head.exact or first.records == script.records
 
 
-def test_nothing_reads_the_real_clock_or_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "name", ["ffmpeg-rtmp", "ffmpeg-srt-encrypted", "ffmpeg-rtsp-udp", "ffmpeg-mpegts", "slow-viewer"]
+)
+def test_nothing_reads_the_real_clock_or_entropy(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """By the package's own code: Pykka names an actor by `uuid4`, before the package gives it another name."""
 
     def guard(owner: Any, name: str) -> None:
@@ -59,7 +62,7 @@ def test_nothing_reads_the_real_clock_or_entropy(monkeypatch: pytest.MonkeyPatch
 
         monkeypatch.setattr(owner, name, read)
 
-    script = read_file(RTMP)
+    script = read_file(SCRIPTS / f"{name}.jsonl")
     replay(script)  # what is imported when first used is imported now
     places: list[tuple[Any, str]] = [(os, "urandom"), (uuid, "uuid4"), (random, "random"), (random, "getrandbits")]
     places += [(time, name) for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter")]
@@ -236,8 +239,9 @@ def test_expectations(expectation: str, problem: str) -> None:
 
 
 def test_a_script_that_cannot_be_replayed_says_why() -> None:
-    with pytest.raises(ScriptError, match="no endpoint 'srt'"):
-        replay(Script(Head(), (Record(0, "open", {"who": "a", "on": "srt", "peer": "192.0.2.1:5"}, line=2),)))
+    for udp in ({}, {"udp": True}):
+        with pytest.raises(ScriptError, match="no endpoint 'moon'"):
+            replay(Script(Head(), (Record(0, "open", {"who": "a", "on": "moon", "peer": "192.0.2.1:5", **udp}, line=2),)))
     with pytest.raises(ScriptError, match="the topology in the head is wrong"):
         replay(Script(Head({"version": 3}), ()))
     with pytest.raises(ScriptError, match="there is no actor 'moon'"):

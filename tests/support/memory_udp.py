@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from arcly_actors.runtime.seams import Tap
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.send_batch import SendBatch
 from arcly_actors.transport.udp_socket import Deliver, Path, Source
@@ -17,6 +18,7 @@ class MemoryUdp:
         self.bound = Address("10.0.0.1", 8189)
         self.dropped: Counter[str] = Counter()
         self.batch: SendBatch | None = None
+        self.taps: tuple[Tap, ...] = ()
         self.closed = False
         self.hosts: dict[Source, Callable[[bytes], None]] = {}
         self.sent: list[tuple[bytes, Source]] = []
@@ -32,6 +34,10 @@ class MemoryUdp:
         """A datagram reaches the port."""
         self._waiting.append((data, source))
         self._wake()
+
+    def arrive_unnoticed(self, data: bytes, source: Source) -> None:
+        """A datagram lies in the socket, and the loop has had no time yet to notice."""
+        self._waiting.append((data, source))
 
     def start(self, wake: Callable[[], None]) -> None:
         self._wake = wake

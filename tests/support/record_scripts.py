@@ -6,9 +6,12 @@ made of the first one by `script.edit`.
 """
 
 import asyncio
+import contextlib
+import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import arcly_actors as arcly
 from arcly_actors.loop import run
@@ -17,29 +20,60 @@ from arcly_actors.script.edit import apply, crash, disconnect, jitter
 from arcly_actors.script.record import Script
 from arcly_actors.script.replay import replay
 from arcly_actors.topology import Application, Topology
+from arcly_actors.topology.application import SrtSecurity, Subscriber
+from arcly_actors.topology.endpoints import MpegTs
+from arcly_actors.transport import acceptor
+from arcly_actors.transport.wire import set_options
 from tests.support.loopback import LOOPBACK
+from tests.support.udp_relay import relaying
+from tests.support.virtual import pass_time
 
 SCRIPTS = Path(__file__).parents[2] / "specs" / "scripts"
 SECOND = 1_000_000_000
+PASSPHRASE = "correct-horse-battery"
 
 _SOURCE = "-re -f lavfi -i testsrc=size=64x48:rate=25 -f lavfi -i sine=sample_rate=44100"
 _CODED = "-c:v libx264 -preset ultrafast -tune zerolatency -g {gop} -crf 35 -pix_fmt yuv420p -c:a aac -b:a 24k -ac 1"
 
+_RICH = (
+    "-vf noise=alls=20:allf=t -c:v libx264 -preset ultrafast -tune zerolatency -g {gop} -b:v 200k -pix_fmt yuv420p -an"
+)
+
 
 class Ffmpeg:
-    """ffmpeg's processes at one engine."""
+    """ffmpeg's processes at one engine; `ports` may lead elsewhere, `secret` is what SRT URLs have besides."""
+
+    secret = ""
 
     def __init__(self, engine: arcly.Engine) -> None:
-        self._urls = {name: f"{name}://127.0.0.1:{engine.addresses[name][0].port}/live/cam" for name in ("rtmp", "rtsp")}
+        self.ports = {name: where[0].port for name, where in engine.addresses.items()}
         self.engine = engine
 
-    async def publish(self, seconds: float, *, over: str = "rtmp", gop: int = 25) -> asyncio.subprocess.Process:
-        form = "-f flv" if over == "rtmp" else "-f rtsp -rtsp_transport tcp"
-        return await self._run(f"{_SOURCE} -t {seconds} {_CODED.format(gop=gop)} {form} {self._urls[over]}")
+    async def publish(
+        self, seconds: float, *, over: str = "rtmp", gop: int = 25, coded: str = _CODED
+    ) -> asyncio.subprocess.Process:
+        form = {
+            "rtmp": "-f flv",
+            "rtsp": "-f rtsp -rtsp_transport tcp",
+            "rtsp-udp": "-f rtsp -rtsp_transport udp",
+            "srt": "-f mpegts",
+            "mpegts": "-f mpegts",
+        }[over]
+        return await self._run(f"{_SOURCE} -t {seconds} {coded.format(gop=gop)} {form} {self.url(over, 'publish')}")
 
     async def play(self, seconds: float, *, over: str = "rtmp") -> asyncio.subprocess.Process:
-        form = "" if over == "rtmp" else "-rtsp_transport tcp"
-        return await self._run(f"{form} -i {self._urls[over]} -t {seconds} -c copy -f null -")
+        form = {"rtsp": "-rtsp_transport tcp", "rtsp-udp": "-rtsp_transport udp"}.get(over, "")
+        form += " -probesize 32k -analyzeduration 200k" if over == "srt" else ""
+        return await self._run(f"{form} -i {self.url(over, 'read')} -t {seconds} -c copy -f null -")
+
+    def url(self, over: str, does: str) -> str:
+        """Where a client of that protocol goes to publish or to read."""
+        scheme = over.removesuffix("-udp")
+        if over == "srt":
+            return f"srt://127.0.0.1:{self.ports['srt']}?streamid={does}:live/cam&latency=60000{self.secret}"  # µs
+        if over == "mpegts":
+            return f"udp://127.0.0.1:{self.ports['mpegts']}?pkt_size=1316"
+        return f"{scheme}://127.0.0.1:{self.ports[scheme]}/live/cam"
 
     async def live(self) -> None:
         """Wait until it is being published."""
@@ -71,6 +105,15 @@ async def rtsp(ffmpeg: Ffmpeg) -> None:
     viewer = await ffmpeg.play(1.5, over="rtsp")
     await viewer.wait()
     await publisher.wait()
+
+
+async def srt(ffmpeg: Ffmpeg) -> None:
+    publisher = await ffmpeg.publish(2, over="srt")
+    await keyframe(ffmpeg.engine)
+    viewer = await ffmpeg.play(0.6, over="srt")
+    await viewer.wait()
+    await publisher.wait()
+    await pass_time(3 * SECOND // 10)
 
 
 async def reconnect(ffmpeg: Ffmpeg) -> None:
@@ -106,22 +149,107 @@ async def takeover(ffmpeg: Ffmpeg) -> None:
         await each.wait()
 
 
+async def srt_encrypted(ffmpeg: Ffmpeg) -> None:
+    ffmpeg.secret = f"&passphrase={PASSPHRASE}&pbkeylen=16"
+    await srt(ffmpeg)
+
+
+async def srt_lossy(ffmpeg: Ffmpeg) -> None:
+    """Through a network that loses, so that what is asked for again does come."""
+    async with relaying(ffmpeg.ports["srt"], seed=3) as relay:
+        relay.up.loss = relay.down.loss = 0.08
+        ffmpeg.ports["srt"] = relay.port
+        await srt(ffmpeg)
+
+
+async def rtsp_udp(ffmpeg: Ffmpeg) -> None:
+    publisher = await ffmpeg.publish(3, over="rtsp-udp")
+    await keyframe(ffmpeg.engine)
+    viewer = await ffmpeg.play(1.5, over="rtsp-udp")
+    await viewer.wait()
+    await publisher.wait()
+
+
+async def mpegts(ffmpeg: Ffmpeg) -> None:
+    publisher = await ffmpeg.publish(2, over="mpegts")
+    await keyframe(ffmpeg.engine)
+    await publisher.wait()
+    await pass_time(3 * SECOND // 2)  # until it counts as silent
+
+
+async def slow_viewer(ffmpeg: Ffmpeg) -> None:
+    """Who reads less than comes: first it skips, at last it is sent away. Its kernel and ours hold little."""
+    publisher = await ffmpeg.publish(2.5, coded=_RICH)
+    await keyframe(ffmpeg.engine)
+    with small_buffers():
+        viewer = asyncio.ensure_future(read_slowly(ffmpeg.ports["http"]))
+        await publisher.wait()
+    await viewer
+
+
+async def read_slowly(port: int) -> None:
+    """An HTTP-FLV player whose network carries 8 kB/s, then less and less."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as player:
+        player.setblocking(False)
+        player.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        await loop.sock_connect(player, ("127.0.0.1", port))
+        await loop.sock_sendall(player, b"GET /live/cam.flv HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        pause = SECOND // 8
+        while await loop.sock_recv(player, 1024):
+            await pass_time(pause)
+            pause += pause // 32
+
+
+@contextlib.contextmanager
+def small_buffers() -> Iterator[None]:
+    """Connections that are accepted meanwhile wait in our outlets, not in the kernel, which would take all of a clip."""
+
+    def set_small(accepted: socket.socket) -> None:
+        set_options(accepted)
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+    with mock.patch.object(acceptor, "set_options", set_small):
+        yield
+
+
 SCENARIOS: dict[str, Callable[[Ffmpeg], Awaitable[None]]] = {
     "ffmpeg-rtmp": rtmp,
     "ffmpeg-rtsp-tcp": rtsp,
+    "ffmpeg-rtsp-udp": rtsp_udp,
+    "ffmpeg-srt": srt,
+    "ffmpeg-srt-encrypted": srt_encrypted,
+    "ffmpeg-srt-lossy": srt_lossy,
+    "ffmpeg-mpegts": mpegts,
     "publisher-reconnect": reconnect,
     "mid-gop-join": mid_gop,
+    "slow-viewer": slow_viewer,
     "takeover": takeover,
 }
 
 
+HOLDS = {"ffmpeg-srt": SECOND, "ffmpeg-srt-encrypted": SECOND, "ffmpeg-srt-lossy": SECOND, "ffmpeg-mpegts": SECOND}
+"""How long a stream waits for its publisher, where that is not what is recorded."""
+
+
 async def record(name: str) -> Script:
-    applications = {"live": Application(on_conflict="takeover" if name == "takeover" else "reject")}
-    topology = Topology(applications=applications, endpoints=LOOPBACK.endpoints)
+    security = SrtSecurity(passphrase=PASSPHRASE if name == "ffmpeg-srt-encrypted" else "")
+    subscriber = Subscriber(max_lag=SECOND) if name == "slow-viewer" else Subscriber()
+    application = Application(
+        subscriber=subscriber,
+        on_conflict="takeover" if name == "takeover" else "reject",
+        hold=HOLDS.get(name, 10 * SECOND),
+        srt=security,
+    )
+    applications = {"live": application}
+    feed = MpegTs(listen="udp://127.0.0.1:0", key="live/cam", silence=SECOND)
+    feeds = (feed,) if name == "ffmpeg-mpegts" else ()
+    endpoints = LOOPBACK.endpoints.model_copy(update={"mpegts": feeds})
+    topology = Topology(applications=applications, endpoints=endpoints)
     path = SCRIPTS / f"{name}.jsonl"
     async with arcly.Engine(topology) as engine:
         clients = {"clients": "ffmpeg 5.1 (Debian)", "media": "made by the client itself (testsrc, sine)"}
-        async with engine.tape("live/cam", path, provenance=clients) as tape:
+        async with engine.tape("live/cam", path, payload=name != "slow-viewer", provenance=clients) as tape:
             await SCENARIOS[name](Ffmpeg(engine))
         assert not tape.lost, tape.lost
     return read_file(path)

@@ -59,7 +59,7 @@ def test_an_application_becomes_the_policy_of_the_bus() -> None:
         subscriber=Subscriber(join="live", max_lag=duration("1s")),
         flush_interval=0,
     )
-    policy = application.policy()
+    policy = application.policy(packaged=True)
     assert (policy.gop.frames, policy.gop.size, policy.gop.duration_ns) == (9, 1 << 20, 3_000_000_000)
     assert (policy.hold_ns, policy.idle_ns, policy.max_lag_ns, policy.flush_interval_ns) == (0, 5 * 10**9, 10**9, 0)
     assert (policy.on_conflict, policy.join) == (Conflict.TAKEOVER, Join.LIVE)

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from arcly_actors import limits
-from arcly_actors.clock import NS_PER_MS
+from arcly_actors.clock import NS_PER_MS, NS_PER_S, VirtualClock
 from arcly_actors.protocols.outputs import Emit, Hangup, Transmit, WakeAt
 from arcly_actors.protocols.srt.events import Train
 from arcly_actors.runtime import LoopActor, System, receives
@@ -186,6 +186,21 @@ async def test_a_busy_port_is_read_by_the_clock_and_a_quiet_one_at_once_again(sy
     count = len(rig.sent)
     rig.say("echo")
     assert len(rig.sent) == count + 1
+
+
+@in_virtual_time
+async def test_after_a_stall_of_ours_what_waits_in_the_socket_is_heard_before_deadlines_are_judged(
+    system: System,
+) -> None:
+    rig = await rigged(system)
+    rig.say("wake")
+    await pass_time(NS_PER_MS)
+    rig.udp.arrive_unnoticed(b"here", PEER)  # timers come first after a stall, and the socket's readiness after them
+    clock = system.clock
+    assert isinstance(clock, VirtualClock)
+    clock.advance(6 * NS_PER_S)
+    await pass_time(NS_PER_MS)
+    assert rig.events == ["wake", "here", "woken"]
 
 
 @in_virtual_time

@@ -13,6 +13,7 @@ from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.listener import WhereBound
 from arcly_actors.transport.rtp_ports import Datagram, Destination, PortPair, RtpPorts
 from arcly_actors.transport.udp_outlet import UdpOutlet
+from arcly_actors.transport.udp_socket import FOR_ONE
 from tests.support.waiting import until
 
 HERE = "127.0.0.1"
@@ -54,7 +55,7 @@ def peer() -> Iterator[Peer]:
 
 
 async def opened(system: System) -> PortPair:
-    pair = PortPair(system.loop, Address(HERE, 0), None)
+    pair = PortPair(system, Address(HERE, 0), None)
     ref = RtpPorts.start(system, pair)
     bound = await ref.ask(WhereBound(), block=False)
     assert [address.port for address in bound] == list(pair.ports)
@@ -71,11 +72,23 @@ async def test_ports_are_neighbours_and_come_back_after_a_crash(system: System) 
     assert pair.ports[0] % 2 == 0
     assert pair.ports[1] == pair.ports[0] + 1
     with pytest.raises(AddressUnavailable):
-        PortPair(system.loop, *pair.bound).open()
+        PortPair(system, *pair.bound).open()
     ports = pair.ports
     pair.close()
     pair.open()
     assert pair.ports == ports
+
+
+async def test_a_flood_of_one_peer_leaves_everything_else_its_turn(system: System, peer: Peer) -> None:
+    pair = PortPair(system, Address(HERE, 0), None, FOR_ONE)
+    batches: list[int] = []
+    pair.open()
+    pair.register(HERE, peer.ports, 4, lambda datagrams: batches.append(len(datagrams)))
+    for _ in range(4 * FOR_ONE.reads):
+        peer.send(b"media", pair.ports[0])
+    await until(lambda: sum(batches) == 4 * FOR_ONE.reads)
+    assert max(batches) <= FOR_ONE.reads
+    pair.close()
 
 
 async def test_only_who_is_expected_is_heard(system: System, peer: Peer) -> None:

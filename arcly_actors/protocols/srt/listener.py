@@ -30,7 +30,9 @@ Caller = tuple[Hashable, int, int]
 
 
 class SrtListener:
-    """See the module. `secret` has 32 unpredictable bytes. `on_refused` hears of who is not let in, and why."""
+    """See the module. `secret` has 32 unpredictable bytes or more, and so has what `draw` gives for each connection;
+    without it that is made of the secret. `on_refused` hears of who is not let in, and why.
+    """
 
     def __init__(
         self,
@@ -41,11 +43,13 @@ class SrtListener:
         sessions: int = limits.SRT_SESSIONS,
         half_open: int = limits.SRT_HALF_OPEN,
         on_refused: Callable[[Hashable, Rejected], None] | None = None,
+        draw: Callable[[], bytes] | None = None,
     ) -> None:
         self._admit = admit
         self._ciphers = ciphers
         self._secret = secret
         self._seed = Seed(secret)
+        self._draw = draw
         self._most = sessions
         self._most_half_open = half_open
         self._on_refused = on_refused
@@ -157,10 +161,11 @@ class SrtListener:
         terms = self._admit(stream_id)
         if terms.passphrase:
             self._afford_derivation(now)
-        socket_id = self._seed.number(30)
+        seed = Seed(self._draw()) if self._draw is not None else self._seed
+        socket_id = seed.number(30)
         while socket_id in self._by_id:
-            socket_id = self._seed.number(30)
-        keys = terms.keys(self._ciphers, Seed(self._seed.take(32)))
+            socket_id = seed.number(30)
+        keys = terms.keys(self._ciphers, Seed(seed.take(32)))
         engine = AcceptedSrt(socket_id, caller[0], shake, timestamp, terms, keys, now)
         self._by_id[socket_id] = self._by_caller[caller] = engine
         self._half_open.add(engine)

@@ -1,0 +1,105 @@
+"""Opening one-way feeds where an engine's seams can see it: a socket's, or datagrams of a scripted network."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from arcly_actors.runtime import System
+from arcly_actors.runtime.seams import Source, Tap
+from arcly_actors.transport.addresses import Address
+from arcly_actors.transport.datagrams import nobody
+from arcly_actors.transport.feed_address import FeedAddress
+from arcly_actors.transport.feed_socket import Deliver, FeedInlet, FeedOutlet
+from arcly_actors.transport.udp_socket import Datagrams
+
+
+class Inlet(Protocol):
+    """The face of `FeedInlet`, for sockets that are none."""
+
+    bound: Address
+    taps: tuple[Tap, ...]
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """See `FeedInlet.start`."""
+        ...
+
+    def read(self, deliver: Deliver) -> None:
+        """See `FeedInlet.read`."""
+        ...
+
+    def close(self) -> None:
+        """See `FeedInlet.close`."""
+        ...
+
+
+class Outlet(Protocol):
+    """The face of `FeedOutlet`, likewise."""
+
+    def send(self, data: bytes | memoryview) -> None:
+        """See `FeedOutlet.send`."""
+        ...
+
+    def close(self) -> None:
+        """See `FeedOutlet.close`."""
+        ...
+
+
+def open_feed(
+    system: System, address: FeedAddress, on: str = "", heard: Callable[[], Iterable[Source]] = nobody
+) -> Inlet:
+    """What receives a feed; tapes know it as `on`. AddressUnavailable when it cannot be bound or joined."""
+    network = system.seams.network
+    inlet: Inlet = (
+        FeedInlet(system.loop, address)
+        if network is None
+        else _ScriptedInlet(network.bind((address.host, address.port)), address)
+    )
+    if on:
+        system.seams.opened(on, inlet, heard)
+    return inlet
+
+
+def open_outlet(system: System, address: FeedAddress, resolved: tuple[Any, ...]) -> Outlet:
+    """What sends a feed to where its host name leads. AddressUnavailable when there is no way to it."""
+    network = system.seams.network
+    if network is None:
+        return FeedOutlet(address, resolved)
+    return _ScriptedOutlet(network.bind((address.interface if "." in address.interface else "", 0)), resolved)
+
+
+class _ScriptedInlet:
+    """A scripted network's datagrams as a feed; a group's sources are looked at here, as the kernel does elsewhere."""
+
+    def __init__(self, datagrams: Datagrams, address: FeedAddress) -> None:
+        self._datagrams = datagrams
+        self._sources = address.sources
+        self.bound = datagrams.bound
+        self.start = datagrams.start
+        self.close = datagrams.close
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        return self._datagrams.taps
+
+    @taps.setter
+    def taps(self, taps: tuple[Tap, ...]) -> None:
+        self._datagrams.taps = taps
+
+    def read(self, deliver: Deliver) -> None:
+        def unwrapped(data: memoryview, source: Source, _local: bytes) -> None:
+            host = Address.of_peer(source).host
+            if not self._sources or host in self._sources:
+                deliver(bytes(data), host)
+
+        self._datagrams.read(unwrapped)
+
+
+class _ScriptedOutlet:
+    """Datagrams from a port of their own to one place."""
+
+    def __init__(self, datagrams: Datagrams, where: tuple[Any, ...]) -> None:
+        self._datagrams = datagrams
+        self._path = datagrams.path(where, b"")
+        self.close = datagrams.close
+
+    def send(self, data: bytes | memoryview) -> None:
+        self._datagrams.send(data, self._path)
