@@ -55,7 +55,7 @@ def replay(
     speed: Annotated[
         str, typer.Option(help="virtual: as fast as it goes; real: at its own pace, with --to.")
     ] = "virtual",
-    to: Annotated[str, typer.Option(help="Push what its publisher sent to this URL (rtmp, rtsp, srt, …).")] = "",
+    to: Annotated[str, typer.Option(help="Push what its publisher sent to this URL (rtmp, rtsp, srt, whip:…).")] = "",
     key: Annotated[str, typer.Option(help="Which of its streams to push.")] = "",
     settle: Annotated[
         Path | None, typer.Option(help="Write the script with what the replay made of it: compared exactly from now on.")
@@ -200,7 +200,7 @@ def _resend(read: "Script", to: str, key: str) -> None:
     from arcly_actors.script.resend import resend  # noqa: PLC0415 - takes a while: not for `--version`
 
     try:
-        count = run(resend(read, to, key))
+        count = run(resend(read, to, key, lambda note: output().print(Text(note, style="yellow"))))
     except ConfigurationError:
         raise
     except ArclyError as error:

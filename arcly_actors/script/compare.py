@@ -6,17 +6,19 @@ where a real socket cut them is its own affair; a settled script's are compared 
 """
 
 import itertools
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from arcly_actors.script.packets import timeless
 from arcly_actors.script.record import Record, Script, digest
-from arcly_actors.script.sent_datagrams import media_only, sockets_of
+from arcly_actors.script.sent_datagrams import media_only, sockets_of, without_tail
 
 NEIGHBOURS = 4
 _TAIL = 250_000_000
 """In its last so many ns a recording may lack what a replay, which takes no time, has made already; or the other way."""
 
 _SHOWN = 48
+_PACKETS = ("rtp-out", "rtcp-out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
         ours, theirs = expected.get(lane, []), found.get(lane, [])
         on = sockets.get((ours or theirs)[0].who)
         if by_bytes and on is not None:
-            ours, theirs = media_only(ours, on), media_only(theirs, on)
+            ours, theirs = without_tail(media_only(ours, on), media_only(theirs, on))
         if by_bytes and (on is not None or lane.endswith(" is sent")):
             end = ends.get((ours or theirs)[0].who, script.duration_ns) if ours or theirs else 0
             difference = _differ_in_bytes(lane, ours, theirs, end - _TAIL)
@@ -107,15 +109,30 @@ def _lanes(script: Script, records: Iterable[Record]) -> dict[str, list[Record]]
     for record in script.records:
         if record.kind == "view" and "number" in record.fields:
             viewers.setdefault(record.fields["key"], set()).add(record.fields["number"])
+    exact = script.head.exact
     lanes: dict[str, list[Record]] = {}
-    for record in records:
-        if record.comes_in or (record.kind == "seen" and not script.head.exact):
+    for record in records if exact else _loosened(script, records):
+        if record.comes_in:
             continue
-        lane = _lane(record)
         if record.kind == "event" and _of_others(record, by_frames.get(_key(record)), viewers.get(_key(record), ())):
             continue
-        lanes.setdefault(lane, []).append(record)
+        lanes.setdefault(_lane(record, loosely=not exact), []).append(record)
     return lanes
+
+
+def _loosened(script: Script, records: Iterable[Record]) -> Iterator[Record]:
+    """What of a recording, and so of its replay, is the same whatever delays its machine had."""
+    kept = all(record.data is not None for record in script.records if record.kind in _PACKETS)
+    left = {record.who for record in script.records if record.kind in ("eof", "lost")}
+    for record in records:
+        if record.kind in _PACKETS:
+            loose = timeless(record) if kept else None
+            if loose is not None:
+                yield loose
+        elif record.kind == "shut" and record.who in left:
+            pass  # whether it or its peer was first is a matter of microseconds
+        elif record.kind != "seen":
+            yield record
 
 
 def _of_others(record: Record, seats: int | None, viewers: Container[object]) -> bool:
@@ -133,9 +150,12 @@ def _key(record: Record) -> str:
     return str(record.get("key") or (told.get("key") if isinstance(told, dict) else "") or "")
 
 
-def _lane(record: Record) -> str:
+def _lane(record: Record, *, loosely: bool) -> str:
     if record.kind in ("out", "sent", "shut"):
         return f"what {record.who} is sent"
+    if record.kind in _PACKETS:
+        source = (record.data or b"")[8:12].hex() if record.kind == "rtp-out" and loosely else ""
+        return f"the {record.kind.partition('-')[0].upper()} to {record.who}{' of ' if source else ''}{source}"
     if record.kind in ("told", "asked"):
         return f"the session of {record.who}"
     if record.kind in ("frame", "tracks"):

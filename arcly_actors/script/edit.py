@@ -42,8 +42,9 @@ def cut(script: Script, start: int = 0, end: int | None = None) -> Script:
         raise ConfigurationError(f"nothing is between {start / 1e9:g} s and {stop / 1e9:g} s")
     before = [record for record in script.records if record.at < start]
     inside = [record for record in script.records if start <= record.at <= stop and record.kind != "end"]
-    gone = {record.who for record in before if record.kind in ("open", "session")}
-    kept = [record for record in (*_standing(before), *inside) if record.who not in gone]
+    gone = {record.who for record in before if record.kind == "open"}
+    # A WebRTC session is called after the connection that opened it: `http-1.whip`.
+    kept = [record for record in (*_standing(before), *inside) if record.who.partition(".")[0] not in gone]
     kept = list(_from_keyframes(kept, {record.who for record in before if record.kind == "publish"}))
     moved = [replace(record, at=max(0, record.at - start)) for record in kept]
     moved.append(Record(stop - start, "end", {"reason": "cut here"}))

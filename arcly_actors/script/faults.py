@@ -13,6 +13,7 @@ from arcly_actors.bus.gop import GopCacheActor
 from arcly_actors.bus.stream import StreamActor
 from arcly_actors.clock import Entropy
 from arcly_actors.egress.byte_subscriber import ByteSubscriber
+from arcly_actors.egress.whep import WhepSession
 from arcly_actors.endpoints.mpegts import TsPort
 from arcly_actors.ingest.publisher import Publisher
 from arcly_actors.runtime import LoopActor, Supervisor, System
@@ -23,15 +24,16 @@ from arcly_actors.transport.connection import Connection
 from arcly_actors.transport.datagram_port import DatagramPort
 from arcly_actors.transport.listener import Listener
 from arcly_actors.transport.rtp_ports import RtpPorts
+from arcly_actors.transport.webrtc_port import WebRtcPort
 
 KINDS: dict[str, type[LoopActor] | tuple[type[LoopActor], ...]] = {
     "publisher": Publisher,
-    "subscriber": ByteSubscriber,
+    "subscriber": (ByteSubscriber, WhepSession),
     "stream": StreamActor,
     "gop": GopCacheActor,
     "connection": Connection,
     "listener": Listener,
-    "port": (DatagramPort, TsPort, RtpPorts),
+    "port": (DatagramPort, TsPort, RtpPorts, WebRtcPort),
     "supervisor": Supervisor,
 }
 """What a crash can name (`topology.injection.ACTORS`)."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from arcly_actors.media.codec import CodecId, Kind
+from arcly_actors.script.packets import asks
 from arcly_actors.script.record import Record, Script
 
 _NARROW, _WIDE = 9, 18
@@ -141,6 +142,8 @@ def _line(record: Record, names: dict[str, int], pictures: set[object]) -> Line 
         return Line(record.at, start, end, f"track {record.get('track')} at {time}", "KEY" if key else "")
     start, end = (0, who) if kind in _OUTWARD else (who, 0)
     mark = _OF_RECORDS.get(kind, "LOST" if kind == "lost" and "error" in record.fields else "")
+    if kind in ("rtcp-in", "rtcp-out"):
+        mark = asks(record.data)
     return _said(record, start, end, kind, _rest(record), mark or ("STALLED" if "left" in record.fields else ""))
 
 

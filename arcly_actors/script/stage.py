@@ -9,7 +9,7 @@ from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.policy import Join
 from arcly_actors.clock import NS_PER_S, VirtualClock
 from arcly_actors.engine import Engine
-from arcly_actors.errors import Refused
+from arcly_actors.errors import ArclyError, ConfigurationError, Refused
 from arcly_actors.ingest.in_process import PublishHandle
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime.seams import Place
@@ -18,6 +18,7 @@ from arcly_actors.script.network import ScriptedNetwork, ScriptedTransport
 from arcly_actors.script.plain import track_of
 from arcly_actors.script.read import span
 from arcly_actors.script.record import Record, Script
+from arcly_actors.script.webrtc import Told
 from arcly_actors.transport.addresses import Address
 
 _PLAIN = {"rtmps": "rtmp", "rtsps": "rtsp"}
@@ -36,6 +37,7 @@ class Stage:
         self._clock = clock
         self._script = script
         self._rooms = _rooms(script.records)
+        network.peers.told = _told(script)
         self._connections: dict[str, ScriptedTransport] = {}
         self._publishers: dict[str, PublishHandle] = {}
         self._tracks: dict[str, dict[int, Track]] = {}
@@ -53,6 +55,10 @@ class Stage:
             "eof": self._eof,
             "lost": self._lost,
             "drained": self._drained,
+            "connected": self._connected,
+            "rtp-in": self._packet,
+            "rtcp-in": self._packet,
+            "closed": self._closed,
             "publish": self._publish,
             "tracks": self._announce,
             "send": self._send,
@@ -119,21 +125,24 @@ class Stage:
             self._connections[record.who] = transport
 
     def _in(self, record: Record) -> None:
-        if record.data is None:
-            raise self._script.error(record, "what came in was not kept: this script can be looked at, not replayed")
+        data = self._kept(record)
         transport = self._connections.get(record.who)
         if transport is not None:
-            transport.feed(record.data)
+            transport.feed(data)
 
-    def _datagram(self, record: Record) -> None:
+    def _kept(self, record: Record) -> bytes:
         if record.data is None:
             raise self._script.error(record, "what came in was not kept: this script can be looked at, not replayed")
+        return record.data
+
+    def _datagram(self, record: Record) -> None:
+        data = self._kept(record)
         if record.who not in self._peers:
             raise self._script.error(record, f"there is no {record.who!r}: an `open` with `udp` says who that is")
         name, peer = self._peers[record.who]
         at = self._socket(record, name)
         if at is not None:
-            self._network.send(record.data, at, peer)
+            self._network.send(data, at, peer)
 
     def _socket(self, record: Record, name: str) -> Place | None:
         """Where the datagram socket of that name is bound; None while it is being restarted."""
@@ -159,6 +168,22 @@ class Stage:
         transport = self._connections.get(record.who)
         if transport is not None:
             transport.drain()
+
+    def _connected(self, record: Record) -> None:
+        session = self._network.peers.sessions.get(record.who)
+        if session is not None:
+            session.connect(Address.parse(record.fields["peer"]), record.get("profile", ""))
+
+    def _packet(self, record: Record) -> None:
+        session = self._network.peers.sessions.get(record.who)
+        if session is not None:
+            session.arrive(self._kept(record), rtcp=record.kind == "rtcp-in")
+
+    def _closed(self, record: Record) -> None:
+        session = self._network.peers.sessions.get(record.who)
+        if session is not None:
+            error = ArclyError(record.fields["error"]) if "error" in record.fields else None
+            session.end(record.fields["reason"], error)
 
     async def _publish(self, record: Record) -> None:
         key = record.fields["key"]
@@ -201,11 +226,11 @@ class Stage:
         keyframe, arrival = bool(fields.get("keyframe", False)), self._clock.monotonic_ns()
         frame = MediaFrame(track, fields["pts"], fields["dts"], record.data, keyframe, arrival=arrival)
         if fields.get("kept"):
-            self._keep(record, frame)
+            self._log(record, frame)
         elif handle.alive:
             handle.send(frame)
 
-    def _keep(self, record: Record, frame: MediaFrame) -> None:
+    def _log(self, record: Record, frame: MediaFrame) -> None:
         """It was in the log at the script's beginning."""
         channel = self._engine.built.bus.channel(self._keys[record.who])
         if channel is not None:
@@ -245,6 +270,19 @@ class Stage:
 
     def _jump(self, record: Record) -> None:
         self._clock.step(span(record.fields["jump"], "jump"))
+
+
+def _told(script: Script) -> dict[str, Told]:
+    """What each WebRTC session's answer said of its transport."""
+    told = {}
+    for record in script.records:
+        if record.kind == "session":
+            try:
+                places = tuple(Address.parse(str(each)) for each in record.fields["candidates"])
+            except ConfigurationError as error:
+                raise script.error(record, str(error)) from None
+            told[record.who] = Told(record.fields["fingerprint"], places)
+    return told
 
 
 def _never(_full_intra: bool) -> None:

@@ -1,6 +1,9 @@
 """What a tape makes of datagram sockets on which more is going on than the stream that it records."""
 
+import asyncio
 from pathlib import Path
+
+import pytest
 
 import arcly_actors as arcly
 from arcly_actors.runtime.seams import Opened, Tap
@@ -151,3 +154,32 @@ def test_who_tells_nothing_of_a_stream_in_time_is_settled() -> None:
     peers.beside([("192.0.2.1", 6)], "192.0.2.1:7")
     beside = peers.find("rtsp-rtp", Address("192.0.2.1", 6))
     assert beside == Peer("rtsp-rtp-6", owner)
+
+
+@pytest.mark.parametrize("listens", ["127.0.0.1", "::"])
+def test_a_caller_is_named_as_the_socket_that_hears_it_names_callers(listens: str) -> None:
+    """A cookie is made of that name."""
+    network, heard = ScriptedNetwork(), []
+    socket = network.bind((listens, 5))
+
+    async def scenario(_engine: arcly.Engine) -> None:
+        def read() -> None:
+            socket.read(lambda data, source, _local: heard.append((bytes(data), source)))
+
+        socket.start(read)
+        assert network.send(b"one", (listens, 5), Address("192.0.2.1", 7))
+        assert network.send(b"two", (listens, 5), Address("192.0.2.1", 7))
+        assert not network.send(b"lost", (listens, 6), Address("192.0.2.1", 7))
+        assert heard == []
+        await asyncio.sleep(0)
+        socket.pause()
+        network.send(b"three", (listens, 5), Address("192.0.2.1", 7))
+        await asyncio.sleep(0)
+        assert [data for data, _ in heard] == [b"one", b"two"]
+
+    run_engine(scenario, FAR)
+    assert heard[0][1] == (("192.0.2.1", 7) if listens != "::" else ("::ffff:192.0.2.1", 7, 0, 0))
+    with pytest.raises(arcly.ConfigurationError, match="another endpoint has it"):
+        network.bind((listens, 5))
+    socket.close()
+    assert network.bind((listens, 5)).bound == Address(listens, 5)
