@@ -34,6 +34,7 @@ bench: $(STAMP)
 	$(BIN)/python -m bench srt --viewers 1,50 --save
 	$(BIN)/python -m bench rtsp --viewers 1,50,200,500 --save
 	$(BIN)/python -m bench.pull --sources 100 --save
+	$(BIN)/python -m bench.tape
 
 simulate: $(STAMP)
 	$(BIN)/arcly simulate --duration 10m

@@ -37,6 +37,14 @@ class Entropy(Protocol):
         ...
 
 
+class Steppable(Clock, Protocol):
+    """A clock whose wall time can be set forward."""
+
+    def step(self, ns: int) -> None:
+        """Set the wall clock forward by `ns`, as an operator or a time server does."""
+        ...
+
+
 class SystemClock:
     """The machine's own clocks."""
 
@@ -92,6 +100,25 @@ class VirtualClock:
     def step(self, ns: int) -> None:
         """Set the wall clock forward by `ns`, as an operator or a time server does."""
         self._wall += ns
+
+
+class SteppedClock:
+    """Another clock made `Steppable`."""
+
+    __slots__ = ("_ahead", "_inner", "monotonic_ns")
+
+    def __init__(self, inner: Clock) -> None:
+        self._inner = inner
+        self._ahead = 0
+        self.monotonic_ns = inner.monotonic_ns
+
+    def wall_ns(self) -> int:
+        """See `Clock.wall_ns`."""
+        return self._inner.wall_ns() + self._ahead
+
+    def step(self, ns: int) -> None:
+        """Set the wall clock forward by `ns`."""
+        self._ahead += ns
 
 
 class SeededEntropy:

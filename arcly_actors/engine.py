@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from os import PathLike
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import pykka
 from aiohttp.web import RouteDef
@@ -19,7 +19,7 @@ from arcly_actors.bus.events import Events
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
 from arcly_actors.bus.report import StreamReport
-from arcly_actors.clock import NS_PER_S, Clock, Entropy, SystemClock, SystemEntropy
+from arcly_actors.clock import NS_PER_S, Clock, Entropy, Steppable, SteppedClock, SystemClock, SystemEntropy
 from arcly_actors.console.reports import StreamJson, stream_json
 from arcly_actors.console.routes import console_routes
 from arcly_actors.console.trees import tree_json
@@ -44,7 +44,7 @@ from arcly_actors.runtime import (
     tree,
 )
 from arcly_actors.stream import Stream
-from arcly_actors.topology import Sink, Source, Topology
+from arcly_actors.topology import Fault, Sink, Source, Topology
 from arcly_actors.topology.build import Build, build
 from arcly_actors.topology.explain import checked
 from arcly_actors.topology.remotes import SinkHandle, SourceHandle
@@ -52,6 +52,8 @@ from arcly_actors.transport.addresses import Address
 
 if TYPE_CHECKING:
     from arcly_actors.ingest.pattern import PatternShape
+    from arcly_actors.script.injector import Injector
+    from arcly_actors.script.recorder import Reel
     from arcly_actors.script.taping import Taping
     from arcly_actors.threaded import ThreadedEngine
 
@@ -75,12 +77,14 @@ class Engine:
     ) -> None:
         self.topology = topology or Topology()
         self.events = Events()
-        self._clock = clock or SystemClock()
+        self.clock = _steppable(clock or SystemClock())
         self._seams = Seams(network=network)
         self._entropy = WatchedEntropy(entropy or SystemEntropy(), self._seams)
         self._built: Build | None = None
         self._watcher: pykka.ActorRef[_RootWatcher] | None = None
         self._failed: asyncio.Future[None] | None = None
+        self._reels: Sequence[Reel] = ()
+        self._injector: Injector | None = None
 
     @classmethod
     def run_in_thread(
@@ -93,13 +97,18 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        system = System(loop, self._clock, self._entropy, self._seams)
+        system = System(loop, self.clock, self._entropy, self._seams)
         self._failed = loop.create_future()
         self._built = build(system, self.topology, self.events, self._console)
         self._watcher = _RootWatcher.start(system, self._built.root, self._failed)
         try:
-            await self._built.ready()
             self._entropy.starting = False
+            if self.topology.record:  # before anybody is accepted: that takes a turn of the loop
+                from arcly_actors.script.recorder import start_recorders  # noqa: PLC0415 - for who wants one
+
+                self._reels = start_recorders(self)
+            await self._built.ready()
+            self.inject(*self.topology.faults)
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -113,6 +122,12 @@ class Engine:
             return
         if self._watcher is not None:
             await self._watcher.stop(block=False)
+        if self._injector is not None:
+            self._injector.close()
+        if self._reels:  # before all else: how an engine ends is no part of a session
+            with suppress(pykka.ActorDeadError):
+                await built.root.ask(StopChild("records"), block=False)
+            await asyncio.gather(*(task for reel in self._reels for task in reel.tasks), return_exceptions=True)
         # Sources first: to them, the end of their stream is a failure. Sinks then see it end in order.
         with suppress(pykka.ActorDeadError):
             await built.root.ask(StopChild("sources"), block=False)
@@ -235,6 +250,16 @@ class Engine:
         parsed = StreamKey.parse(key) if key is not None else None
         return Taping(running, self, parsed, path, payload=payload, size=size, provenance=provenance)
 
+    def inject(self, *faults: Fault) -> None:
+        """Have things go wrong on purpose (`script.faults`); their `at` counts from now. An event tells of each."""
+        if faults and self._injector is None:
+            from arcly_actors.script.injector import Injector  # noqa: PLC0415 - for who wants one
+
+            self._injector = Injector(self)
+        for fault in faults:
+            assert self._injector is not None
+            self._injector.inject(fault)
+
     @property
     def drawn(self) -> tuple[bytes | float, ...]:
         """The entropy of this engine's start, which a tape begins with."""
@@ -266,6 +291,10 @@ class Engine:
         if self._built is None:
             raise ConfigurationError("the engine is not running: use it inside `async with Engine(...)`")
         return self._built
+
+
+def _steppable(clock: Clock) -> Steppable:
+    return cast("Steppable", clock) if hasattr(clock, "step") else SteppedClock(clock)
 
 
 async def _say_farewells(system: System) -> None:

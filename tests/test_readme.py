@@ -20,6 +20,7 @@ from arcly_actors.renditions.wishes import plan
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TESTING = (ROOT / "specs/scripts/TESTING.md").read_text(encoding="utf-8")
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
 SPECIFICATIONS = tuple(path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob("specs/protocols/*.md")))
 PLACEHOLDERS = re.compile(r"NAME|CODEC|<")
@@ -46,8 +47,8 @@ def text_of(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 def is_excerpt(block: str, whole: str) -> bool:
@@ -63,6 +64,22 @@ def test_python_in_the_readme_is_from_an_example_that_is_tested(block: str) -> N
     assert sources[0].stem in imported[0].split(", ")
 
 
+@pytest.mark.parametrize("block", blocks("python", TESTING))
+def test_python_about_testing_is_from_a_test_that_runs(block: str) -> None:
+    assert is_excerpt(block, text_of("examples/test_my_topology.py")), block
+
+
+@pytest.mark.parametrize("block", blocks("json", TESTING))
+def test_scripts_about_testing_are_from_a_script_that_is_a_test(block: str) -> None:
+    scripts = (ROOT / "specs/scripts").glob("*.jsonl")
+    assert any(is_excerpt(block, path.read_text(encoding="utf-8")) for path in scripts), block
+
+
+def test_the_suite_has_the_scripts_and_the_examples_that_are_tests() -> None:
+    assert "tests specs/scripts examples\n" in text_of(".ci/tests")
+    assert 'testpaths = ["tests", "specs/scripts", "examples"]' in text_of("pyproject.toml")
+
+
 @pytest.mark.parametrize("block", blocks("yaml"))
 def test_yaml_in_the_readme_is_from_a_topology_that_is_tested(block: str) -> None:
     files = (ROOT / "specs/topologies").glob("*.yaml")  # each is loaded by tests/topology/test_files.py
@@ -71,7 +88,8 @@ def test_yaml_in_the_readme_is_from_a_topology_that_is_tested(block: str) -> Non
 
 def test_every_example_is_run() -> None:
     imported = re.findall(r"^from examples import (.*)$", text_of("tests/test_examples.py"), re.MULTILINE)
-    assert {path.stem for path in (ROOT / "examples").glob("*.py")} == set(imported[0].split(", "))
+    programs = {path.stem for path in (ROOT / "examples").glob("*.py") if not path.stem.startswith("test_")}
+    assert programs == set(imported[0].split(", "))
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -79,7 +97,7 @@ def test_commands_exist(name: str) -> None:
     code = "\n".join(spans(name))
     targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z]+)", code)) <= targets
-    commands = {command.name for command in (*app.registered_commands, *app.registered_groups)}
+    commands = {each.name for each in app.registered_commands} | {each.name for each in app.registered_groups}
     assert set(re.findall(r"\barcly ([a-z]+)", code)) <= commands
 
 

@@ -305,6 +305,40 @@ class SinkEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class TapeStarted:
+    """A stream, or everything (``*``), is being recorded, `path` says to which file; without one, for whom."""
+
+    key: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class TapeEnded:
+    """It is recorded no more. `size` is the file's bytes, 0 without one; `reason` is empty when the tape was stopped."""
+
+    key: str
+    path: str
+    size: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TapeFailed:
+    """What `record:` asks for could not be recorded."""
+
+    key: str
+    path: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultInjected:
+    """Something goes wrong because it was asked for, by `faults:` of the topology or by the program."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class ActorRestarted:
     """A supervisor restarted `actor` for the `restarts`-th time; why, the `Failed` before it says."""
 
@@ -361,6 +395,10 @@ Event = (
     | SinkConnected
     | SinkFailed
     | SinkEnded
+    | TapeStarted
+    | TapeEnded
+    | TapeFailed
+    | FaultInjected
     | ActorRestarted
     | ActorGaveUp
     | Failed

@@ -29,7 +29,7 @@ def check(topology: Annotated[Path, typer.Argument(help="The topology file.", sh
 
 
 def summary(topology: "Topology") -> list[str]:
-    """What `topology` would serve, a line each: applications, endpoints, sources, sinks. Secrets are masked."""
+    """What `topology` would serve, a line each: applications, endpoints, sources, sinks, tapes. Secrets are masked."""
     listeners = topology.endpoints.listeners()
     return [
         f"applications: {', '.join(topology.applications)}",
@@ -37,4 +37,5 @@ def summary(topology: "Topology") -> list[str]:
         *(() if listeners else ("no endpoint is enabled",)),
         *(f"source {source.key}: {source.plan().request.url}" for source in topology.sources),
         *(f"sink {sink.key}: {sink.request().url}" for sink in topology.sinks),
+        *(f"record {entry.told()}" for entry in topology.record),
     ]

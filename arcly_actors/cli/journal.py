@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from arcly_actors import limits
 from arcly_actors.bus import events as bus
+from arcly_actors.cli.amount import megabytes
 from arcly_actors.cli.logging import about
 from arcly_actors.clock import NS_PER_S, Clock
 from arcly_actors.topology.values import duration_text
@@ -87,6 +88,16 @@ _LINES: Final[dict[type, tuple[int, Callable[[Any], str]]]] = {
     bus.SinkConnected: (logging.INFO, lambda event: f"pushed to {event.url}{event.note and f' {event.note}'}"),
     bus.SinkFailed: (logging.WARNING, lambda event: f"push failed ({event.error}): {event.url}"),
     bus.SinkEnded: (logging.INFO, lambda event: f"push ended ({event.reason}): {event.url}"),
+    bus.TapeStarted: (logging.INFO, lambda event: f"recording to {event.path}"),
+    bus.TapeEnded: (
+        logging.INFO,
+        lambda event: (
+            f"recording ended{event.reason and f' ({event.reason})'}: {event.path}"
+            + (f", {megabytes(event.size)}" if event.size else "")
+        ),
+    ),
+    bus.TapeFailed: (logging.WARNING, lambda event: f"recording failed ({event.error}): {event.path}"),
+    bus.FaultInjected: (logging.WARNING, lambda event: f"FAULT ON PURPOSE {event.what}"),
     bus.ActorRestarted: (logging.WARNING, lambda event: f"{event.actor} restarted (restart {event.restarts})"),
     bus.ActorGaveUp: (
         logging.ERROR,
@@ -120,6 +131,10 @@ _NAMES: Final = {
     bus.SinkConnected: "pushes begun",
     bus.SinkFailed: "pushes failed",
     bus.SinkEnded: "pushes ended",
+    bus.TapeStarted: "recordings begun",
+    bus.TapeEnded: "recordings ended",
+    bus.TapeFailed: "recordings failed",
+    bus.FaultInjected: "faults on purpose",
     bus.ActorRestarted: "restarts",
 }
 

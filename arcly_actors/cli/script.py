@@ -1,11 +1,15 @@
 """`arcly script`: record a session of a running server, replay it, look at it, edit it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
+from arcly_actors.cli.amount import megabytes
 from arcly_actors.cli.exits import Exit
 from arcly_actors.cli.terminal import errors, output
 
@@ -37,11 +41,12 @@ def record(
     """
     from arcly_actors.cli.recording import record_from  # noqa: PLC0415 - takes a while: not for `--version`
 
+    if not length:
+        errors().print(Text(f"recording {'everything' if key == '*' else key} to {out}; Ctrl-C ends it", style="dim"))
     size, why = record_from(url, "" if key == "*" else key, out, length, payload=payload)
     if why:
-        errors().print(Text(f"arcly: {why}", style="red"))
-        raise typer.Exit(Exit.FAILED)
-    output().print(Text(f"{out}: {size} bytes"))
+        raise _failed(why)
+    output().print(Text(f"{out}: {megabytes(size)}; `arcly script replay {out}` replays it"))
 
 
 @script.command()
@@ -56,7 +61,10 @@ def replay(
         Path | None, typer.Option(help="Write the script with what the replay made of it: compared exactly from now on.")
     ] = None,
 ) -> None:
-    """Replay a script in virtual time and compare; exits with 1 and the first difference when it goes another way."""
+    """Replay a script in virtual time, compare, and check what it expects.
+
+    Exits with 1 and the first difference when it goes another way, or with the expectations that were not met.
+    """
     from arcly_actors.errors import ConfigurationError  # noqa: PLC0415
     from arcly_actors.script import read_file, write_file  # noqa: PLC0415 - takes a while: not for `--version`
     from arcly_actors.script.check import check  # noqa: PLC0415
@@ -69,8 +77,11 @@ def replay(
         return
     replayed, failures = check(read)
     console = output()
+    if read.cut:
+        errors().print(Text(_CUT, style="yellow"))
     if settle is not None:
-        write_file(replayed.settled(), settle)
+        with _writing(settle):
+            write_file(replayed.settled(), settle)
         console.print(Text(f"{settle}: settled", style="green"))
     elif replayed.divergence is not None:
         for line in replayed.divergence.lines():
@@ -90,18 +101,24 @@ def show(
 ) -> None:
     """Draw a script as a sequence diagram: actors as columns, time downwards."""
     from arcly_actors.script import read_file  # noqa: PLC0415 - takes a while: not for `--version`
-    from arcly_actors.script.show import page, text  # noqa: PLC0415
+    from arcly_actors.script.replay import replay as run  # noqa: PLC0415
+    from arcly_actors.script.show import facts, page, text  # noqa: PLC0415
 
     read = read_file(file)
     console = output()
+    if read.records and all(record.comes_in for record in read.records):
+        read = replace(read, records=run(read).records)  # written by hand: what comes of it is more to look at
     if as_html is not None:
-        as_html.write_text(page(read), encoding="utf-8")
-        console.print(Text(f"{as_html}: written"))
+        with _writing(as_html):
+            as_html.write_text(page(read), encoding="utf-8")
+        console.print(Text(f"{as_html}: written; open it in a browser"))
         return
+    for name, value in facts(read):
+        console.print(Text.assemble((f"{name:>13}  ", "dim"), value))
     for line in text(read):
         console.print(Text(line, style="bold yellow" if line.endswith("]") else ""))
     if read.cut:
-        console.print(Text("the last line is incomplete and was left out", style="yellow"))
+        errors().print(Text(_CUT, style="yellow"))
 
 
 @script.command()
@@ -110,7 +127,9 @@ def edit(
     out: Out,
     start: Annotated[str, typer.Option("--from", help="Cut away what is before, as 2s.")] = "",
     end: Annotated[str, typer.Option("--until", help="Cut away what is after.")] = "",
-    loss: Annotated[str, typer.Option(help="Share of datagrams, packets and frames that get lost, as 3%.")] = "",
+    loss: Annotated[
+        str, typer.Option(help="Share of packets and frames that get lost, as 3%; on TCP they are late.")
+    ] = "",
     jitter: Annotated[str, typer.Option(help="By how much what comes in is late at most, as 40ms.")] = "",
     crash: Annotated[list[str] | None, typer.Option(help="An actor's failure, as publisher@2.5s.")] = None,
     disconnect: Annotated[list[str] | None, typer.Option(help="A connection breaks, as 4s or rtmp-2@4s.")] = None,
@@ -120,11 +139,14 @@ def edit(
     side: Annotated[bool, typer.Option("--side", help="Payloads go to a file beside it.")] = False,
 ) -> None:
     """Cut a script, apply faults, redact it. A script with faults says what a replay made of it."""
+    from arcly_actors.errors import ConfigurationError  # noqa: PLC0415
     from arcly_actors.script import edit as editing  # noqa: PLC0415 - takes a while: not for `--version`
     from arcly_actors.script import read_file, write_file  # noqa: PLC0415
     from arcly_actors.script.replay import replay as run  # noqa: PLC0415
     from arcly_actors.topology.values import duration  # noqa: PLC0415
 
+    if not any((start, end, loss, jitter, crash, disconnect, clock_jump, redact, side)):
+        raise ConfigurationError("nothing to edit: say what, as --from 2s or --crash publisher@2.5s (--help has all)")
     edited = read_file(file)
     if start or end:
         edited = editing.cut(edited, duration(start) if start else 0, duration(end) if end else None)
@@ -140,16 +162,36 @@ def edit(
         edited = run(editing.apply(edited, faults, seed)).settled()
     if redact:
         edited = editing.redact(edited)
-    write_file(edited, out, side=side)
-    output().print(Text(f"{out}: {len(edited.records)} records"))
+    with _writing(out):
+        write_file(edited, out, side=side)
+    output().print(Text(f"{out}: {len(edited.records)} records, {edited.duration_ns / 1e9:.3f} s"))
 
 
+_CUT = "the last line is incomplete, for its writer was ended, and was left out"
 _STYLES = {"-": "red", "+": "green"}
 
 
 def _summary(file: Path, replayed: "Replayed") -> str:
-    count = sum(1 for record in replayed.records if not record.comes_in)
-    return f"{file}: the same, {count} records in {replayed.script.duration_ns / 1e9:.3f} s of virtual time"
+    said = [record for record in replayed.script.records if not record.comes_in]
+    expected = sum(record.kind == "expect" for record in replayed.script.records)
+    told = [f"the same, {len(said)} records"] if said else []
+    told += [f"{expected} expectation{'s' * (expected != 1)} met"] if expected else []
+    told = told or ["it says nothing of what has to come of it"]
+    return f"{file}: {', '.join(told)}, in {replayed.script.duration_ns / 1e9:.3f} s of virtual time"
+
+
+def _failed(why: str) -> typer.Exit:
+    errors().print(Text(f"arcly: {why}", style="red"))
+    return typer.Exit(Exit.FAILED)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """A file that cannot be written is said so."""
+    try:
+        yield
+    except OSError as error:
+        raise _failed(f"{path}: {error.strerror or error}") from None
 
 
 def _resend(read: "Script", to: str, key: str) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Refused
 
@@ -28,7 +29,11 @@ class Recording(Protocol):
 
 
 def tape_route(record: Recording) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """``GET /api/v1/tape?key=live/cam&seconds=30&payload=0``: 200 with JSON Lines, 403 for who is not of this machine."""
+    """``GET /api/v1/tape?key=live/cam&seconds=30&payload=0``: 200 with JSON Lines, 403 for who is not of this machine,
+    503 when too many record.
+    """
+
+    running: set[AsyncGenerator[bytes, None]] = set()
 
     async def respond(request: web.Request) -> web.StreamResponse:
         if not _local(request):
@@ -41,15 +46,25 @@ def tape_route(record: Recording) -> Callable[[web.Request], Awaitable[web.Strea
             lines = record(request.query.get("key"), duration, payload=request.query.get("payload") != "0")
         except Refused as refused:
             return web.Response(status=400, text=f"{refused.detail}\n")
+        if len(running) >= limits.TAPES_AT_ONCE:
+            return web.Response(status=503, text=f"{len(running)} tapes are being recorded: more at once are not\n")
+        running.add(lines)
+        try:
+            return await _send(request, lines)
+        finally:
+            running.discard(lines)
+
+    return respond
+
+
+async def _send(request: web.Request, lines: AsyncGenerator[bytes, None]) -> web.StreamResponse:
+    async with aclosing(lines):
         response = web.StreamResponse(headers={"Cache-Control": "no-store"})
         response.content_type = "application/jsonl"
         await response.prepare(request)
-        async with aclosing(lines):
-            async for line in lines:
-                await response.write(line)
+        async for line in lines:
+            await response.write(line)
         return response
-
-    return respond
 
 
 def _local(request: web.Request) -> bool:

@@ -52,6 +52,14 @@ class InProcessPublisher(Publisher):
     @receives(MediaFrame)
     def frame(self, frame: MediaFrame) -> None:
         """Push; a frame that does not say when it arrived arrives now."""
+        faults = self.system.seams.faults
+        if faults is None:
+            self.arrived(frame)
+        else:
+            faults.frame(self._publishing.key, lambda: self.arrived(frame))
+
+    def arrived(self, frame: MediaFrame) -> None:
+        """See `frame`."""
         self.push(frame if frame.arrival else replace(frame, arrival=self.system.clock.monotonic_ns()))
 
 

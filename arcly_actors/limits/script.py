@@ -20,8 +20,29 @@ TAPE_BACKLOG = 32 * 1024 * 1024
 TAPE_UNDECIDED = 8 * 1024 * 1024
 """What is kept of a connection while it has not said which stream it is about: a handshake and its first GOP."""
 
+TAPES_AT_ONCE = 4
+"""Tapes that are recorded over the API at once: each costs some per cent of a core, and up to `TAPE_BACKLOG`."""
+
 TAPE_DRAWS = 256
 """Draws of entropy kept from an engine's start, which every tape begins with; a topology draws a few per endpoint."""
+
+RECORDING_TAPES = 10
+"""Tapes of an entry of `record:` unless it says otherwise: an encoder that reconnects all night is to fill no disk."""
+
+RECORDING_RENEWAL = 3600 * NS_PER_S
+"""A tape that waits for its stream so long is begun anew: what is on it is of no use, and a script is a day at most."""
+
+FAULTS = 1000
+"""Entries of `faults:`."""
+
+FAULT_BACKLOG = 4096
+"""Reads that may wait on one connection for a fault to be over, in practice of some kB each. More come at once."""
+
+RETRANSMISSION = NS_PER_S // 5
+"""How late comes over TCP what was lost: the shortest retransmission timeout of Linux (RFC 6298 asks for a second)."""
+
+RECORDINGS = 100
+"""Entries of `record:`."""
 
 TAPE_UNDECIDED_FOR = 15 * NS_PER_S
 """Who has sent datagrams for so long without being about any stream is not recorded: longer than an SRT handshake takes.

@@ -151,13 +151,30 @@ class Tape(Protocol):
         """This came of a draw of entropy."""
         ...
 
+    def struck(self, kind: str, fields: dict[str, Any]) -> None:
+        """A fault was done to the engine: a kind of record, with its fields."""
+        ...
+
+
+class Faults(Protocol):
+    """What makes things go wrong on purpose."""
+
+    def stream(self, protocol: asyncio.Protocol, at: Place) -> asyncio.Protocol:
+        """The protocol to use instead for a connection that was accepted at `at`."""
+        ...
+
+    def frame(self, key: object, deliver: Callable[[], None]) -> None:
+        """A program sent a frame of this stream: `deliver` is called now, later or never."""
+        ...
+
 
 @dataclass(slots=True)
 class Seams:
-    """What stands at the seams of one engine: tapes that record, and a network in place of sockets."""
+    """What stands at the seams of one engine: tapes that record, faults, a network in place of sockets."""
 
     tapes: tuple[Tape, ...] = ()
     network: Network | None = None
+    faults: Faults | None = None
     concerned: tuple[Tape, ...] | None = None
     """Whom draws of entropy are told to at the moment; None: all."""
     sockets: list[Opened] = field(default_factory=list)
@@ -179,10 +196,10 @@ class Seams:
             tape.beside(peers, owner)
 
     def taped(self, protocol: asyncio.Protocol, at: Place) -> asyncio.Protocol:
-        """The protocol of a connection accepted at `at`, with every tape around it."""
+        """The protocol of a connection accepted at `at`, with every tape around it, and faults around these."""
         for tape in self.tapes:
             protocol = tape.stream(protocol, at)
-        return protocol
+        return self.faults.stream(protocol, at) if self.faults is not None else protocol
 
     def notes(self, protocol: Any) -> Note | None:
         """Where the control messages of a connection go; None, which is usual, when no tape wants them."""

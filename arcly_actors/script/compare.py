@@ -14,8 +14,10 @@ from arcly_actors.script.record import Record, Script, digest
 from arcly_actors.script.sent_datagrams import media_only, sockets_of, without_tail
 
 NEIGHBOURS = 4
+_TAIL = 250_000_000
+"""In its last so many ns a recording may lack what a replay, which takes no time, has made already; or the other way."""
+
 _SHOWN = 48
-_BLOCK = 4096
 _PACKETS = ("rtp-out", "rtcp-out")
 
 
@@ -53,19 +55,34 @@ def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
     expected, found = _lanes(script, script.records), _lanes(script, made)
     by_bytes = not script.head.exact
     sockets = sockets_of(script.records)
+    ends = {record.who: record.at for record in reversed(script.records) if record.kind in ("eof", "lost", "shut")}
     divergences = []
     for lane in dict.fromkeys((*expected, *found)):
         ours, theirs = expected.get(lane, []), found.get(lane, [])
         on = sockets.get((ours or theirs)[0].who)
         if by_bytes and on is not None:
-            difference = _differ_in_bytes(lane, *without_tail(media_only(ours, on), media_only(theirs, on)))
-        elif by_bytes and lane.endswith(" is sent"):
-            difference = _differ_in_bytes(lane, ours, theirs)
+            ours, theirs = without_tail(media_only(ours, on), media_only(theirs, on))
+        if by_bytes and (on is not None or lane.endswith(" is sent")):
+            end = ends.get((ours or theirs)[0].who, script.duration_ns) if ours or theirs else 0
+            difference = _differ_in_bytes(lane, ours, theirs, end - _TAIL)
         else:
+            if by_bytes:
+                _end_alike(ours, theirs, script.duration_ns - _TAIL)
             difference = _differ(lane, ours, theirs, exact=script.head.exact)
         if difference is not None:
             divergences.append(difference)
     return min(divergences, key=lambda each: each.at, default=None)
+
+
+def _end_alike(ours: list[Record], theirs: list[Record], end: int) -> None:
+    """Leave out what only one of the two has at the end, when a recording was broken off."""
+    for records, others in ((ours, theirs), (theirs, ours)):
+        while records and records[-1].at >= end and len(records) > len(others):
+            records.pop()
+
+
+def _size(record: Record) -> int:
+    return len(record.data) if record.data is not None else int(record.get("size", 0))
 
 
 def shown(record: Record | None) -> str:
@@ -169,14 +186,17 @@ def _differ(lane: str, ours: Sequence[Record], theirs: Sequence[Record], *, exac
     return None
 
 
-def _differ_in_bytes(lane: str, ours: Sequence[Record], theirs: Sequence[Record]) -> Divergence | None:
-    """Bytes without regard to how they were cut; where only digests were kept, writes as they were."""
+def _differ_in_bytes(lane: str, ours: Sequence[Record], theirs: Sequence[Record], end: int) -> Divergence | None:
+    """Bytes without regard to how they were cut; where only digests were kept, writes as they were. From `end` on one may
+    have more than the other: who was closing was or was not sent a last write.
+    """
     if any(record.data is None for record in ours if record.kind == "out"):
-        return _differ_by_digest(lane, ours, theirs)
+        return _differ_by_digest(lane, ours, theirs, end)
     expected, made = _joined(ours), _joined(theirs)
-    if expected == made:
-        return _differ(lane, _others(ours), _others(theirs), exact=False)
     at = _first_difference(expected, made)
+    more = _at(theirs if len(made) > at else ours, at)
+    if expected == made or (at == min(len(expected), len(made)) and more is not None and more.at >= end):
+        return _differ(lane, _others(ours), _others(theirs), exact=False)
     one, other = _at(ours, at), _at(theirs, at)
     index = ours.index(one) if one is not None else len(ours)
     before, after = tuple(ours[max(0, index - NEIGHBOURS) : index]), tuple(ours[index + 1 : index + 1 + NEIGHBOURS])
@@ -186,19 +206,26 @@ def _differ_in_bytes(lane: str, ours: Sequence[Record], theirs: Sequence[Record]
 
 
 def _first_difference(one: bytes, other: bytes) -> int:
-    """Where two rows of bytes part; where the shorter one ends if it is the other's beginning."""
-    end = min(len(one), len(other))
-    begin = next((at for at in range(0, end, _BLOCK) if one[at : at + _BLOCK] != other[at : at + _BLOCK]), end)
-    return next((at for at in range(begin, min(begin + _BLOCK, end)) if one[at] != other[at]), end)
+    """Where two differ, or where the shorter ends."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
-def _differ_by_digest(lane: str, ours: Sequence[Record], theirs: Sequence[Record]) -> Divergence | None:
+def _differ_by_digest(lane: str, ours: Sequence[Record], theirs: Sequence[Record], end: int) -> Divergence | None:
     """The replay's bytes are cut as the script's were, then compared by their digests."""
     made, start = _joined(theirs), 0
     for index, one in enumerate(record for record in ours if record.kind == "out"):
-        size = int(one.get("size", 0)) if one.data is None else len(one.data)
+        size = _size(one)
         part = made[start : start + size]
         start += size
+        if len(part) < size and one.at >= end:
+            return None
         if digest(part) != (one.get("hash") if one.data is None else digest(one.data)):
             before = tuple(ours[max(0, index - NEIGHBOURS) : index])
             return Divergence(lane, one, _at(theirs, start - size), before, (), "another digest")

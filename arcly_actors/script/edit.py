@@ -1,25 +1,32 @@
 """Editing scripts: cutting, redacting, and faults, each a pure function from a script to a script.
 
-The same faults stand in Python, on the command line (``arcly script edit``) and, as `apply` reads them, in a list of
-texts: ``loss 3%``, ``jitter 40ms``, ``crash publisher@2.5s``, ``disconnect rtmp-1@4s``, ``clock-jump 1h@2s``.
+The faults are those of a topology (`topology.Fault`, with the operators of `script.faults`): `of` gives what one does to
+a script, `read_fault` reads it as on the command line: ``loss 3%``, ``jitter 40ms``, ``crash publisher@2.5s``,
+``disconnect rtmp-1@4s``, ``clock-jump 1h@2s``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S, Entropy, SeededEntropy
 from arcly_actors.errors import ConfigurationError
-from arcly_actors.script.record import Record, Script
-from arcly_actors.topology.values import duration
+from arcly_actors.script import faults as operators
+from arcly_actors.script.faults import Passage
+from arcly_actors.script.record import Record, Script, in_order
+from arcly_actors.topology.injection import Fault, means, share
+from arcly_actors.topology.values import duration, duration_text
 
-Fault = Callable[[Script, Entropy], Script]
+Change = Callable[[Script, Entropy], Script]
+"""What a fault does to a script."""
 
 _STREAMED = frozenset({"in", "eof", "lost"})
 _PACKETS = frozenset({"datagram", "rtp-in", "rtcp-in"})
-"""What may get lost for good, and overtakes each other on its way."""
+"""What overtakes each other on its way, and may get lost for good."""
 
-_LOSABLE = _PACKETS | {"send"}
+_SENT = frozenset({"send", "unpublish"})
+_LOSABLE = frozenset({"in", "send"}) | _PACKETS
+_OPENED, _OVER = frozenset({"open", "connected"}), frozenset({"lost", "closed"})
 _NOTICED = limits.SRT_PEER_SILENCE + NS_PER_S
 """After so long an engine has noticed that a peer is silent."""
 
@@ -52,104 +59,149 @@ def redact(script: Script) -> Script:
     return replace(script, records=tuple(record.hashed() for record in script.records if record.kind != "draw"))
 
 
-def loss(share: float) -> Fault:
-    """That share (0 to 1) of packets, and of frames that a publisher sends, does not arrive. Of a byte stream nothing
-    gets lost. A recorded peer does not send again what is missing; what it is asked for can be seen.
+def loss(part: float, fault: Fault | None = None) -> Change:
+    """That share (0 to 1) of packets, and of frames that a publisher sends, does not arrive; of a connection's bytes it
+    comes late, as TCP sends again what is lost. Nobody sends a packet of a script again.
     """
-
-    def apply(script: Script, entropy: Entropy) -> Script:
-        if not any(record.kind in _LOSABLE for record in script.records):
-            raise ConfigurationError(
-                "loss is for packets and frames, of which this script has none: a byte stream loses nothing"
-            )
-        kept = (record for record in script.records if record.kind not in _LOSABLE or entropy.uniform(0, 1) >= share)
-        return replace(script, records=tuple(kept))
-
-    return apply
+    return lambda script, entropy: _passed(script, entropy, fault, loss=part)
 
 
-def jitter(most: int) -> Fault:
-    """What comes in is up to `most` ns late; within a connection it stays in order, packets overtake each other."""
-
-    def apply(script: Script, entropy: Entropy) -> Script:
-        latest: dict[str, int] = {}
-        moved = []
-        for record in script.records:
-            if record.kind in _PACKETS:
-                at = record.at + round(entropy.uniform(0, most))
-                moved.append(replace(record, at=at, fields=_without_turns(record)))
-                continue
-            if record.kind not in _STREAMED and record.kind not in ("send", "unpublish"):
-                moved.append(record)
-                continue
-            late = record.at + round(entropy.uniform(0, most))
-            at = latest[record.who] = max(latest.get(record.who, 0), late)
-            moved.append(replace(record, at=at, fields=_without_turns(record)))
-        return _in_order(script, moved)
-
-    return apply
+def jitter(most: int, fault: Fault | None = None) -> Change:
+    """What comes in is up to `most` ns late; within a connection it stays in order, packets do not."""
+    return lambda script, entropy: _passed(script, entropy, fault, jitter=most)
 
 
-def crash(actor: str, at: int) -> Fault:
+def crash(actor: str, at: int) -> Change:
     """An actor fails `at` ns after the beginning: publisher, subscriber, stream, gop, connection, listener."""
     return lambda script, _: _in_order(script, [*script.records, Record(at, "crash", {"actor": actor})])
 
 
-def disconnect(at: int, who: str = "") -> Fault:
-    """A connection breaks at `at` ns; without `who` the first one that is open then. Of a peer of a datagram socket
-    nothing comes any more, which the engine is given the time to notice.
+def disconnect(at: int, who: str = "") -> Change:
+    """A connection breaks at `at` ns: the oldest that is open then, of `who` (endpoint, stream or connection). Of one
+    that sends datagrams nothing comes any more, which the engine is given the time to notice.
     """
 
     def apply(script: Script, _entropy: Entropy) -> Script:
         silent = {record.who: record.at for record in script.records if record.kind == "datagram"}
         before = [record for record in script.records if record.at <= at]
-        over = {record.who for record in before if record.kind in ("lost", "closed")}
+        over = {record.who for record in before if record.kind in _OVER}
         over |= {who for who, last in silent.items() if last <= at}
-        opened = {r.who: r.kind for r in before if r.kind in ("open", "connected") and r.who not in over}
+        opened = {record.who: record.kind for record in before if record.kind in _OPENED and record.who not in over}
         standing = list(opened)
-        if who and who not in standing:
-            raise ConfigurationError(
-                f"{who} is not connected at {at / 1e9:g} s; there is {', '.join(standing) or 'nobody'}"
-            )
-        if not standing:
-            raise ConfigurationError(f"nobody is connected at {at / 1e9:g} s")
-        whose = who or standing[0]
-        kept = [record for record in script.records if record.who != whose or record.at < at]
-        if whose in silent:
+        names = _names(script)
+        met = [each for each in standing if means(who or "*", *names.get(each, (each,)))]
+        if not met:
+            there = f"; there is {', '.join(standing) or 'nobody'}" if who else ""
+            raise ConfigurationError(f"{who or 'nobody'} is {'not ' if who else ''}connected at {at / 1e9:g} s{there}")
+        kept = [record for record in script.records if record.who != met[0] or record.at < at]
+        if met[0] in silent:
             return _in_order(script, _lasting(kept, at + _NOTICED))
-        end = Record(at, "lost", {"who": whose, "error": "ConnectionResetError"})
-        if opened[whose] == "connected":
-            end = Record(at, "closed", {"who": whose, "reason": "the peer is silent"})
+        end = Record(at, "lost", {"who": met[0], "error": "ConnectionResetError"})
+        if opened[met[0]] == "connected":
+            end = Record(at, "closed", {"who": met[0], "reason": "the peer is silent"})
         return _in_order(script, [*kept, end])
 
     return apply
 
 
-def clock_jump(ns: int, at: int) -> Fault:
+def clock_jump(ns: int, at: int) -> Change:
     """The wall clock is set forward by `ns` at `at`."""
     return lambda script, _: _in_order(script, [*script.records, Record(at, "clock", {"jump": ns})])
 
 
-def read_fault(text: str, length: int) -> Fault:
+def of(fault: Fault, length: int) -> Change:
+    """What a fault does to a script that is `length` ns long."""
+    at = fault.at if fault.at is not None else fault.every or 0
+    times = range(at, max(at, length) + 1, fault.every) if fault.every is not None else (at,)
+    if fault.loss is not None:
+        return loss(fault.loss, fault)
+    if fault.jitter is not None:
+        return jitter(fault.jitter, fault)
+    if fault.crash is not None:
+        return _each([crash(fault.crash, time) for time in times])
+    if fault.disconnect is not None:
+        return _each([disconnect(time, "" if fault.disconnect == "*" else fault.disconnect) for time in times])
+    return clock_jump(fault.clock_jump or 0, at)
+
+
+def read_fault(text: str, length: int) -> Change:
     """A fault as it is written; `length` (ns) is the script's. ConfigurationError for anything else."""
     name, _, argument = text.partition(" ")
     what, _, moment = argument.partition("@")
-    if name == "loss" and argument.endswith("%"):
-        return loss(_share(argument))
-    if name == "jitter":
-        return jitter(duration(argument))
+    if name == "loss" and argument:
+        share(argument)  # says best what is wrong with it
+        return of(operators.loss(argument), length)
+    if name == "jitter" and argument:
+        duration(argument)
+        return of(operators.jitter(argument), length)
     if name == "crash" and moment:
-        return crash(what, duration(moment))
-    if name == "disconnect":
-        return disconnect(duration(moment or what), what if moment else "")
-    if name == "clock-jump":
-        return clock_jump(duration(what.removeprefix("+")), duration(moment) if moment else length // 2)
+        return of(operators.crash(what, _time(moment)), length)
+    if name == "disconnect" and argument:
+        return of(operators.disconnect((what if moment else "") or "*", _time(moment or what)), length)
+    if name == "clock-jump" and argument:
+        return of(operators.clock_jump(what, _time(moment) if moment else duration_text(length // 2)), length)
     raise ConfigurationError(
         f"{text!r} is no fault; there are: loss 3%, jitter 40ms, crash ACTOR@2s, disconnect [WHO@]4s, clock-jump 1h[@2s]"
     )
 
 
-def apply(script: Script, faults: Iterable[Fault], seed: int = 0) -> Script:
+def _time(text: str) -> str:
+    duration(text)
+    return text
+
+
+def _each(changes: Iterable[Change]) -> Change:
+    def apply(script: Script, entropy: Entropy) -> Script:
+        for change in changes:
+            script = change(script, entropy)
+        return script
+
+    return apply
+
+
+def _passed(script: Script, entropy: Entropy, fault: Fault | None, *, loss: float = 0.0, jitter: int = 0) -> Script:
+    """What comes in, after loss and jitter, each connection and publisher in its order."""
+    ways: dict[str, Passage] = {}
+    names = _names(script)
+    moved = []
+    for record in script.records:
+        streamed = record.kind in _STREAMED
+        meant = streamed or record.kind in _SENT or record.kind in _PACKETS
+        if not meant or (fault is not None and not _is_on(fault, record, names)):
+            moved.append(record)
+            continue
+        way = ways.setdefault(record.who, Passage(entropy, loss=loss, jitter=jitter, again=streamed))
+        at = way.arrives(record.at, sure=record.kind not in _LOSABLE, ordered=record.kind not in _PACKETS)
+        if at is not None:
+            moved.append(replace(record, at=at, fields=_without_turns(record)))
+    return _in_order(script, moved)
+
+
+def _is_on(fault: Fault, record: Record, names: Mapping[str, tuple[str, ...]]) -> bool:
+    start = fault.at or 0
+    within = start <= record.at and (fault.length is None or record.at < start + fault.length)
+    return within and means(fault.on, *names.get(record.who, (record.who,)))
+
+
+def _names(script: Script) -> dict[str, tuple[str, ...]]:
+    """What each connection and publisher can be called by: its name, its endpoint, the streams that it is about."""
+    names: dict[str, tuple[str, ...]] = {}
+    peers: dict[str, str] = {}
+    for record in script.records:
+        if record.kind == "open":
+            names[record.who] = (record.who, record.fields["on"])  # a peer of datagrams has it likewise
+            peers[record.fields["peer"]] = record.who
+        elif record.kind in ("publish", "view", "session") and "key" in record.fields:
+            names[record.who] = (record.who, record.fields["key"])
+        elif record.kind == "event":
+            told = record.get("with", {})
+            who = peers.get(str(told.get("peer", "")))
+            if who is not None and "key" in told and told["key"] not in names[who]:
+                names[who] = (*names[who], told["key"])
+    return names
+
+
+def apply(script: Script, faults: Iterable[Change], seed: int = 0) -> Script:
     """The script with these faults. What came out of the recorded engine is left out, for another thing will."""
     entropy = SeededEntropy(seed)
     for fault in faults:
@@ -158,22 +210,12 @@ def apply(script: Script, faults: Iterable[Fault], seed: int = 0) -> Script:
     return replace(script, records=came_in, head=replace(script.head, exact=False, seed=seed))
 
 
-def _share(text: str) -> float:
-    try:
-        share = float(text.removesuffix("%")) / 100
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise ConfigurationError(f"{text!r} is not a share: write 3%")
-    return share
-
-
 def _without_turns(record: Record) -> dict[str, object]:
     return {name: value for name, value in record.fields.items() if name != "turns"}
 
 
 def _in_order(script: Script, records: Iterable[Record]) -> Script:
-    return replace(script, records=tuple(sorted(records, key=lambda record: (record.kind == "end", record.at))))
+    return replace(script, records=in_order(records))
 
 
 def _lasting(records: Iterable[Record], at: int) -> Iterable[Record]:

@@ -1,7 +1,7 @@
 """The pytest plugin that the package ships: scripts are tests, and fixtures for engines in virtual time.
 
 Files ``*.jsonl`` whose first line begins a script are collected wherever pytest looks. Each is replayed, compared, and
-has to meet what it expects. For tests in Python: `virtual_clock`, `scripted_transport`, `arcly_engine`.
+has to meet what it expects. For tests in Python: `virtual_clock`, `scripted_transport`, `arcly_engine`, `marbles`.
 
 It imports nothing of the engine until a script or a fixture is used.
 """
@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from arcly_actors.clock import VirtualClock
     from arcly_actors.engine import Engine
+    from arcly_actors.script.marbles import MarbleTest
     from arcly_actors.script.network import ScriptedNetwork
     from arcly_actors.topology import Topology
 
@@ -103,9 +104,20 @@ def arcly_engine(virtual_clock: "VirtualClock", scripted_transport: "ScriptedNet
     def run(
         scenario: "Callable[[Engine], Coroutine[Any, Any, T]]", topology: "Topology | None" = None, seed: int = 0
     ) -> T:
+        __tracebackhide__ = True
         return run_engine(scenario, topology, clock=virtual_clock, network=scripted_transport, seed=seed)
 
     return run
+
+
+@pytest.fixture
+def marbles() -> "MarbleTest":
+    """Streams as text: ``marbles("k--d--d--k|")`` is an observable of frames, ``marbles.of(observable)`` what comes of
+    one, ``marbles.watched("k--d--d--k|", "----^")`` what the viewers of a stream see.
+    """
+    from arcly_actors.script.marbles import MarbleTest  # noqa: PLC0415 - see the module
+
+    return MarbleTest()
 
 
 RunScenario = Callable[..., Any]

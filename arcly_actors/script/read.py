@@ -59,7 +59,8 @@ def read(lines: Iterable[bytes], source: str = "<script>", directory: Path | Non
     records: list[Record] = []
     for number, line in numbered:
         try:
-            records.append(_record(_object(line), number, before))
+            record = _record(_object(line), number, before)
+            records.extend(record.each() if "also" in record.fields else (record,))
         except _Wrong as wrong:
             if not line.endswith(b"\n"):
                 return Script(head, tuple(records), cut=True, source=source)
@@ -157,9 +158,16 @@ def _check(values: Mapping[str, Any], kind: Kind, name: str, *, has_data: bool) 
         _typed("size", values.get("size"), int)
     if kind.has_data and not has_data and not hashed:
         raise _Wrong(f"a record {name!r} has 'data' (base64), 'part' of a side file, or 'hash' and 'size'")
-    if name == "draw" and ("bytes" in values) == ("number" in values):
+    if not all(isinstance(who, str) for who in values.get("also", ())):
+        raise _Wrong("'also' is a list of names")
+    if name == "draw":
+        _check_draw(values)
+
+
+def _check_draw(values: Mapping[str, Any]) -> None:
+    if ("bytes" in values) == ("number" in values):
         raise _Wrong("a record 'draw' has either 'bytes' or 'number'")
-    if name == "draw" and "bytes" in values:
+    if "bytes" in values:
         unhex(values["bytes"])
 
 

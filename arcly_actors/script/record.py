@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -71,7 +71,7 @@ KINDS: Mapping[str, Kind] = {
     "clock": Kind({"jump": _SPAN}, comes_in=True),
     "over": Kind({"key": str}, comes_in=True),
     # What comes of it.
-    "out": Kind({"who": str, "left": int}, frozenset({"left"}), has_data=True),
+    "out": Kind({"who": str, "left": int, "also": list}, frozenset({"left", "also"}), has_data=True),
     "sent": Kind({"who": str}, has_data=True),
     "shut": Kind({"who": str}),
     "rtp-out": Kind({"who": str}, has_data=True),
@@ -99,10 +99,10 @@ KINDS: Mapping[str, Kind] = {
 
 
 class ScriptError(ConfigurationError):
-    """A script cannot be used; the text begins with file and line."""
+    """A script cannot be used; the text begins with file and line (0: the whole file)."""
 
     def __init__(self, source: str, line: int, problem: str) -> None:
-        super().__init__(f"{source}:{line}: {problem}")
+        super().__init__(f"{source}:{line}: {problem}" if line else f"{source}: {problem}")
         self.source = source
         self.line = line
 
@@ -134,6 +134,12 @@ class Record:
     def get(self, name: str, default: Any = None) -> Any:
         """One of its fields."""
         return self.fields.get(name, default)
+
+    def each(self) -> "Iterator[Record]":
+        """One for each connection that these bytes were written to."""
+        fields = {name: value for name, value in self.fields.items() if name != "also"}
+        for who in (self.who, *self.fields["also"]):
+            yield replace(self, fields={**fields, "who": who})
 
     def hashed(self) -> "Record":
         """The same without its payload, of which size and digest stay."""
@@ -178,6 +184,14 @@ class Script:
     def error(self, record: Record, problem: str) -> ScriptError:
         """What to raise about one of its records."""
         return ScriptError(self.source, record.line, problem)
+
+
+def in_order(records: Iterable[Record]) -> tuple[Record, ...]:
+    """By time, those of one time as they are; the end is last, and not before what it ends."""
+    found = sorted(records, key=lambda record: (record.kind == "end", record.at))
+    if len(found) > 1 and found[-1].at < found[-2].at:
+        found[-1] = replace(found[-1], at=found[-2].at)
+    return tuple(found)
 
 
 def digest(data: bytes) -> str:

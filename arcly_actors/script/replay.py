@@ -1,5 +1,6 @@
 """Replaying a script: the same topology on a virtual clock, what came in at its recorded times, and what comes of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -7,12 +8,13 @@ from typing import Any
 from arcly_actors import limits
 from arcly_actors.clock import VirtualClock
 from arcly_actors.engine import Engine
+from arcly_actors.errors import ConfigurationError
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.script.compare import Divergence, compare
 from arcly_actors.script.network import ScriptedNetwork
 from arcly_actors.script.plain import track_of
 from arcly_actors.script.recall import RecalledEntropy
-from arcly_actors.script.record import Record, Script
+from arcly_actors.script.record import Record, Script, in_order
 from arcly_actors.script.stage import Stage
 from arcly_actors.script.tape import Tape
 from arcly_actors.script.virtual import run_engine
@@ -94,6 +96,8 @@ def _run(script: Script, *, frames: bool = False) -> list[Record]:
     network = ScriptedNetwork()
     kept = _Kept()
 
+    spelt = _spelt_out(script)
+
     async def play(engine: Engine) -> None:
         built = engine.built
         stage = Stage(engine, network, clock, script)
@@ -112,11 +116,11 @@ def _run(script: Script, *, frames: bool = False) -> list[Record]:
         stage.seen = partial(tape.put, None)
         tape.start(())
         try:
-            for record in script.records:
+            for record in spelt:
                 if record.comes_in and record.kind != "draw":
                     await stage.until(record.at, record.get("turns"))
                     await stage.do(record)
-            await stage.until(script.duration_ns)
+            await stage.until(max(script.duration_ns, spelt[-1].at if spelt else 0))
         finally:
             tape.stop()
             await stage.close()
@@ -132,6 +136,21 @@ def _has_programs(script: Script) -> bool:
     return any(record.kind == "publish" and record.get("clock") == "own" for record in script.records)
 
 
+def _spelt_out(script: Script) -> Sequence[Record]:
+    """Its records, with those that marbles stand for."""
+    if not any("marble" in record.fields for record in script.records):
+        return script.records
+    from arcly_actors.script.marble_engine import expanded  # noqa: PLC0415 - for who has some
+
+    spelt: list[Record] = []
+    for record in script.records:
+        try:
+            spelt += expanded(record) if "marble" in record.fields else [record]
+        except ConfigurationError as error:
+            raise script.error(record, str(error)) from None
+    return in_order(spelt)
+
+
 def _turns(script: Script) -> int:
     """Turns of the loop that a replay may take: some for each record and each second."""
     return limits.VIRTUAL_ITERATIONS + 64 * len(script.records)
@@ -142,4 +161,4 @@ def _merged(recorded: tuple[Record, ...], made: list[Record]) -> tuple[Record, .
     ins = [record for record in recorded if record.comes_in]
     told = {record.kind for record in recorded if record.data is None and "hash" in record.fields}
     outs = [record.hashed() if record.kind in told else record for record in made if not record.comes_in]
-    return tuple(sorted([*ins, *outs], key=lambda record: (record.kind == "end", record.at)))
+    return in_order([*ins, *outs])

@@ -1,6 +1,5 @@
-"""A script as a sequence diagram: actors as columns, time downwards, for a terminal or as HTML."""
+"""A script as a sequence diagram: actors as columns, time downwards, for a terminal or as HTML (`show_html`)."""
 
-import html
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.script.packets import asks
 from arcly_actors.script.record import Record, Script
 
-_WIDTH = 18
+_NARROW, _WIDE = 9, 18
 _PICTURES = frozenset(codec.value for codec in CodecId if codec.kind is Kind.VIDEO)
 _MARKS = {
     "KeyframeRequested": "PLI",
@@ -20,23 +19,42 @@ _MARKS = {
     "PublishHeld": "HELD",
     "PublishResumed": "RESUMED",
 }
+_OF_RECORDS = {"crash": "CRASH", "closed": "CLOSED", "clock": "CLOCK", "expect": "EXPECT"}
+_COUNTED = {
+    "in": "read", "out": "written", "frame": "frame", "send": "frame sent", "seen": "frame seen",
+    "datagram": "datagram in", "sent": "datagram out", "rtp-in": "RTP in", "rtp-out": "RTP out", "rtcp-in": "RTCP in",
+    "rtcp-out": "RTCP out",
+}  # fmt: skip
+"""Of which those that nothing marks are counted together, and how one is called."""
 
-
-_COUNTED = frozenset(
-    {"in", "out", "datagram", "sent", "frame", "send", "seen", "rtp-in", "rtp-out", "rtcp-in", "rtcp-out"}
-)
-"""Of which those that nothing marks are counted together."""
+_OUTWARD = frozenset({"out", "shut", "sent", "rtp-out", "rtcp-out"})
+_SILENT = frozenset({"draw", "end"})
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the diagram: when, from which column to which (the same: beside it), what, and whether it is marked."""
+    """One line of the diagram: when, from which column to which (the same: beside it), what, and whether it is marked.
+
+    `bulk`: several media together. `whole` is the text uncut, where it was cut.
+    """
 
     at: int
     start: int
     end: int
     text: str
     mark: str = ""
+    bulk: bool = False
+    whole: str = ""
+
+
+def facts(script: Script) -> list[tuple[str, str]]:
+    """What there is to say of a script as a whole: names and values."""
+    came = sum(record.comes_in for record in script.records)
+    told = [("stream", script.head.key or "everything"), ("length", f"{script.duration_ns / 1e9:.3f} s")]
+    told.append(("records", f"{came} in, {len(script.records) - came} out"))
+    told += [(name.replace("_", " "), str(value)) for name, value in script.head.provenance.items()]
+    ends = [str(record.get("reason")) for record in script.records if record.kind == "end" and "reason" in record.fields]
+    return [*told, *(("ended", reason) for reason in ends)]
 
 
 def columns(script: Script) -> list[str]:
@@ -74,53 +92,31 @@ def diagram(script: Script) -> Iterator[Line]:
 def text(script: Script) -> Iterator[str]:
     """The diagram for a terminal of any width; a marked line ends with its mark in brackets."""
     names = columns(script)
-    yield " " * 11 + "".join(name[: _WIDTH - 1].ljust(_WIDTH) for name in names)
+    widths = [min(max(_NARROW, len(name) + 2), _WIDE) for name in names]
+    starts = [sum(widths[:index]) for index in range(len(widths))]
+    yield " " * 11 + "".join(name[: width - 1].ljust(width) for name, width in zip(names, widths, strict=True)).rstrip()
     for line in diagram(script):
-        yield f"{line.at / 1e9:10.4f} {_arrow(line, len(names))}  {line.text}{f'  [{line.mark}]' if line.mark else ''}"
+        mark = f"  [{line.mark}]" if line.mark else ""
+        yield f"{line.at / 1e9:10.4f} {_arrow(line, starts)}  {line.text}{mark}"
 
 
 def page(script: Script) -> str:
     """The diagram as one HTML page that loads nothing."""
-    names = columns(script)
-    heads = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-    rows = "".join(_row(line, len(names)) for line in diagram(script))
-    title = html.escape(script.source)
-    style = (
-        "body{font:13px monospace}table{border-collapse:collapse}th,td{min-width:8em;border-left:1px solid #bbb;"
-        "padding:1px 6px;text-align:left}td.l{border-bottom:2px solid #36c}tr.m td{background:#fe9}"
-        "th{position:sticky;top:0;background:#fff}"
-    )
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{style}</style>'
-        f"<h1>{title}</h1><table><tr><th>s</th>{heads}<th></th></tr>{rows}</table></html>\n"
-    )
+    from arcly_actors.script.show_html import page as made  # noqa: PLC0415 - it is built on this module
+
+    return made(script)
 
 
-def _row(line: Line, count: int) -> str:
-    low, high = sorted((line.start, line.end))
-    cells = "".join(
-        f'<td class="{"l" if low <= index <= high else ""}">{_head(line, index)}</td>' for index in range(count)
-    )
-    said = html.escape(f"{line.text} {line.mark}")
-    return f'<tr class="{"m" if line.mark else ""}"><td>{line.at / 1e9:.4f}</td>{cells}<td>{said}</td></tr>'
-
-
-def _head(line: Line, index: int) -> str:
-    if index != line.end:
-        return ""
-    return "●" if line.start == line.end else ("▶" if line.end > line.start else "◀")
-
-
-def _arrow(line: Line, count: int) -> str:
-    cells = ["|".ljust(_WIDTH) for _ in range(count)]
-    row = list("".join(cells))
-    low, high = sorted((line.start, line.end))
+def _arrow(line: Line, starts: list[int]) -> str:
+    row = [" "] * (starts[-1] + 1)
+    for start in starts:
+        row[start] = "│"
+    low, high = sorted((starts[line.start], starts[line.end]))
     if low == high:
-        row[low * _WIDTH] = "*"
+        row[low] = "●"
         return "".join(row)
-    for at in range(low * _WIDTH + 1, high * _WIDTH):
-        row[at] = "-"
-    row[line.end * _WIDTH + (-1 if line.end > line.start else 1)] = ">" if line.end > line.start else "<"
+    row[low + 1 : high] = "─" * (high - low - 1)
+    row[high - 1 if line.end > line.start else low + 1] = "▶" if line.end > line.start else "◀"
     return "".join(row)
 
 
@@ -128,34 +124,39 @@ def _line(record: Record, names: dict[str, int], pictures: set[object]) -> Line 
     who = names.get(record.who, 0)
     stream = names.get(_stream(record), 0)
     kind, what = record.kind, str(record.get("what", ""))
-    if kind in ("draw", "end", "expect"):
+    if kind in _SILENT:
         return None
+    if kind == "expect":
+        return _said(record, who, who, str(record.fields["expect"]), _rest(record, "expect"), "EXPECT")
+    if kind == "tracks" and not record.who:
+        return Line(record.at, stream, stream, "tracks")
     if kind == "event":
-        return Line(record.at, 0, stream, f"{what} {_told(record)}".strip(), _MARKS.get(what, ""))
+        return _said(record, 0, stream, what, _told(record), _MARKS.get(what, ""))
     if kind in ("told", "asked"):
         start, end = (who, 0) if kind == "told" else (0, who)
-        return Line(record.at, start, end, f"{what} {_told(record)}".strip())
+        return _said(record, start, end, what, _told(record))
     if kind in ("frame", "send", "seen"):
         key = bool(record.get("keyframe")) and record.get("track") in pictures
         start, end = (stream, stream) if kind == "frame" else ((who, 0) if kind == "send" else (0, who))
-        return Line(record.at, start, end, f"track {record.get('track')} dts {record.get('dts')}", "KEY" if key else "")
-    start, end = (0, who) if kind in ("out", "sent", "shut", "rtp-out", "rtcp-out") else (who, 0)
-    mark = {
-        "crash": "CRASH",
-        "lost": "LOST" if "error" in record.fields else "",
-        "closed": "CLOSED",
-        "clock": "CLOCK",
-        "rtcp-in": asks(record.data),
-        "rtcp-out": asks(record.data),
-    }.get(kind, "")
-    return Line(
-        record.at, start, end, f"{kind} {_rest(record)}".strip(), mark or ("STALLED" if "left" in record.fields else "")
-    )
+        time = f"{record.get('dts', 0) / 1e9:.3f} s"
+        return Line(record.at, start, end, f"track {record.get('track')} at {time}", "KEY" if key else "")
+    start, end = (0, who) if kind in _OUTWARD else (who, 0)
+    mark = _OF_RECORDS.get(kind, "LOST" if kind == "lost" and "error" in record.fields else "")
+    if kind in ("rtcp-in", "rtcp-out"):
+        mark = asks(record.data)
+    return _said(record, start, end, kind, _rest(record), mark or ("STALLED" if "left" in record.fields else ""))
+
+
+def _said(record: Record, start: int, end: int, what: str, rest: str, mark: str = "") -> Line:
+    whole = f"{what} {rest}".strip()
+    short = whole if len(whole) <= 120 else f"{whole[:119]}…"
+    return Line(record.at, start, end, short, mark, whole=whole[:4000])
 
 
 def _counted(quiet: dict[tuple[int, int, str], list[int]]) -> Iterator[Line]:
     for (start, end, kind), (at, count, size) in quiet.items():
-        yield Line(at, start, end, f"{count} x {kind}, {size} bytes")
+        amount = f"{size} bytes" if size < 10_000 else f"{size / 1000:.0f} kB"
+        yield Line(at, start, end, f"{count} × {_COUNTED[kind]}, {amount}", bulk=True)
 
 
 def _stream(record: Record) -> str:
@@ -165,16 +166,22 @@ def _stream(record: Record) -> str:
 
 def _told(record: Record) -> str:
     told = record.get("with", {})
-    return _joined(told.items()) if isinstance(told, dict) else ""
+    return _joined((name, value) for name, value in told.items() if name != "key") if isinstance(told, dict) else ""
 
 
-def _rest(record: Record) -> str:
-    hidden = ("who", "key", "tracks", "turns", "hash", "size")
+def _rest(record: Record, *more: str) -> str:
+    hidden = ("who", "key", "tracks", "turns", "hash", "size", *more)
     return _joined((name, value) for name, value in record.fields.items() if name not in hidden)
 
 
 def _joined(fields: Iterable[tuple[str, object]]) -> str:
-    return " ".join(f"{name}={str(value)[:40]}" for name, value in fields if value not in ("", {}, None))[:160]
+    return " ".join(f"{name}={_value(name, value)}" for name, value in fields if value not in ("", {}, None))
+
+
+def _value(name: str, value: object) -> str:
+    if name.endswith("_ns") and isinstance(value, int):
+        return f"{value / 1e9:g}s"
+    return str(value)
 
 
 def _size(record: Record) -> int:

@@ -6,75 +6,27 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
 
-import pykka
-
-from arcly_actors.bus.directory import Directory
-from arcly_actors.bus.gop import GopCacheActor
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.policy import Join
-from arcly_actors.bus.stream import StreamActor
 from arcly_actors.clock import NS_PER_S, VirtualClock
-from arcly_actors.egress.byte_subscriber import ByteSubscriber
-from arcly_actors.egress.in_process import FrameSubscriber
-from arcly_actors.egress.whep import WhepSession
-from arcly_actors.endpoints.http_stream import HttpStreamSession
-from arcly_actors.endpoints.mpegts import TsPort
-from arcly_actors.endpoints.rtmp_session import RtmpSession
-from arcly_actors.endpoints.rtsp_session import RtspSession
-from arcly_actors.endpoints.srt_session import SrtSession
 from arcly_actors.engine import Engine
 from arcly_actors.errors import ArclyError, ConfigurationError, Refused
 from arcly_actors.ingest.in_process import PublishHandle
-from arcly_actors.ingest.publisher import Publisher
 from arcly_actors.media.frame import MediaFrame, Track
-from arcly_actors.runtime import LoopActor, Supervisor
-from arcly_actors.runtime.receiver import Crash
 from arcly_actors.runtime.seams import Place
+from arcly_actors.script.faults import KINDS, crash_one
 from arcly_actors.script.network import ScriptedNetwork, ScriptedTransport
 from arcly_actors.script.plain import track_of
 from arcly_actors.script.read import span
 from arcly_actors.script.record import Record, Script
 from arcly_actors.script.webrtc import Told
 from arcly_actors.transport.addresses import Address
-from arcly_actors.transport.connection import Connection
-from arcly_actors.transport.datagram_port import DatagramPort
-from arcly_actors.transport.http import HttpSite
-from arcly_actors.transport.listener import Listener
-from arcly_actors.transport.rtp_ports import RtpPorts
-from arcly_actors.transport.webrtc_port import WebRtcPort
 
 _PLAIN = {"rtmps": "rtmp", "rtsps": "rtsp"}
 """Where connections over TLS come to in a replay: their bytes were recorded decrypted."""
 
-_ACTORS: dict[str, type[LoopActor] | tuple[type[LoopActor], ...]] = {
-    "publisher": Publisher,
-    "subscriber": (ByteSubscriber, WhepSession),
-    "stream": StreamActor,
-    "gop": GopCacheActor,
-    "connection": Connection,
-    "listener": Listener,
-    "port": (DatagramPort, TsPort, RtpPorts, WebRtcPort),
-    "srt-port": DatagramPort,
-    "rtp-ports": RtpPorts,
-    "feed": TsPort,
-    "supervisor": Supervisor,
-    "directory": Directory,
-    "frames": FrameSubscriber,
-    "site": HttpSite,
-    "rtmp-session": RtmpSession,
-    "rtsp-session": RtspSession,
-    "http-session": HttpStreamSession,
-    "srt-session": SrtSession,
-}
-"""What a `crash` can name."""
-
-
 _AT_ONCE = NS_PER_S // 10
 """Within so many ns a count of turns is believed."""
-
-
-class Injected(RuntimeError):
-    """The failure that a script asked for."""
 
 
 class Stage:
@@ -91,6 +43,7 @@ class Stage:
         self._publishers: dict[str, PublishHandle] = {}
         self._tracks: dict[str, dict[int, Track]] = {}
         self._keys: dict[str, StreamKey] = {}
+        self._refused: set[str] = set()
         self._viewers: dict[str, asyncio.Task[None]] = {}
         self._reading: dict[str, asyncio.Event] = {}
         self._peers: dict[str, tuple[str, Address]] = {}
@@ -245,8 +198,10 @@ class Stage:
         handle = self._engine.publish(key, (), record.get("metadata", {}), keyframe_wanted=_never)
         try:
             await handle.__aenter__()
-        except Refused:
+        except Refused:  # an event tells of it: what it would have sent goes nowhere
+            self._refused.add(record.who)
             return
+        self._refused.discard(record.who)
         self._publishers[record.who] = handle
         self._tracks[record.who] = {}
         self._keys[record.who] = StreamKey.parse(key)
@@ -263,12 +218,14 @@ class Stage:
 
     async def _announce(self, record: Record) -> None:
         handle = self._publishers.get(record.who)
-        if handle is not None:
+        if handle is not None and handle.alive:
             tracks = self._tracks_of(record)
             self._tracks[record.who] = {track.id: track for track in tracks}
             handle.announce(tracks, record.get("metadata", {}))
 
     async def _send(self, record: Record) -> None:
+        if record.who in self._refused:
+            return
         handle = self._publishers.get(record.who)
         track = self._tracks.get(record.who, {}).get(record.fields["track"])
         if handle is None or track is None or record.data is None:
@@ -324,15 +281,9 @@ class Stage:
 
     def _crash(self, record: Record) -> None:
         name = record.fields["actor"]
-        kind = _ACTORS.get(name)
-        if kind is None:
-            raise self._script.error(record, f"there is no actor {name!r}; there are {', '.join(_ACTORS)}")
-        refs: list[pykka.ActorRef[Any]] = [
-            ref for ref in self._engine.built.system.actors() if issubclass(ref.actor_class, kind)
-        ]
-        which = record.get("which", -1)
-        if -1 <= which < len(refs) and refs:
-            refs[which].tell(Crash(Injected(f"the script crashed the {name}")))
+        if name not in KINDS:
+            raise self._script.error(record, f"there is no actor {name!r}; there are {', '.join(KINDS)}")
+        crash_one(self._engine.built.system, name, record.get("which", -1))
 
     def _jump(self, record: Record) -> None:
         self._clock.step(span(record.fields["jump"], "jump"))

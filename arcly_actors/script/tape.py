@@ -20,6 +20,7 @@ from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.events import (
     Event,
     Events,
+    FaultInjected,
     PublishEnded,
     PublishHeld,
     PublishResumed,
@@ -27,6 +28,9 @@ from arcly_actors.bus.events import (
     SubscriberEvicted,
     SubscriberJoined,
     SubscriberLeft,
+    TapeEnded,
+    TapeFailed,
+    TapeStarted,
 )
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_S
@@ -34,7 +38,7 @@ from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Note, SessionNote, System
 from arcly_actors.runtime.seams import Opened, Place, Source, Tapped
 from arcly_actors.script.plain import message_fields, track_fields
-from arcly_actors.script.record import Head, Record
+from arcly_actors.script.record import Head, Record, digest
 from arcly_actors.script.taped import TapedStream
 from arcly_actors.script.taped_datagrams import DatagramPeers, DatagramTap, Peer, Recorded
 from arcly_actors.script.taped_sessions import SessionTap
@@ -44,12 +48,18 @@ from arcly_actors.transport.datagram_link import DatagramLink
 _MEDIA = frozenset({"MediaReceived", "PacketsReceived", "SendPackets", "Received", "Drained"})
 """Messages that say what the bytes beside them say already."""
 
-_OUTGOING = frozenset({"out", "sent", "frame", "rtp-out", "rtcp-out"})
-"""What a tape without payloads tells by digests."""
+_OUTCOMES = frozenset({"out", "sent", "frame", "rtp-out", "rtcp-out"})
+"""What is told by its digest on a tape without payload."""
 
-_SCARCE = 64
-"""Bytes that a record takes besides its payload."""
+_SCARCE, _NAME = 64, 16
+"""Bytes that a record takes besides its payload, and that a further name in it takes."""
 
+
+_OURS = (TapeStarted, TapeEnded, TapeFailed, FaultInjected)
+"""Events that a replay has none of: it has no tapes but its own, and faults are in what comes in."""
+
+FULL = "as much is recorded as the tape holds"
+"""Why a tape ended that had its size."""
 
 _TURNS = 4
 """Turns of the loop after which nothing is under way any more of what a packet set going."""
@@ -80,7 +90,9 @@ class Tape:
     `name` gives the next connection to an endpoint its name, `peer_name` a peer of a datagram socket; without them they
     are numbered. `belongs` says of a datagram socket whether its peers do (None: each will tell).
     `frames`: those whose bytes are on the tape already have their payload, too. `programs` False: whoever holds the tape
-    puts down what programs (``publish``, ``view``) do himself.
+    puts down what programs (``publish``, ``view``) do himself. `live`: it is no replay's, so that
+    what comes in is wanted, too, and the same bytes that are written to several connections one after the other are one
+    record, with the names of the further ones in ``also``.
 
     `lost` is why it ended by itself, else empty; `ignored` counts connections of other streams.
     """
@@ -101,7 +113,11 @@ class Tape:
         belongs: Callable[[str], bool | None] | None = None,
         frames: bool = False,
         programs: bool = True,
+        live: bool = False,
     ) -> None:
+        self._live = live
+        self._shared: bytes | None = None
+        self._also: list[str] = []
         self._frames = frames
         self._programs = programs
         self._name = name or self._next_name
@@ -201,7 +217,16 @@ class Tape:
         def opening(*, begun: bool) -> None:
             self._opening = source if begun else None
 
-        return TapedStream(protocol, put, opening, partial(self._gone, source, _innermost(protocol)))
+        def out(data: bytes) -> None:
+            if data is self._shared and source.wanted and self.running:
+                self._also.append(source.who)  # the very same bytes, as the fan-out writes them to one after the other
+                self._left -= _NAME
+                return
+            self.put(source, "out", {"who": source.who, "also": []} if self._live else {"who": source.who}, data)
+            if self._live and source.wanted and self.running:
+                self._shared, self._also = data, self._waiting[-1][0].fields["also"]
+
+        return TapedStream(protocol, put, out, opening, partial(self._gone, source, _innermost(protocol)))
 
     def datagrams(self, opened: Opened) -> None:
         """A datagram socket was opened."""
@@ -253,6 +278,10 @@ class Tape:
         """Entropy was drawn."""
         self.put(self._opening, "draw", {"bytes": value.hex()} if isinstance(value, bytes) else {"number": value})
 
+    def struck(self, kind: str, fields: dict[str, Any]) -> None:
+        """A fault was done to the engine."""
+        self.put(None, kind, fields)
+
     # --- writing down ---
 
     def datagram_peer(self, on: str, address: Address) -> Peer | None:
@@ -276,6 +305,8 @@ class Tape:
         at: int | None = None,
     ) -> None:
         """Input, and how many turns of the loop after the one before it came: within a few, the order matters."""
+        if not self._live:
+            return
         if self._turns < _TURNS:
             fields["turns"] = self._turns
         self.put(source, kind, fields, data, at)
@@ -301,13 +332,17 @@ class Tape:
         """One record, of this source or of the engine; `at` is monotonic ns, now unless given."""
         if not self.running or (source is not None and source.wanted is False):
             return
+        self._shared = None
+        if data is not None and not self._payload and kind in _OUTCOMES:
+            fields, data = {**fields, "size": len(data), "hash": digest(data)}, None
         record = Record((self._now() if at is None else at) - self._started, kind, fields, data)
-        if not self._payload and kind in _OUTGOING:
-            record = record.hashed()
-        size = _SCARCE + len(record.data or b"")
+        size = _SCARCE + (len(data) if data is not None else 0)
         self._left -= size
         if self._left < 0 and kind != "end":
-            self.give_up("as much is recorded as the tape holds")
+            self.give_up(FULL)
+            return
+        if not (self._live or self._waiting) and (source is None or source.wanted):
+            self._sink.take([record])
             return
         self._waiting.append((record, source))
         if source is not None and source.wanted is None:
@@ -335,6 +370,7 @@ class Tape:
 
     def _flush_soon(self) -> None:
         self._flushing = None
+        self._shared = None  # its record is handed on
         self.flush()
 
     def _settle(self, source: Recorded, *, wanted: bool) -> None:
@@ -367,6 +403,8 @@ class Tape:
         return self._key is None or key is None or str(key) == str(self._key)
 
     def _happened(self, event: Event) -> None:
+        if isinstance(event, _OURS) or getattr(event, "actor", "").startswith("records/"):
+            return
         key = getattr(event, "key", None)
         source = self._by_peer.get(getattr(event, "peer", ""))
         if source is not None:

@@ -13,6 +13,9 @@ from arcly_actors.transport.addresses import Address
 Put = Callable[..., None]
 """Takes the kind of a record, its payload if it has one, and fields by name."""
 
+Out = Callable[[bytes], None]
+"""Takes what was written, of which the kernel took all; of this there is by far the most."""
+
 
 class Opening(Protocol):
     """Hears when the protocol above a connection is being set up, and when it has been."""
@@ -25,9 +28,12 @@ class Opening(Protocol):
 class TapedStream(asyncio.Protocol):
     """Stands before `inner`; `put` writes down, `on_lost` is the end."""
 
-    def __init__(self, inner: asyncio.Protocol, put: Put, opening: Opening, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self, inner: asyncio.Protocol, put: Put, out: Out, opening: Opening, on_lost: Callable[[], None]
+    ) -> None:
         self.inner = inner
         self.put = put
+        self.out = out
         self.stalled = False
         self._opening = opening
         self._on_lost = on_lost
@@ -93,10 +99,12 @@ class TapedTransport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """See `asyncio.WriteTransport`."""
-        kept = bytes(data)  # before it leaves: the caller may use a buffer again
+        kept = bytes(data)  # before it leaves: the caller may use a buffer again; of `bytes` this is no copy
         self._transport.write(data)
-        left = {"left": self._transport.get_write_buffer_size()} if self._stream.stalled else {}
-        self._stream.put("out", kept, **left)
+        if self._stream.stalled:
+            self._stream.put("out", kept, left=self._transport.get_write_buffer_size())
+        else:
+            self._stream.out(kept)
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
         """See `asyncio.WriteTransport`."""

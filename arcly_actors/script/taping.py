@@ -10,13 +10,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from arcly_actors import limits
+from arcly_actors.bus.events import TapeEnded, TapeStarted
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.endpoints.mpegts import PROGRAM
 from arcly_actors.runtime.seams import Place
 from arcly_actors.script.record import Head, Record
-from arcly_actors.script.tape import Tape
-from arcly_actors.script.write import head_line, record_line
+from arcly_actors.script.tape import FULL, Tape
+from arcly_actors.script.write import head_line, open_for_owner, record_line
 from arcly_actors.topology.build import Build
 from arcly_actors.transport.addresses import Address
 from arcly_actors.version import VERSION
@@ -29,7 +30,10 @@ _GATHER = 0.25
 
 
 class Taping:
-    """See `Engine.tape`. `head` is the script's head, `lost` why the tape ended by itself (else empty)."""
+    """See `Engine.tape`. `head` is the script's head, `lost` why the tape ended by itself (else empty).
+
+    `ended` is set when nothing is recorded any more.
+    """
 
     def __init__(
         self,
@@ -46,12 +50,16 @@ class Taping:
         self._running = running
         self._virtual = running.system.virtual
         self._path = Path(path) if path is not None else None
+        self._named = (str(key) if key is not None else "*", str(path) if path is not None else "a reader")
         self._provenance = provenance
         self._records: deque[Record] = deque()
         self._backlog = 0
         self._changed = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
-        self._over = False
+        self._most = size
+        self._written = 0
+        self._reason = ""
+        self.ended = asyncio.Event()
         feeds = {feed.name: feed.key for feed in engine.topology.endpoints.feeds()}
         self._tape = Tape(
             running.system,
@@ -62,6 +70,7 @@ class Taping:
             key=key,
             payload=payload,
             size=size,
+            live=True,
             belongs=partial(_belongs, feeds, str(key)) if key is not None else None,
         )
         self.head: Head
@@ -77,39 +86,48 @@ class Taping:
         return self._tape.ignored
 
     async def __aenter__(self) -> Self:
+        """Begin. Raises OSError when the file cannot be made."""
         topology = self._engine.topology.model_dump(mode="json")
         topology = _with_ports(topology, self._engine.addresses.get("rtsp-udp", ()))
         self.head = self._tape.head(
             _without_files(topology), {"recorded_by": f"arcly_actors {VERSION}", **self._provenance}
         )
         if self._path is not None:
-            opened = self._path.open("wb")
-            opened.write(head_line(self.head))
+            opened = open_for_owner(self._path)
+            self._written = opened.write(head_line(self.head))
             self._writing = asyncio.ensure_future(self._write(opened))
+        self._engine.events.emit(TapeStarted(*self._named))
         self._tape.start(self._engine.drawn)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._tape.stop()
-        self._over = True
-        self._changed.set()
+        """End, and write what there is. Raises OSError when that cannot be done."""
+        self.stop()
         if self._writing is not None:
             await self._writing
+        self._engine.events.emit(TapeEnded(*self._named, self._written, self.lost or self._reason))
 
     async def __aiter__(self) -> AsyncIterator[Record]:
-        while not self._over or self._records:
+        async for record in self.as_written():
+            for each in record.each() if "also" in record.fields else (record,):
+                yield each
+
+    async def as_written(self) -> AsyncIterator[Record]:
+        """The records as a file has them: one for what several connections were sent."""
+        while not self.ended.is_set() or self._records:
             await self._changed.wait()
             self._changed.clear()
             for record in self._taken():
                 yield record
 
-    def stop(self) -> None:
+    def stop(self, reason: str = "") -> None:
         """Record no more; who reads gets what there is, then the end."""
-        self._tape.stop()
-        self._over = True
-        self._changed.set()
+        if not self.ended.is_set():
+            self._reason = reason
+            self._tape.stop(reason)
+            self._end()
 
     def take(self, records: list[Record]) -> None:
         """See `Sink`."""
@@ -117,7 +135,12 @@ class Taping:
         self._backlog += sum(len(record.data or b"") for record in records)
         if self._backlog > limits.TAPE_BACKLOG:
             self._tape.give_up("who reads the tape is too slow")
-        self._over = self._over or not self._tape.running
+        if not self._tape.running:
+            self._end()
+        self._changed.set()
+
+    def _end(self) -> None:
+        self.ended.set()
         self._changed.set()
 
     def _taken(self) -> list[Record]:
@@ -127,35 +150,45 @@ class Taping:
         return taken
 
     async def _write(self, opened: BinaryIO) -> None:
-        def write(taken: list[Record]) -> None:
-            opened.writelines(record_line(record) for record in taken)
+        def write(taken: list[Record]) -> bool:
+            """Whether all of it fitted; the end is always written."""
+            for record in taken:
+                line = record_line(record)
+                if self._written + len(line) > self._most and record.kind != "end":
+                    self._most = 0
+                    continue
+                self._written += opened.write(line)
             opened.flush()
+            return self._most > 0
 
         try:
-            while not self._over or self._records:
+            while not self.ended.is_set() or self._records:
                 await self._changed.wait()
-                if not self._over:
+                if not self.ended.is_set():
                     await asyncio.sleep(_GATHER)
                 self._changed.clear()
-                taken = self._taken()
-                await self._offloaded(write, taken)
-                if self._over:
+                if not await self._offloaded(write, self._taken()):
+                    self._tape.give_up(FULL)
+                if self.ended.is_set():
                     self._changed.set()
+        except OSError as error:
+            self._tape.give_up(f"it cannot be written: {error.strerror or error}")
+            self._records.clear()
+            raise
         finally:
             opened.close()
 
-    async def _offloaded(self, write: Any, taken: list[Record]) -> None:
-        if self._virtual:
-            write(taken)
-        else:
-            await asyncio.to_thread(write, taken)
+    async def _offloaded(self, write: Any, taken: list[Record]) -> bool:
+        fitted: bool = write(taken) if self._virtual else await asyncio.to_thread(write, taken)
+        return fitted
 
     def _endpoint(self, at: Place) -> str:
         """The endpoint that listens there."""
         for name, addresses in self._engine.addresses.items():
             if any(address.port == at[1] for address in addresses):
                 return name
-        return "tcp"
+        listeners = self._engine.topology.endpoints.listeners()  # while the engine starts
+        return next((name for name, address in listeners.items() if address.port == at[1]), "tcp")
 
 
 async def lines(taping: Taping, duration_ns: int | None = None) -> AsyncGenerator[bytes, None]:
@@ -165,7 +198,7 @@ async def lines(taping: Taping, duration_ns: int | None = None) -> AsyncGenerato
         timer = loop.call_later(duration_ns / NS_PER_S, taping.stop) if duration_ns is not None else None
         try:
             yield head_line(taping.head)
-            async for record in taping:
+            async for record in taping.as_written():
                 yield record_line(record)
         finally:
             if timer is not None:
@@ -192,7 +225,7 @@ def _with_ports(topology: dict[str, Any], bound: Sequence[Address]) -> dict[str,
 
 
 def _without_files(topology: dict[str, Any]) -> dict[str, Any]:
-    """What a replay can build anywhere: no certificates, nothing that dials, no secrets of either."""
+    """What a replay can build anywhere: no certificates, nothing that dials or writes, no secrets of either."""
     endpoints = {name: section for name, section in topology["endpoints"].items() if name not in ("rtmps", "rtsps")}
     endpoints["http"] = {**endpoints["http"], "tls": None}
-    return {**topology, "endpoints": endpoints, "sources": [], "sinks": []}
+    return {**topology, "endpoints": endpoints, "sources": [], "sinks": [], "record": [], "faults": []}

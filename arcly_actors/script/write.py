@@ -2,13 +2,19 @@
 
 import base64
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from arcly_actors.script.record import VERSION, Head, Record, Script
 
 _dumps = json.JSONEncoder(ensure_ascii=True, separators=(", ", ": "), allow_nan=False).encode
+
+
+def open_for_owner(path: str | Path) -> BinaryIO:
+    """A new file that only its owner reads: a tape has what peers sent, passwords and stream keys too. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 def head_line(head: Head, side: str = "") -> bytes:
@@ -21,11 +27,14 @@ def head_line(head: Head, side: str = "") -> bytes:
 def record_line(record: Record, part: tuple[int, int] | None = None) -> bytes:
     """One record; `part` is where a side file has its payload."""
     values: dict[str, Any] = {"at": record.at, "is": record.kind, **record.fields}
+    if "also" in values and not values["also"]:
+        del values["also"]
     if part is not None:
         values["part"] = list(part)
-    elif record.data is not None:
-        values["data"] = base64.b64encode(record.data).decode("ascii")
-    return _line(values)
+    line = _line(values)
+    if part is not None or record.data is None:
+        return line
+    return b'%b, "data": "%b"}\n' % (line[:-2], base64.b64encode(record.data))
 
 
 def write(head: Head, records: Iterable[Record]) -> Iterable[bytes]:

@@ -19,7 +19,9 @@ class Recorder:
         self._records: list[Record] = []
         self._topology = engine.topology.model_dump(mode="json")
         built = engine.built
-        self._tape = Tape(built.system, built.bus, engine.events, self._endpoint, self, size=_ENDLESS, programs=False)
+        self._tape = Tape(
+            built.system, built.bus, engine.events, self._endpoint, self, size=_ENDLESS, programs=False, live=True
+        )
         self._head = self._tape.head(self._topology, {"recorded_by": f"arcly_actors {VERSION}"})
         self._tape.start(engine.drawn)
         world.tape = self._tape

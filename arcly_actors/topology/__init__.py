@@ -15,7 +15,9 @@ from arcly_actors.topology.endpoints import (
     WebRtc,
 )
 from arcly_actors.topology.faults import TopologyError, TopologyFault
+from arcly_actors.topology.injection import Fault
 from arcly_actors.topology.model import Backoff, Limits, Supervision, Topology, json_schema
+from arcly_actors.topology.recordings import Recording
 from arcly_actors.topology.sinks import Sink
 from arcly_actors.topology.sources import Source
 from arcly_actors.topology.tls import Tls
@@ -26,11 +28,13 @@ __all__ = [
     "Application",
     "Backoff",
     "Endpoints",
+    "Fault",
     "GopCache",
     "Hls",
     "Http",
     "IceServer",
     "Limits",
+    "Recording",
     "Rtmp",
     "Rtmps",
     "Rtsp",

@@ -7,7 +7,8 @@
     ├─ renditions  a supervisor for each rendition that somebody watches
     ├─ endpoints   one supervisor per front door, with its listener and its sessions
     ├─ sources     what publishes without being asked to: pulls, the test pattern
-    └─ sinks       pushes
+    ├─ sinks       pushes
+    └─ records     tapes, where the topology asks for any
 """
 
 from collections.abc import Callable, Sequence
@@ -155,6 +156,8 @@ class _Builder:
                 ChildSpec("endpoints", self._start_endpoints),
                 ChildSpec("sources", lambda: self._start_remotes("sources", sources)),
                 ChildSpec("sinks", lambda: self._start_remotes("sinks", sinks)),
+                # Its children are the engine's to start: tapes are made by who stands above the topology.
+                *([ChildSpec("records", lambda: self._start_remotes("records", ()))] if self._topology.record else ()),
             ),
         )
         self._system.run_queue.drain()

@@ -22,6 +22,8 @@ from arcly_actors.topology import reading
 from arcly_actors.topology.application import Application, ApplicationName
 from arcly_actors.topology.endpoints import Endpoints
 from arcly_actors.topology.explain import nearest
+from arcly_actors.topology.injection import Fault
+from arcly_actors.topology.recordings import Recording
 from arcly_actors.topology.section import Section
 from arcly_actors.topology.sinks import Sink
 from arcly_actors.topology.sources import Source
@@ -110,6 +112,13 @@ class Topology(Section):
     sinks: Annotated[tuple[Sink, ...], Field(strict=False, max_length=bounds.SOURCES)] = Field(
         default=(), description="streams that are pushed to servers elsewhere"
     )
+    record: Annotated[tuple[Recording, ...], Field(strict=False, max_length=bounds.RECORDINGS)] = Field(
+        default=(), description="tapes that the engine makes by itself, to be replayed as scripts"
+    )
+    faults: Annotated[tuple[Fault, ...], Field(strict=False, max_length=bounds.FAULTS)] = Field(
+        default=(),
+        description="what goes wrong on purpose, to try how everything else takes it; never on a server in use",
+    )
     supervision: Supervision = Field(default=Supervision(), description="how failed actors are restarted")
     limits: Limits = Field(default=Limits(), description="bounds that protect the engine")
 
@@ -145,6 +154,14 @@ class Topology(Section):
                 what = _TWICE[section].format(key=key)
                 raise fault("twice", f"{what}: {known[key, url]}", "keep one", at=f"{section}.{at}.key")
             known[key, url] = f"{section}[{at}]"
+        return self
+
+    @model_validator(mode="after")
+    def _check_recordings(self) -> Self:
+        for at, each in enumerate(self.record):
+            if not any(each.may_take(application) for application in self.applications):
+                hint = nearest(each.key.rpartition("/")[0], self.applications)
+                raise fault("application", f"no application has streams {each.key!r}", hint, at=f"record.{at}.key")
         return self
 
     def policies(self) -> dict[str, ApplicationPolicy]:

@@ -102,6 +102,17 @@ EVENTS: tuple[tuple[bus.Event, str], ...] = (
     ),
     (bus.SinkFailed(KEY, "rtmp://t/app/***", "no route"), "WARNING live/cam push failed (no route): rtmp://t/app/***"),
     (bus.SinkEnded(KEY, "rtmp://t/app/***", "over"), "INFO    live/cam push ended (over): rtmp://t/app/***"),
+    (bus.TapeStarted("live/cam", "tapes/cam.jsonl"), "INFO    live/cam recording to tapes/cam.jsonl"),
+    (
+        bus.TapeEnded("live/cam", "tapes/cam.jsonl", 1_234_567, "recorded for 30s"),
+        "INFO    live/cam recording ended (recorded for 30s): tapes/cam.jsonl, 1.2 MB",
+    ),
+    (bus.TapeEnded("*", "a reader", 0, ""), "INFO    * recording ended: a reader"),
+    (
+        bus.TapeFailed("live/cam", "tapes/cam.jsonl", "No space left on device"),
+        "WARNING live/cam recording failed (No space left on device): tapes/cam.jsonl",
+    ),
+    (bus.FaultInjected("crash publisher@2s"), "WARNING FAULT ON PURPOSE crash publisher@2s"),
     (bus.ActorRestarted("bus/directory", 2), "WARNING bus/directory restarted (restart 2)"),
     (
         bus.ActorGaveUp("endpoints/rtmp", "OSError()", retried=True),

@@ -121,7 +121,7 @@ def test_a_mistake_is_told_with_file_and_line(texts: tuple[str, ...], told: str)
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
-    with pytest.raises(ScriptError, match=r"^nowhere\.jsonl:0: No such file"):
+    with pytest.raises(ScriptError, match=r"^nowhere\.jsonl: No such file"):
         read_file("nowhere.jsonl")
 
 
@@ -150,3 +150,19 @@ def read_or_told(given_lines: list[bytes]) -> Script | None:
     with suppress(ScriptError):
         return read(given_lines)
     return None
+
+
+def test_what_many_were_sent_is_one_line_and_a_record_for_each() -> None:
+    script = read(
+        lines(
+            '{"script": 1}',
+            '{"at": 5, "is": "out", "who": "a", "also": ["b", "c"], "data": "AAEC"}',
+            '{"at": 6, "is": "shut", "who": "b"}',
+        )
+    )
+    sent = [(record.who, record.data, record.line) for record in script.records[:3]]
+    assert sent == [(who, b"\x00\x01\x02", 2) for who in "abc"]
+    assert all("also" not in record.fields for record in script.records)
+    assert problem('{"script": 1}', '{"is": "out", "who": "a", "also": [3], "data": ""}') == (
+        "s.jsonl:2: 'also' is a list of names"
+    )

@@ -411,6 +411,6 @@ def test_requests_are_marked_in_a_diagram() -> None:
     lines = list(text(read_file(LOSSY)))
     assert any(line.endswith("rtcp-out  [PLI]") for line in lines)
     assert any("[NACK " in line for line in lines)
-    assert any("x rtp-in, " in line for line in lines), "the others are counted"
+    assert any("× RTP in, " in line for line in lines), "the others are counted"
     gone = editing.apply(read_file(WHIP), [editing.disconnect(3 * NS_PER_S, "http-1.whip")])
     assert any(line.endswith("[CLOSED]") for line in text(gone))

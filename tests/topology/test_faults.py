@@ -79,7 +79,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
         ("version: 1\n[a]: 1", "t.yaml:2:1: a key has to be a word"),
         ("version: 1\nqqq: 1",
          ("t.yaml:2:1: qqq: unknown key "
-          "(valid here: version, applications, endpoints, sources, sinks, supervision, limits)")),
+          "(valid here: version, applications, endpoints, sources, sinks, record, faults, supervision, limits)")),
         ("version: 1\nendpoints: {rtmp: {listen: '0.0.0.0:8080'}}",
          "t.yaml:2:12: endpoints.http.listen: 127.0.0.1:8080 is taken by rtmp (0.0.0.0:8080) (give it another port)"),
         ("version: 1\nendpoints: {http: {cors: ['*', x]}}",
