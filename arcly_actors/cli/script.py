@@ -50,7 +50,7 @@ def replay(
     speed: Annotated[
         str, typer.Option(help="virtual: as fast as it goes; real: at its own pace, with --to.")
     ] = "virtual",
-    to: Annotated[str, typer.Option(help="Push what its publisher sent to this URL (rtmp, rtsp, srt, …).")] = "",
+    to: Annotated[str, typer.Option(help="Push what its publisher sent to this URL (rtmp, rtsp, srt, whip:…).")] = "",
     key: Annotated[str, typer.Option(help="Which of its streams to push.")] = "",
     settle: Annotated[
         Path | None, typer.Option(help="Write the script with what the replay made of it: compared exactly from now on.")
@@ -110,7 +110,7 @@ def edit(
     out: Out,
     start: Annotated[str, typer.Option("--from", help="Cut away what is before, as 2s.")] = "",
     end: Annotated[str, typer.Option("--until", help="Cut away what is after.")] = "",
-    loss: Annotated[str, typer.Option(help="Share of frames that get lost, as 3%.")] = "",
+    loss: Annotated[str, typer.Option(help="Share of datagrams, packets and frames that get lost, as 3%.")] = "",
     jitter: Annotated[str, typer.Option(help="By how much what comes in is late at most, as 40ms.")] = "",
     crash: Annotated[list[str] | None, typer.Option(help="An actor's failure, as publisher@2.5s.")] = None,
     disconnect: Annotated[list[str] | None, typer.Option(help="A connection breaks, as 4s or rtmp-2@4s.")] = None,
@@ -158,7 +158,7 @@ def _resend(read: "Script", to: str, key: str) -> None:
     from arcly_actors.script.resend import resend  # noqa: PLC0415 - takes a while: not for `--version`
 
     try:
-        count = run(resend(read, to, key))
+        count = run(resend(read, to, key, lambda note: output().print(Text(note, style="yellow"))))
     except ConfigurationError:
         raise
     except ArclyError as error:

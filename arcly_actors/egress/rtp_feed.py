@@ -28,7 +28,8 @@ class RtpFeed:
         self._system = system
         self._codecs = codecs
         self.channel = channel
-        self.tracks = {kind: _new_track(system, kind) for kind in (Kind.VIDEO, Kind.AUDIO)}
+        with system.seams.drawing_for(channel.key):
+            self.tracks = {kind: _new_track(system, kind) for kind in (Kind.VIDEO, Kind.AUDIO)}
         self._audience = Audience()
         self._known: tuple[Track, ...] = ()
         self._by_id: dict[int, RtpTrack] = {}

@@ -62,14 +62,12 @@ class WebRtcEndpoint:
         """Start the endpoint; returns its supervisor. `on_listener` is given each port, again after a crash."""
 
         def start_port() -> Ref:
-            self._port = WebRtcPort.start(
-                self._system,
-                self._address,
-                LiteIce(),
-                advertise=self._door.advertise,
-                sessions=self._door.sessions,
-                on_bound=self._bound,
-            )
+            options = {"advertise": self._door.advertise, "sessions": self._door.sessions, "on_bound": self._bound}
+            network = self._system.seams.network
+            if network is None:
+                self._port = WebRtcPort.start(self._system, self._address, LiteIce(), **options)
+            else:
+                self._port = network.webrtc_port(self._system, self._address, LiteIce(), **options)
             on_listener(self._port)
             return self._port
 

@@ -53,7 +53,8 @@ class WebRtcRoutes:
             key = StreamKey.parse(request.match_info["key"])
         except ArclyError as error:
             return _response(resource.declined(error, resource.WHIP))
-        session = self._sessions.find(request.match_info["session"], request.match_info["kind"], key)
+        name, kind = request.match_info["session"], request.match_info["kind"]
+        session = self._sessions.find(name, kind, key, peer_of(request))
         wanted = resource.session(await _read(request), session.opened if session is not None else None)
         if isinstance(wanted, HttpAnswer):
             return _response(wanted)

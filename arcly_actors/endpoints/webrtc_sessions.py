@@ -27,7 +27,7 @@ from arcly_actors.protocols.webrtc.ice import IceCredentials
 from arcly_actors.protocols.webrtc.negotiate import answer
 from arcly_actors.protocols.webrtc.resource import OpenSession
 from arcly_actors.protocols.webrtc.sdp import parse
-from arcly_actors.runtime import ChildSpec, OnExceeded, Restart, StartChild, StopChild, System
+from arcly_actors.runtime import ChildSpec, OnExceeded, Restart, SessionNote, StartChild, StopChild, System
 from arcly_actors.transport import dtls_srtp, webrtc_port
 from arcly_actors.transport.dtls_srtp import DtlsSrtpTransport, RemoteParameters
 
@@ -37,13 +37,14 @@ Start = Callable[[], pykka.ActorRef[Any]]
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """One session as its URL sees it. `child` is its id under the supervisor."""
+    """One session as its URL sees it. `child` is its id under the supervisor, `note` where a tape wants its packets."""
 
     name: str
     kind: str
     key: StreamKey
     token: str | None
     child: str
+    note: SessionNote | None
     remote: IceCredentials | None = None
     ref: Ref | None = None
     linked: Linked | None = None
@@ -96,10 +97,13 @@ class WebRtcSessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def find(self, name: str, kind: str, key: StreamKey) -> Session | None:
-        """The session of this name, if it is one of this kind and stream."""
+    def find(self, name: str, kind: str, key: StreamKey, peer: str) -> Session | None:
+        """The session of this name, if it is one of this kind and stream; `peer` asks for it."""
         session = self._sessions.get(name)
-        return session if session is not None and (session.kind, session.key) == (kind, key) else None
+        if session is None or (session.kind, session.key) != (kind, key):
+            return None
+        self._system.seams.concerns(key, peer)
+        return session
 
     async def play(self, key: StreamKey, offer: str, peer: str, token: str | None, query: Query) -> Session:
         """Answer a player's offer. Raises `PeerViolation` and `Refused`."""
@@ -141,8 +145,10 @@ class WebRtcSessions:
             session.close(reason)
 
     def _new(self, kind: str, key: StreamKey, peer: str, token: str | None) -> Session:
-        name = base64.urlsafe_b64encode(self._system.entropy.random_bytes(18)).decode("ascii")
-        return Session(name, kind, key, token, f"{kind}-{next(self._numbers)} {key} {peer}")
+        note = self._system.seams.session(kind, key, peer)
+        with self._system.seams.drawing(note):
+            name = base64.urlsafe_b64encode(self._system.entropy.random_bytes(18)).decode("ascii")
+        return Session(name, kind, key, token, f"{kind}-{next(self._numbers)} {key} {peer}", note)
 
     async def _open(self, session: Session, record: Player | Contribution, start: Start) -> Session:
         self._sessions[session.name] = self._by_child[session.child] = session
@@ -174,11 +180,13 @@ class WebRtcSessions:
         try:
             if port is None:
                 raise pykka.ActorDeadError  # noqa: TRY301
-            transport: DtlsSrtpTransport = await port.ask(webrtc_port.OpenSession(owner, remote), block=False)
+            asked = webrtc_port.OpenSession(owner, remote, session.note)
+            transport: DtlsSrtpTransport = await port.ask(asked, block=False)
         except pykka.ActorDeadError:
             raise Refused(Refusal.SHUTTING_DOWN, "WebRTC is being restarted") from None
         try:
-            return transport, answer(offer, wants, self._parameters(transport))
+            with self._system.seams.drawing(session.note):
+                return transport, answer(offer, wants, self._parameters(transport))
         except BaseException:
             transport.close("the offer could not be answered")
             raise

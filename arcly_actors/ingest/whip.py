@@ -188,7 +188,8 @@ class WhipPublisher(Publisher):
         """Answered: now its peer may connect."""
         contribution = self._contribution
         self._transport, negotiation = contribution.linked = message.linked
-        ssrc = int.from_bytes(self.system.entropy.random_bytes(4)) | 1
+        with self.system.seams.drawing_for(contribution.key):
+            ssrc = int.from_bytes(self.system.entropy.random_bytes(4)) | 1
         try:
             receiver = self._receiver = RtpReceiver(negotiation.media, ssrc)
         except PeerLimit as limit:

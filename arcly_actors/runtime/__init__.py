@@ -11,7 +11,7 @@ from arcly_actors.runtime.policy import Backoff, ChildSpec, Intensity, OnExceede
 from arcly_actors.runtime.receiver import Killed
 from arcly_actors.runtime.requests import Children, RestartChild, StartChild, StopChild
 from arcly_actors.runtime.run_queue import RunQueue
-from arcly_actors.runtime.seams import Network, Note, Seams, Tape, WatchedEntropy
+from arcly_actors.runtime.seams import Network, Note, Seams, SessionNote, Tape, WatchedEntropy
 from arcly_actors.runtime.supervisor import IntensityExceeded, Supervisor
 from arcly_actors.runtime.system import System
 from arcly_actors.runtime.tree import TreeNode, tree
@@ -42,6 +42,7 @@ __all__ = [
     "RestartPolicy",
     "RunQueue",
     "Seams",
+    "SessionNote",
     "StartChild",
     "StopChild",
     "Strategy",

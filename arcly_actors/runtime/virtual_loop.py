@@ -5,7 +5,11 @@ threads or signals: whatever asks for one is told so.
 """
 
 import asyncio
-from typing import Any, NoReturn
+import heapq
+import itertools
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any, NoReturn, TypeVarTuple
 
 from arcly_actors.clock import NS_PER_S, VirtualClock
 from arcly_actors.limits import VIRTUAL_ITERATIONS, VIRTUAL_SPAN
@@ -37,6 +41,29 @@ class _Jump:
         return []
 
 
+_Arguments = TypeVarTuple("_Arguments")
+
+
+class _Timer(asyncio.TimerHandle):
+    """A heap alone gives those of one time in an order that depends on all others in it."""
+
+    __slots__ = ("_number",)
+
+    def __init__(self, number: int, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._number = number
+        self._scheduled: bool
+
+    def stands(self) -> None:
+        """It is in the heap: a loop counts those of its heap that are cancelled."""
+        self._scheduled = True
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, _Timer):
+            return NotImplemented
+        return (self.when(), self._number) < (other.when(), other._number)
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """See the module. `iterations` bounds its turns."""
 
@@ -45,6 +72,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self, clock: VirtualClock, *, iterations: int = VIRTUAL_ITERATIONS) -> None:
         super().__init__()
         self._clock = clock
+        self._order = itertools.count()
         self._end = clock.monotonic_ns() + VIRTUAL_SPAN
         self._selector = _Jump(self, iterations)
         self._clock_resolution = 1 / NS_PER_S
@@ -54,6 +82,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         """The virtual clock, in seconds."""
         return self._clock.monotonic_ns() / NS_PER_S
+
+    def call_at(
+        self, when: float, callback: Callable[[*_Arguments], object], *args: *_Arguments, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """See `asyncio.AbstractEventLoop`; timers that are due at one time fire in the order in which they were set."""
+        timer = _Timer(next(self._order), when, callback, args, self, context)
+        heapq.heappush(self._scheduled, timer)
+        timer.stands()
+        return timer
 
     def jump(self) -> None:
         """Let the time pass until the next timer is due."""

@@ -6,14 +6,17 @@ where a real socket cut them is its own affair; a settled script's are compared 
 """
 
 import itertools
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from arcly_actors.script.packets import timeless
 from arcly_actors.script.record import Record, Script, digest
-from arcly_actors.script.sent_datagrams import media_only, sockets_of
+from arcly_actors.script.sent_datagrams import media_only, sockets_of, without_tail
 
 NEIGHBOURS = 4
 _SHOWN = 48
+_BLOCK = 4096
+_PACKETS = ("rtp-out", "rtcp-out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
         ours, theirs = expected.get(lane, []), found.get(lane, [])
         on = sockets.get((ours or theirs)[0].who)
         if by_bytes and on is not None:
-            difference = _differ_in_bytes(lane, media_only(ours, on), media_only(theirs, on))
+            difference = _differ_in_bytes(lane, *without_tail(media_only(ours, on), media_only(theirs, on)))
         elif by_bytes and lane.endswith(" is sent"):
             difference = _differ_in_bytes(lane, ours, theirs)
         else:
@@ -89,15 +92,30 @@ def _lanes(script: Script, records: Iterable[Record]) -> dict[str, list[Record]]
     for record in script.records:
         if record.kind == "view" and "number" in record.fields:
             viewers.setdefault(record.fields["key"], set()).add(record.fields["number"])
+    exact = script.head.exact
     lanes: dict[str, list[Record]] = {}
-    for record in records:
-        if record.comes_in or (record.kind == "seen" and not script.head.exact):
+    for record in records if exact else _loosened(script, records):
+        if record.comes_in:
             continue
-        lane = _lane(record)
         if record.kind == "event" and _of_others(record, by_frames.get(_key(record)), viewers.get(_key(record), ())):
             continue
-        lanes.setdefault(lane, []).append(record)
+        lanes.setdefault(_lane(record, loosely=not exact), []).append(record)
     return lanes
+
+
+def _loosened(script: Script, records: Iterable[Record]) -> Iterator[Record]:
+    """What of a recording, and so of its replay, is the same whatever delays its machine had."""
+    kept = all(record.data is not None for record in script.records if record.kind in _PACKETS)
+    left = {record.who for record in script.records if record.kind in ("eof", "lost")}
+    for record in records:
+        if record.kind in _PACKETS:
+            loose = timeless(record) if kept else None
+            if loose is not None:
+                yield loose
+        elif record.kind == "shut" and record.who in left:
+            pass  # whether it or its peer was first is a matter of microseconds
+        elif record.kind != "seen":
+            yield record
 
 
 def _of_others(record: Record, seats: int | None, viewers: Container[object]) -> bool:
@@ -115,9 +133,12 @@ def _key(record: Record) -> str:
     return str(record.get("key") or (told.get("key") if isinstance(told, dict) else "") or "")
 
 
-def _lane(record: Record) -> str:
+def _lane(record: Record, *, loosely: bool) -> str:
     if record.kind in ("out", "sent", "shut"):
         return f"what {record.who} is sent"
+    if record.kind in _PACKETS:
+        source = (record.data or b"")[8:12].hex() if record.kind == "rtp-out" and loosely else ""
+        return f"the {record.kind.partition('-')[0].upper()} to {record.who}{' of ' if source else ''}{source}"
     if record.kind in ("told", "asked"):
         return f"the session of {record.who}"
     if record.kind in ("frame", "tracks"):
@@ -155,15 +176,20 @@ def _differ_in_bytes(lane: str, ours: Sequence[Record], theirs: Sequence[Record]
     expected, made = _joined(ours), _joined(theirs)
     if expected == made:
         return _differ(lane, _others(ours), _others(theirs), exact=False)
-    at = next(
-        (at for at, (a, b) in enumerate(zip(expected, made, strict=False)) if a != b), min(len(expected), len(made))
-    )
+    at = _first_difference(expected, made)
     one, other = _at(ours, at), _at(theirs, at)
     index = ours.index(one) if one is not None else len(ours)
     before, after = tuple(ours[max(0, index - NEIGHBOURS) : index]), tuple(ours[index + 1 : index + 1 + NEIGHBOURS])
     said, came = (row[at : at + 16].hex() or "the end" for row in (expected, made))
     note = f"byte {at}: {said} in the script, {came} made"
     return Divergence(lane, one, other, before, after, note)
+
+
+def _first_difference(one: bytes, other: bytes) -> int:
+    """Where two rows of bytes part; where the shorter one ends if it is the other's beginning."""
+    end = min(len(one), len(other))
+    begin = next((at for at in range(0, end, _BLOCK) if one[at : at + _BLOCK] != other[at : at + _BLOCK]), end)
+    return next((at for at in range(begin, min(begin + _BLOCK, end)) if one[at] != other[at]), end)
 
 
 def _differ_by_digest(lane: str, ours: Sequence[Record], theirs: Sequence[Record]) -> Divergence | None:

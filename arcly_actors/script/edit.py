@@ -16,7 +16,10 @@ from arcly_actors.topology.values import duration
 Fault = Callable[[Script, Entropy], Script]
 
 _STREAMED = frozenset({"in", "eof", "lost"})
-_LOSABLE = frozenset({"send", "datagram"})
+_PACKETS = frozenset({"datagram", "rtp-in", "rtcp-in"})
+"""What may get lost for good, and overtakes each other on its way."""
+
+_LOSABLE = _PACKETS | {"send"}
 _NOTICED = limits.SRT_PEER_SILENCE + NS_PER_S
 """After so long an engine has noticed that a peer is silent."""
 
@@ -33,7 +36,8 @@ def cut(script: Script, start: int = 0, end: int | None = None) -> Script:
     before = [record for record in script.records if record.at < start]
     inside = [record for record in script.records if start <= record.at <= stop and record.kind != "end"]
     gone = {record.who for record in before if record.kind == "open"}
-    kept = [record for record in (*_standing(before), *inside) if record.who not in gone]
+    # A WebRTC session is called after the connection that opened it: `http-1.whip`.
+    kept = [record for record in (*_standing(before), *inside) if record.who.partition(".")[0] not in gone]
     kept = list(_from_keyframes(kept, {record.who for record in before if record.kind == "publish"}))
     moved = [replace(record, at=max(0, record.at - start)) for record in kept]
     moved.append(Record(stop - start, "end", {"reason": "cut here"}))
@@ -49,14 +53,14 @@ def redact(script: Script) -> Script:
 
 
 def loss(share: float) -> Fault:
-    """That share (0 to 1) of the datagrams, and of the frames that a publisher sends, does not arrive. Of a byte stream
-    nothing gets lost. A recorded peer does not send again what is missing; what it is asked for can be seen.
+    """That share (0 to 1) of packets, and of frames that a publisher sends, does not arrive. Of a byte stream nothing
+    gets lost. A recorded peer does not send again what is missing; what it is asked for can be seen.
     """
 
     def apply(script: Script, entropy: Entropy) -> Script:
         if not any(record.kind in _LOSABLE for record in script.records):
             raise ConfigurationError(
-                "loss is for datagrams and frames, of which this script has none: a byte stream loses nothing"
+                "loss is for packets and frames, of which this script has none: a byte stream loses nothing"
             )
         kept = (record for record in script.records if record.kind not in _LOSABLE or entropy.uniform(0, 1) >= share)
         return replace(script, records=tuple(kept))
@@ -65,13 +69,13 @@ def loss(share: float) -> Fault:
 
 
 def jitter(most: int) -> Fault:
-    """What comes in is up to `most` ns late; within a connection it stays in order, datagrams overtake each other."""
+    """What comes in is up to `most` ns late; within a connection it stays in order, packets overtake each other."""
 
     def apply(script: Script, entropy: Entropy) -> Script:
         latest: dict[str, int] = {}
         moved = []
         for record in script.records:
-            if record.kind == "datagram":
+            if record.kind in _PACKETS:
                 at = record.at + round(entropy.uniform(0, most))
                 moved.append(replace(record, at=at, fields=_without_turns(record)))
                 continue
@@ -98,9 +102,11 @@ def disconnect(at: int, who: str = "") -> Fault:
 
     def apply(script: Script, _entropy: Entropy) -> Script:
         silent = {record.who: record.at for record in script.records if record.kind == "datagram"}
-        over = {record.who for record in script.records if record.kind == "lost" and record.at <= at}
+        before = [record for record in script.records if record.at <= at]
+        over = {record.who for record in before if record.kind in ("lost", "closed")}
         over |= {who for who, last in silent.items() if last <= at}
-        standing = [r.who for r in script.records if r.kind == "open" and r.at <= at and r.who not in over]
+        opened = {r.who: r.kind for r in before if r.kind in ("open", "connected") and r.who not in over}
+        standing = list(opened)
         if who and who not in standing:
             raise ConfigurationError(
                 f"{who} is not connected at {at / 1e9:g} s; there is {', '.join(standing) or 'nobody'}"
@@ -111,7 +117,10 @@ def disconnect(at: int, who: str = "") -> Fault:
         kept = [record for record in script.records if record.who != whose or record.at < at]
         if whose in silent:
             return _in_order(script, _lasting(kept, at + _NOTICED))
-        return _in_order(script, [*kept, Record(at, "lost", {"who": whose, "error": "ConnectionResetError"})])
+        end = Record(at, "lost", {"who": whose, "error": "ConnectionResetError"})
+        if opened[whose] == "connected":
+            end = Record(at, "closed", {"who": whose, "reason": "the peer is silent"})
+        return _in_order(script, [*kept, end])
 
     return apply
 

@@ -4,12 +4,17 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import pykka
+
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import AddressUnavailable
+from arcly_actors.runtime import System
 from arcly_actors.runtime.seams import Place
 from arcly_actors.script.datagrams import ScriptedDatagrams
 from arcly_actors.script.pipe import join
+from arcly_actors.script.webrtc import ScriptedPeers, ScriptedPort
 from arcly_actors.transport.addresses import Address
+from arcly_actors.transport.dtls_srtp import Ice
 
 Accept = Callable[[asyncio.Transport], asyncio.Protocol | None]
 
@@ -29,6 +34,7 @@ class ScriptedNetwork:
         self.delay = delay
         self._listening: dict[Place, Accept] = {}
         self._next_port = _FIRST_PORT
+        self.peers = ScriptedPeers()
         self._bound: dict[Place, ScriptedDatagrams] = {}
         self._next_udp_port = _FIRST_PORT
         self.heard: Callable[[bytes, Address, Place], None] = lambda _data, _sender, _to: None
@@ -47,6 +53,14 @@ class ScriptedNetwork:
     def close(self, at: Place) -> None:
         """See `Network.close`."""
         self._listening.pop(at, None)
+
+    def webrtc_port(self, system: System, listen: Address, ice: Ice, **options: Any) -> pykka.ActorRef[ScriptedPort]:
+        """See `Network.webrtc_port`; `peers` are the other ends of its sessions."""
+
+        def opened(_loop: object, at: Address) -> ScriptedDatagrams:
+            return self.bind((at.host, at.port))
+
+        return ScriptedPort.start(system, listen, ice, peers=self.peers, open_socket=opened, **options)
 
     def bind(self, at: Place) -> ScriptedDatagrams:
         """See `Network.bind`."""

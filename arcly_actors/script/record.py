@@ -44,6 +44,13 @@ KINDS: Mapping[str, Kind] = {
     "eof": Kind({"who": str, "turns": int}, frozenset({"turns"}), comes_in=True),
     "lost": Kind({"who": str, "error": str, "turns": int}, frozenset({"error", "turns"}), comes_in=True),
     "drained": Kind({"who": str}, comes_in=True),
+    "session": Kind({"who": str, "key": str, "fingerprint": str, "candidates": list}, frozenset({"key"}), comes_in=True),
+    "connected": Kind(
+        {"who": str, "peer": str, "profile": str, "turns": int}, frozenset({"profile", "turns"}), comes_in=True
+    ),
+    "rtp-in": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
+    "rtcp-in": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
+    "closed": Kind({"who": str, "reason": str, "error": str, "turns": int}, frozenset({"error", "turns"}), comes_in=True),
     "publish": Kind(
         {"key": str, "who": str, "marble": str, "step": _SPAN, "seats": int, "metadata": dict, "clock": str},
         frozenset({"who", "marble", "step", "seats", "metadata", "clock"}),
@@ -67,6 +74,8 @@ KINDS: Mapping[str, Kind] = {
     "out": Kind({"who": str, "left": int}, frozenset({"left"}), has_data=True),
     "sent": Kind({"who": str}, has_data=True),
     "shut": Kind({"who": str}),
+    "rtp-out": Kind({"who": str}, has_data=True),
+    "rtcp-out": Kind({"who": str}, has_data=True),
     "told": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),
     "asked": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),
     "event": Kind({"what": str, "with": dict}, frozenset({"with"})),

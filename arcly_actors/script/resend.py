@@ -1,10 +1,10 @@
 """Playing a recording against a live server, ours or anyone's: what its publisher sent, in real time."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from arcly_actors.bus.events import Event, SinkConnected, SinkEnded, SinkFailed
+from arcly_actors.bus.events import Event, SinkConnected, SinkEnded, SinkFailed, TranscodeStarted
 from arcly_actors.clock import NS_PER_S, Clock, SystemClock
 from arcly_actors.engine import Engine
 from arcly_actors.errors import ArclyError
@@ -32,9 +32,10 @@ _FAREWELL = 5
 """Seconds that the target has to take the last bytes."""
 
 
-async def resend(script: Script, url: str, key: str = "") -> int:
+async def resend(script: Script, url: str, key: str = "", tell: Callable[[str], None] = lambda _note: None) -> int:
     """Push the stream `key` of a script (the first unless named) to `url` at its own pace; the number of frames sent.
 
+    `tell` hears what goes out otherwise than it was recorded: what is transcoded, what the target does not take.
     Raises ConfigurationError for a URL that nothing can be pushed to, `ArclyError` when the server does not take it.
     """
     streams = await asyncio.to_thread(frames_of, script)  # a replay has a loop of its own
@@ -50,7 +51,11 @@ async def resend(script: Script, url: str, key: str = "") -> int:
         def happened(event: Event) -> None:
             if isinstance(event, SinkFailed) and not broken.done():
                 broken.set_exception(ArclyError(event.error))
+            elif isinstance(event, TranscodeStarted):
+                tell(f"{event.source} is transcoded to {event.target}")
             elif isinstance(event, SinkConnected | SinkEnded):
+                if isinstance(event, SinkConnected) and event.note:
+                    tell(event.note)
                 (connected if isinstance(event, SinkConnected) else ended).set()
 
         engine.events.observable.subscribe(happened)

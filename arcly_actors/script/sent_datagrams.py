@@ -15,6 +15,10 @@ _KEYS = 0x1800_0000
 """Where a data packet of SRT says with which key it is encrypted."""
 
 
+_TAIL = 64 * 1024
+"""Bytes of 0.2 s of a 2.6 Mb/s stream."""
+
+
 def media_only(records: Iterable[Record], on: str) -> list[Record]:
     """Of what a peer of the socket `on` was sent: packets of RTP; the payload of an SRT connection, as if it were a
     stream of bytes, and of an encrypted one how much that was.
@@ -25,6 +29,26 @@ def media_only(records: Iterable[Record], on: str) -> list[Record]:
         made = reduce(record) if record.kind == "sent" else record
         if made is not None:
             kept.append(made)
+    return kept
+
+
+def without_tail(ours: list[Record], theirs: list[Record]) -> tuple[list[Record], list[Record]]:
+    """Both as long as the shorter: how much had left when a peer went away is the machine's affair, within `_TAIL`."""
+    sizes = [sum(len(record.data or b"") for record in each if record.kind == "out") for each in (ours, theirs)]
+    surplus = sizes[0] - sizes[1]
+    if not 0 < abs(surplus) <= _TAIL:
+        return ours, theirs
+    return (_cut(ours, surplus), theirs) if surplus > 0 else (ours, _cut(theirs, -surplus))
+
+
+def _cut(records: list[Record], surplus: int) -> list[Record]:
+    kept = list(records)
+    for index in reversed(range(len(kept))):
+        data = kept[index].data or b""
+        if kept[index].kind == "out" and surplus:
+            taken = min(surplus, len(data))
+            kept[index] = replace(kept[index], data=data[: len(data) - taken])
+            surplus -= taken
     return kept
 
 
@@ -45,7 +69,7 @@ def _of_srt(record: Record) -> Record | None:
     if first >= CONTROL_BIT or second & RETRANSMITTED:
         return None
     payload = bytes(len(data) - HEADER_SIZE) if second & _KEYS else data[HEADER_SIZE:]
-    return replace(record, kind="out", data=payload)
+    return Record(record.at, "out", record.fields, payload, record.line)
 
 
 def _nothing(_record: Record) -> Record | None:

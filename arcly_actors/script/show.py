@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from arcly_actors.media.codec import CodecId, Kind
+from arcly_actors.script.packets import asks
 from arcly_actors.script.record import Record, Script
 
 _WIDTH = 18
@@ -19,6 +20,12 @@ _MARKS = {
     "PublishHeld": "HELD",
     "PublishResumed": "RESUMED",
 }
+
+
+_COUNTED = frozenset(
+    {"in", "out", "datagram", "sent", "frame", "send", "seen", "rtp-in", "rtp-out", "rtcp-in", "rtcp-out"}
+)
+"""Of which those that nothing marks are counted together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ def diagram(script: Script) -> Iterator[Line]:
         drawn = _line(record, names, pictures)
         if drawn is None:
             continue
-        if not drawn.mark and record.kind in ("in", "out", "datagram", "sent", "frame", "send", "seen"):
+        if not drawn.mark and record.kind in _COUNTED:
             counted = quiet.setdefault((drawn.start, drawn.end, record.kind), [record.at, 0, 0])
             counted[1] += 1
             counted[2] += _size(record)
@@ -132,8 +139,15 @@ def _line(record: Record, names: dict[str, int], pictures: set[object]) -> Line 
         key = bool(record.get("keyframe")) and record.get("track") in pictures
         start, end = (stream, stream) if kind == "frame" else ((who, 0) if kind == "send" else (0, who))
         return Line(record.at, start, end, f"track {record.get('track')} dts {record.get('dts')}", "KEY" if key else "")
-    start, end = (0, who) if kind in ("out", "sent", "shut") else (who, 0)
-    mark = {"crash": "CRASH", "lost": "LOST" if "error" in record.fields else "", "clock": "CLOCK"}.get(kind, "")
+    start, end = (0, who) if kind in ("out", "sent", "shut", "rtp-out", "rtcp-out") else (who, 0)
+    mark = {
+        "crash": "CRASH",
+        "lost": "LOST" if "error" in record.fields else "",
+        "closed": "CLOSED",
+        "clock": "CLOCK",
+        "rtcp-in": asks(record.data),
+        "rtcp-out": asks(record.data),
+    }.get(kind, "")
     return Line(
         record.at, start, end, f"{kind} {_rest(record)}".strip(), mark or ("STALLED" if "left" in record.fields else "")
     )

@@ -1,6 +1,7 @@
 """The stage of a replay: an engine in virtual time, and a script that comes to its doors."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
@@ -15,13 +16,14 @@ from arcly_actors.bus.stream import StreamActor
 from arcly_actors.clock import NS_PER_S, VirtualClock
 from arcly_actors.egress.byte_subscriber import ByteSubscriber
 from arcly_actors.egress.in_process import FrameSubscriber
+from arcly_actors.egress.whep import WhepSession
 from arcly_actors.endpoints.http_stream import HttpStreamSession
 from arcly_actors.endpoints.mpegts import TsPort
 from arcly_actors.endpoints.rtmp_session import RtmpSession
 from arcly_actors.endpoints.rtsp_session import RtspSession
 from arcly_actors.endpoints.srt_session import SrtSession
 from arcly_actors.engine import Engine
-from arcly_actors.errors import Refused
+from arcly_actors.errors import ArclyError, ConfigurationError, Refused
 from arcly_actors.ingest.in_process import PublishHandle
 from arcly_actors.ingest.publisher import Publisher
 from arcly_actors.media.frame import MediaFrame, Track
@@ -32,24 +34,29 @@ from arcly_actors.script.network import ScriptedNetwork, ScriptedTransport
 from arcly_actors.script.plain import track_of
 from arcly_actors.script.read import span
 from arcly_actors.script.record import Record, Script
+from arcly_actors.script.webrtc import Told
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.connection import Connection
 from arcly_actors.transport.datagram_port import DatagramPort
 from arcly_actors.transport.http import HttpSite
 from arcly_actors.transport.listener import Listener
 from arcly_actors.transport.rtp_ports import RtpPorts
+from arcly_actors.transport.webrtc_port import WebRtcPort
 
 _PLAIN = {"rtmps": "rtmp", "rtsps": "rtsp"}
 """Where connections over TLS come to in a replay: their bytes were recorded decrypted."""
 
 _ACTORS: dict[str, type[LoopActor] | tuple[type[LoopActor], ...]] = {
     "publisher": Publisher,
-    "subscriber": ByteSubscriber,
+    "subscriber": (ByteSubscriber, WhepSession),
     "stream": StreamActor,
     "gop": GopCacheActor,
     "connection": Connection,
     "listener": Listener,
-    "port": (DatagramPort, TsPort, RtpPorts),
+    "port": (DatagramPort, TsPort, RtpPorts, WebRtcPort),
+    "srt-port": DatagramPort,
+    "rtp-ports": RtpPorts,
+    "feed": TsPort,
     "supervisor": Supervisor,
     "directory": Directory,
     "frames": FrameSubscriber,
@@ -79,6 +86,7 @@ class Stage:
         self._clock = clock
         self._script = script
         self._rooms = _rooms(script.records)
+        network.peers.told = _told(script)
         self._connections: dict[str, ScriptedTransport] = {}
         self._publishers: dict[str, PublishHandle] = {}
         self._tracks: dict[str, dict[int, Track]] = {}
@@ -96,6 +104,10 @@ class Stage:
             "eof": self._eof,
             "lost": self._lost,
             "drained": self._drained,
+            "connected": self._connected,
+            "rtp-in": self._packet,
+            "rtcp-in": self._packet,
+            "closed": self._closed,
             "publish": self._publish,
             "tracks": self._announce,
             "send": self._send,
@@ -144,8 +156,11 @@ class Stage:
             await handle.__aexit__(None, None, None)
 
     def peer_name(self, on: str, address: Address) -> str:
-        """Who the script says that the peer of a datagram socket is."""
-        return self._peer_names.get((on, str(address)), f"{on}-{address}")
+        """Who the script says that the peer of a datagram socket is: the next who has that address."""
+        names = self._peer_names.get((on, str(address)))
+        if not names:
+            return f"{on}-{address}"
+        return names.popleft() if len(names) > 1 else names[0]
 
     def _open(self, record: Record) -> None:
         name = record.fields["on"]
@@ -165,21 +180,24 @@ class Stage:
             self._connections[record.who] = transport
 
     def _in(self, record: Record) -> None:
-        if record.data is None:
-            raise self._script.error(record, "what came in was not kept: this script can be looked at, not replayed")
+        data = self._kept(record)
         transport = self._connections.get(record.who)
         if transport is not None:
-            transport.feed(record.data)
+            transport.feed(data)
 
-    def _datagram(self, record: Record) -> None:
+    def _kept(self, record: Record) -> bytes:
         if record.data is None:
             raise self._script.error(record, "what came in was not kept: this script can be looked at, not replayed")
+        return record.data
+
+    def _datagram(self, record: Record) -> None:
+        data = self._kept(record)
         if record.who not in self._peers:
             raise self._script.error(record, f"there is no {record.who!r}: an `open` with `udp` says who that is")
         name, peer = self._peers[record.who]
         at = self._socket(record, name)
         if at is not None:
-            self._network.send(record.data, at, peer)
+            self._network.send(data, at, peer)
 
     def _socket(self, record: Record, name: str) -> Place | None:
         """Where the datagram socket of that name is bound; None while it is being restarted."""
@@ -205,6 +223,22 @@ class Stage:
         transport = self._connections.get(record.who)
         if transport is not None:
             transport.drain()
+
+    def _connected(self, record: Record) -> None:
+        session = self._network.peers.sessions.get(record.who)
+        if session is not None:
+            session.connect(Address.parse(record.fields["peer"]), record.get("profile", ""))
+
+    def _packet(self, record: Record) -> None:
+        session = self._network.peers.sessions.get(record.who)
+        if session is not None:
+            session.arrive(self._kept(record), rtcp=record.kind == "rtcp-in")
+
+    def _closed(self, record: Record) -> None:
+        session = self._network.peers.sessions.get(record.who)
+        if session is not None:
+            error = ArclyError(record.fields["error"]) if "error" in record.fields else None
+            session.end(record.fields["reason"], error)
 
     async def _publish(self, record: Record) -> None:
         key = record.fields["key"]
@@ -243,11 +277,11 @@ class Stage:
         keyframe, arrival = bool(fields.get("keyframe", False)), self._clock.monotonic_ns()
         frame = MediaFrame(track, fields["pts"], fields["dts"], record.data, keyframe, arrival=arrival)
         if fields.get("kept"):
-            self._keep(record, frame)
+            self._log(record, frame)
         elif handle.alive:
             handle.send(frame)
 
-    def _keep(self, record: Record, frame: MediaFrame) -> None:
+    def _log(self, record: Record, frame: MediaFrame) -> None:
         """It was in the log at the script's beginning."""
         channel = self._engine.built.bus.channel(self._keys[record.who])
         if channel is not None:
@@ -304,17 +338,31 @@ class Stage:
         self._clock.step(span(record.fields["jump"], "jump"))
 
 
+def _told(script: Script) -> dict[str, Told]:
+    """What each WebRTC session's answer said of its transport."""
+    told = {}
+    for record in script.records:
+        if record.kind == "session":
+            try:
+                places = tuple(Address.parse(str(each)) for each in record.fields["candidates"])
+            except ConfigurationError as error:
+                raise script.error(record, str(error)) from None
+            told[record.who] = Told(record.fields["fingerprint"], places)
+    return told
+
+
 def _never(_full_intra: bool) -> None:
     """A recorded publisher cannot be asked for anything."""
 
 
-def peer_names(records: Iterable[Record]) -> dict[tuple[str, str], str]:
-    """The peers of datagram sockets, by the socket's name and their address."""
-    return {
-        (record.fields["on"], str(Address.parse(record.fields["peer"]))): record.who
-        for record in records
-        if record.kind == "open" and record.get("udp")
-    }
+def peer_names(records: Iterable[Record]) -> dict[tuple[str, str], deque[str]]:
+    """The peers of datagram sockets, by the socket's name and their address, in order."""
+    found: dict[tuple[str, str], deque[str]] = {}
+    for record in records:
+        if record.kind == "open" and record.get("udp"):
+            address = str(Address.parse(record.fields["peer"]))
+            found.setdefault((record.fields["on"], address), deque()).append(record.who)
+    return found
 
 
 def _rooms(records: Iterable[Record]) -> dict[str, list[int | None]]:

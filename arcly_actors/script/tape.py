@@ -29,18 +29,23 @@ from arcly_actors.bus.events import (
     SubscriberLeft,
 )
 from arcly_actors.bus.key import StreamKey
+from arcly_actors.clock import NS_PER_S
 from arcly_actors.media.frame import MediaFrame, Track
-from arcly_actors.runtime import Note, System
+from arcly_actors.runtime import Note, SessionNote, System
 from arcly_actors.runtime.seams import Opened, Place, Source, Tapped
 from arcly_actors.script.plain import message_fields, track_fields
 from arcly_actors.script.record import Head, Record
 from arcly_actors.script.taped import TapedStream
 from arcly_actors.script.taped_datagrams import DatagramPeers, DatagramTap, Peer, Recorded
+from arcly_actors.script.taped_sessions import SessionTap
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.datagram_link import DatagramLink
 
 _MEDIA = frozenset({"MediaReceived", "PacketsReceived", "SendPackets", "Received", "Drained"})
 """Messages that say what the bytes beside them say already."""
+
+_OUTGOING = frozenset({"out", "sent", "frame", "rtp-out", "rtcp-out"})
+"""What a tape without payloads tells by digests."""
 
 _SCARCE = 64
 """Bytes that a record takes besides its payload."""
@@ -149,10 +154,10 @@ class Tape:
             self.drew(value)
         self._system.seams.tapes = (*self._system.seams.tapes, self)
         for opened in self._system.seams.sockets:
-            self.datagrams(opened)
+            self._tap(opened, DatagramTap(self, opened, opened.heard()))
         self._seat = self._events.observable.subscribe(self._happened)
         for report in self._bus.reports():
-            if self._belongs(report.key):
+            if self.belongs(report.key):
                 self._follow(report.key, by_frames=True)
 
     def stop(self, reason: str = "") -> None:
@@ -178,6 +183,8 @@ class Tape:
         """A connection was accepted."""
         on = self._endpoint(at)
         source = Recorded(self._name(on), None if self._key is not None else True)
+        if source.wanted is None:
+            self._system.loop.call_later(limits.TAPE_UNDECIDED_FOR / NS_PER_S, self._lose_patience, source)
         self._by_protocol[id(_innermost(protocol))] = source
 
         def put(kind: str, data: bytes | None = None, **fields: Any) -> None:
@@ -197,8 +204,10 @@ class Tape:
         return TapedStream(protocol, put, opening, partial(self._gone, source, _innermost(protocol)))
 
     def datagrams(self, opened: Opened) -> None:
-        """A datagram socket is open."""
-        tap = DatagramTap(self, opened)
+        """A datagram socket was opened."""
+        self._tap(opened, DatagramTap(self, opened))
+
+    def _tap(self, opened: Opened, tap: DatagramTap) -> None:
         opened.socket.taps = (*opened.socket.taps, tap)
         self._taps.append((opened.socket, tap))
 
@@ -223,6 +232,23 @@ class Tape:
 
         return note
 
+    def session(self, kind: str, key: object, peer: str) -> SessionNote | None:
+        """A WebRTC session is opened: it is on the tape if the HTTP connection is that opens it, which a replay needs."""
+        source = self._by_peer.get(peer)
+        if source is None:
+            return None
+        self._settle(source, wanted=self.belongs(key))
+        name = f"{source.who}.{kind}"
+        number = next(self._numbers.setdefault(name, itertools.count(1)))
+        name = name if number == 1 else f"{name}-{number}"
+        return SessionTap(name, str(key), self, source) if source.wanted else None
+
+    def concerns(self, key: object, peer: str) -> None:
+        """A request about a session, perhaps the only one on its connection."""
+        source = self._by_peer.get(peer)
+        if source is not None:
+            self._settle(source, wanted=self.belongs(key))
+
     def drew(self, value: bytes | float) -> None:
         """Entropy was drawn."""
         self.put(self._opening, "draw", {"bytes": value.hex()} if isinstance(value, bytes) else {"number": value})
@@ -241,11 +267,18 @@ class Tape:
         """Put down what was done to the engine past its seams, by whoever holds the tape."""
         self.came(None, kind, dict(fields), data)
 
-    def came(self, source: Recorded | None, kind: str, fields: dict[str, Any], data: bytes | None = None) -> None:
+    def came(
+        self,
+        source: Recorded | None,
+        kind: str,
+        fields: dict[str, Any],
+        data: bytes | None = None,
+        at: int | None = None,
+    ) -> None:
         """Input, and how many turns of the loop after the one before it came: within a few, the order matters."""
         if self._turns < _TURNS:
             fields["turns"] = self._turns
-        self.put(source, kind, fields, data)
+        self.put(source, kind, fields, data, at)
         self._turns = 0
         if not self._ticking:
             self._ticking = True
@@ -257,12 +290,19 @@ class Tape:
         if self._ticking:
             self._system.loop.call_soon(self._tick)
 
-    def put(self, source: Recorded | None, kind: str, fields: Mapping[str, Any], data: bytes | None = None) -> None:
-        """One record, of this source or of the engine."""
+    def put(
+        self,
+        source: Recorded | None,
+        kind: str,
+        fields: Mapping[str, Any],
+        data: bytes | None = None,
+        at: int | None = None,
+    ) -> None:
+        """One record, of this source or of the engine; `at` is monotonic ns, now unless given."""
         if not self.running or (source is not None and source.wanted is False):
             return
-        record = Record(self._now() - self._started, kind, fields, data)
-        if not self._payload and kind in ("out", "sent", "frame"):
+        record = Record((self._now() if at is None else at) - self._started, kind, fields, data)
+        if not self._payload and kind in _OUTGOING:
             record = record.hashed()
         size = _SCARCE + len(record.data or b"")
         self._left -= size
@@ -302,6 +342,11 @@ class Tape:
             source.wanted = wanted
             self.ignored += not wanted
 
+    def _lose_patience(self, source: Recorded) -> None:
+        if self.running:
+            self._settle(source, wanted=False)
+            self.flush()
+
     def _gone(self, source: Recorded, protocol: asyncio.Protocol) -> None:
         self._by_protocol.pop(id(protocol), None)
         source.open = False
@@ -317,15 +362,16 @@ class Tape:
 
     # --- streams ---
 
-    def _belongs(self, key: object) -> bool:
+    def belongs(self, key: object) -> bool:
+        """Whether a stream, or what belongs to none, is recorded."""
         return self._key is None or key is None or str(key) == str(self._key)
 
     def _happened(self, event: Event) -> None:
         key = getattr(event, "key", None)
         source = self._by_peer.get(getattr(event, "peer", ""))
         if source is not None:
-            self._settle(source, wanted=self._belongs(key))
-        if not self._belongs(key):
+            self._settle(source, wanted=self.belongs(key))
+        if not self.belongs(key):
             return
         recorded = source is not None and source.wanted is not False
         if isinstance(event, SubscriberJoined) and not recorded and self._programs:

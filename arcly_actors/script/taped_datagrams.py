@@ -29,12 +29,13 @@ class Recorded:
     open: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Peer:
-    """Who sends or is sent datagrams, and whose `decision` it is whether that is recorded."""
+    """Who sends or is sent datagrams, and whose `decision` it is whether that is recorded. `told`: there is an `open`."""
 
     who: str
     decision: Recorded
+    told: bool = False
 
 
 class Writing(Protocol):
@@ -58,13 +59,13 @@ class Writing(Protocol):
 
 
 class DatagramTap:
-    """See `runtime.seams.Tap`. Those who were known before it began are not recorded: what they said is missing."""
+    """See `runtime.seams.Tap`. Those who were known `before` it began are not recorded: what they said is missing."""
 
-    def __init__(self, tape: Writing, opened: Opened) -> None:
+    def __init__(self, tape: Writing, opened: Opened, before: Iterable[Source] = ()) -> None:
         self._tape = tape
         self._on = opened.on
         self._local = str(opened.socket.bound)
-        self._before = {str(Address.of_peer(source)) for source in opened.heard()}
+        self._before = {str(Address.of_peer(source)) for source in before}
         self._peers: dict[Source, Peer] = {}
         self._nobody: set[Source] = set()
 
@@ -91,8 +92,11 @@ class DatagramTap:
         return self._peer(to) is not None
 
     def beside(self) -> None:
-        """Whose some datagrams are is known now: who was nobody may be somebody."""
-        self._nobody.clear()
+        """Whose some datagrams are is known now: who was nobody, or another, may be somebody."""
+        if self._on.endswith(_OF_RTSP):
+            self._nobody.clear()
+            self._peers.clear()
+            self._before.clear()
 
     def went(self, data: bytes | memoryview, to: Source) -> None:
         """See `Tap.went`."""
@@ -114,6 +118,9 @@ class DatagramTap:
                 self._nobody.add(source)
             return None
         self._peers[source] = found
+        if found.told:
+            return found
+        found.told = True
         told = {"who": found.who, "on": self._on, "peer": str(address), "local": self._local, "udp": True}
         self._tape.put(found.decision, "open", told)
         return found
@@ -136,9 +143,14 @@ class DatagramPeers:
     def beside(self, peers: Iterable[Source], owner: str) -> None:
         """See `runtime.seams.Tape.beside`."""
         decision = self.by_peer.get(owner)
-        if decision is not None:
-            for peer in peers:
-                self._beside[str(Address.of_peer(peer))] = decision
+        named = {str(Address.of_peer(peer)) for peer in peers}
+        for on, address in list(self._known):
+            if address in named and on.endswith(_OF_RTSP):
+                del self._known[on, address]  # whoever had that address before
+        for address in named:
+            self._beside.pop(address, None)
+            if decision is not None:
+                self._beside[address] = decision
 
     def find(self, on: str, address: Address) -> Peer | None:
         """See `Writing.datagram_peer`."""

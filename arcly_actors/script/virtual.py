@@ -9,7 +9,7 @@ from arcly_actors.clock import NS_PER_S, Entropy, SeededEntropy, VirtualClock
 from arcly_actors.engine import Engine
 from arcly_actors.runtime.virtual_loop import VirtualLoop
 from arcly_actors.script.network import ScriptedNetwork
-from arcly_actors.topology import Topology, WebRtc
+from arcly_actors.topology import Topology
 
 T = TypeVar("T")
 
@@ -26,15 +26,16 @@ def run_engine(
 ) -> T:
     """Run `scenario(engine)` to its end; its result is the result, its exception is raised.
 
-    The same scenario with the same seed goes the same way to the last message. WebRTC is left out of the topology.
-    Raises `VirtualDeadlock` when it waits for what cannot come, `VirtualRunaway` past `iterations` turns.
+    The same scenario with the same seed goes the same way to the last message. WebRTC's packets end at
+    `ScriptedNetwork.peers`; pushes over WHIP are left out of the topology. Raises `VirtualDeadlock` when it waits for
+    what cannot come, `VirtualRunaway` past `iterations` turns.
     """
     time = clock or VirtualClock()
     loop = VirtualLoop(time, iterations=iterations)
 
     async def main() -> T:
         made = Engine(
-            without_webrtc(topology or Topology()),
+            without_whip(topology or Topology()),
             clock=time,
             entropy=entropy or SeededEntropy(seed),
             network=network or ScriptedNetwork(),
@@ -51,11 +52,9 @@ def run_engine(
         _finish(loop)
 
 
-def without_webrtc(topology: Topology) -> Topology:
-    """The topology without what a scripted network does not have: DTLS needs chance of its own, and real time."""
-    endpoints = topology.endpoints.model_copy(update={"webrtc": WebRtc(enabled=False)})
-    sinks = tuple(sink for sink in topology.sinks if not sink.url.startswith("whip:"))
-    return topology.model_copy(update={"endpoints": endpoints, "sinks": sinks})
+def without_whip(topology: Topology) -> Topology:
+    """The topology without what a scripted network does not have: WebRTC that the engine dials itself."""
+    return topology.model_copy(update={"sinks": tuple(one for one in topology.sinks if not one.url.startswith("whip:"))})
 
 
 def another(engine: Engine, topology: Topology | None = None) -> Engine:
@@ -65,7 +64,7 @@ def another(engine: Engine, topology: Topology | None = None) -> Engine:
     """
     system = engine.built.system
     return Engine(
-        without_webrtc(topology or Topology()),
+        without_whip(topology or Topology()),
         clock=system.clock,
         entropy=system.entropy,
         network=system.seams.network,

@@ -81,7 +81,7 @@ class HttpSite(LoopActor):
         )
         application = web.Application(middlewares=[self._guard], client_max_size=limits.HTTP_BODY)
         application.add_routes(routes)
-        application.on_response_prepare.append(self._date)
+        application.on_response_prepare.append(self._sign)
         if allow_origins:
             application.on_response_prepare.append(self._allow)
         self._runner = web.AppRunner(
@@ -177,9 +177,10 @@ class HttpSite(LoopActor):
             self.complaints.add(self._acceptor.bound[0], "route", f"{request.path}: {error!r}", peer)
             return web.Response(status=500, text="internal error\n")
 
-    async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
-        """Of the engine's own clock: aiohttp takes the machine's, and a replay would differ."""
+    async def _sign(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """By our own clock, and without telling which versions of what we run: aiohttp would read and tell its own."""
         response.headers["Date"] = formatdate(self.system.clock.wall_ns() // NS_PER_S, usegmt=True)
+        response.headers["Server"] = "arcly_actors"
 
     async def _allow(self, request: web.Request, response: web.StreamResponse) -> None:
         origin = "*"

@@ -83,8 +83,7 @@ class SrtpSession:
         self._port = port
         self._udp = port.udp
         self._scratch = port.scratch
-        prints = tuple((one.algorithm, one.value) for one in remote.fingerprints)
-        self._dtls: Association = (DtlsClient if remote.active else DtlsServer)(port.identity, prints)
+        self._dtls = self._association(remote)
         self._settled = False
         self._dtls_timer: Timer | None = None
         self._path: Path | None = None
@@ -283,6 +282,10 @@ class SrtpSession:
         """It is closed."""
 
     # --- DTLS ---
+
+    def _association(self, remote: RemoteParameters) -> Association:
+        prints = tuple((one.algorithm, one.value) for one in remote.fingerprints)
+        return (DtlsClient if remote.active else DtlsServer)(self._port.identity, prints)
 
     def _dtls_went_on(self) -> None:
         self._transmit()

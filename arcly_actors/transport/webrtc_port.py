@@ -19,7 +19,7 @@ import pykka
 
 from arcly_actors import limits
 from arcly_actors.errors import Refusal, Refused
-from arcly_actors.runtime import Exited, Failed, LoopActor, System, Timer, receives
+from arcly_actors.runtime import Exited, Failed, LoopActor, SessionNote, System, Timer, receives
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls import Identity
 from arcly_actors.transport.dtls_srtp import DtlsSrtpTransport, Ice, IceAgent, IceCredentials, RemoteParameters
@@ -28,6 +28,7 @@ from arcly_actors.transport.listener import WhereBound
 from arcly_actors.transport.srtp_batch import Scratch
 from arcly_actors.transport.srtp_crowd import Crowd
 from arcly_actors.transport.srtp_session import SessionState
+from arcly_actors.transport.taped_session import TapedSession
 from arcly_actors.transport.udp_socket import Datagrams, Source, UdpSocket
 from arcly_actors.transport.webrtc_session import WebRtcSession
 
@@ -36,10 +37,14 @@ OpenSocket = Callable[[asyncio.AbstractEventLoop, Address], Datagrams]
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """Ask for a `DtlsSrtpTransport` to a peer with these parameters; Refused(LIMIT) when there are too many."""
+    """Ask for a `DtlsSrtpTransport` to a peer with these parameters; Refused(LIMIT) when there are too many.
+
+    `note` is where a tape wants its packets.
+    """
 
     owner: pykka.ActorRef[Any]
     remote: RemoteParameters
+    note: SessionNote | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ class WebRtcPort(LoopActor):
         self._on_bound = on_bound
         self._sessions: dict[WebRtcSession, None] = {}
         self._half_open = 0
+        self._sweeping = False
         self._by_ufrag: dict[str, tuple[WebRtcSession, IceAgent]] = {}
         self._by_source: dict[Source, WebRtcSession] = {}
         self._sources: dict[WebRtcSession, dict[Source, None]] = {}
@@ -123,14 +129,13 @@ class WebRtcPort(LoopActor):
         """Bind, make the certificate, listen."""
         self.udp = self._open_socket(self.system.loop, self._listen)
         self.crowd = Crowd(self.udp)
-        self.identity = Identity(self.system.clock)
+        self.identity = self.make_identity()
         bound = self.udp.bound
         if self._on_bound is not None:
             self._on_bound(Address(self._listen.host, bound.port))
         hosts = self._advertise or host_addresses(bound.host)
         self.candidates = tuple(Address(host, bound.port) for host in hosts)
         self.udp.start(self._readable)
-        self.after(limits.UDP_SWEEP, _Sweep())
 
     def on_stop(self) -> None:
         """Every peer and every owner is told."""
@@ -149,11 +154,22 @@ class WebRtcPort(LoopActor):
             raise Refused(Refusal.LIMIT, f"all {self._most_sessions} WebRTC sessions are in use")
         if self._half_open >= self._most_half_open:
             raise Refused(Refusal.LIMIT, f"{self._half_open} WebRTC sessions have not finished their handshake")
-        session = WebRtcSession(self, message.owner, message.remote)
+        session = self.make_session(message)
         if session.state is SessionState.OPEN:
             self._sessions[session] = None
             self._half_open += 1
+            self._sweep_later()
         return session
+
+    def make_identity(self) -> Identity:
+        """The certificate of its sessions."""
+        return Identity(self.system.clock)
+
+    def make_session(self, message: OpenSession) -> WebRtcSession:
+        """The session; one that is recorded has everything pass its tape, all others nothing."""
+        if message.note is None:
+            return WebRtcSession(self, message.owner, message.remote)
+        return TapedSession(self, message.owner, message.remote, message.note)
 
     @receives(WhereBound)
     def on_where_bound(self, _message: WhereBound) -> tuple[Address, ...]:
@@ -176,10 +192,11 @@ class WebRtcPort(LoopActor):
     @receives(_Sweep)
     def on_sweep(self, _message: _Sweep) -> None:
         """See `limits.UDP_SWEEP`."""
-        now = self.now()
+        now, self._sweeping = self.now(), False
         for session in tuple(self._sessions):
             self._guarded(session, session.look_after, now, self._orphan_timeout)
-        self.after(limits.UDP_SWEEP, _Sweep())
+        if self._sessions:
+            self._sweep_later()
 
     @receives(_DtlsDue)
     def on_dtls_due(self, message: _DtlsDue) -> None:
@@ -243,9 +260,10 @@ class WebRtcPort(LoopActor):
 
     def new_agent(self, session: WebRtcSession, remote: IceCredentials) -> tuple[IceCredentials, IceAgent]:
         """See `SessionPort.new_agent`. 48 bits name a session, 144 are its password (RFC 8839 wants 24 and 128)."""
-        local = IceCredentials(self._random_text(6), self._random_text(18))
-        while local.ufrag in self._by_ufrag:
-            local = IceCredentials(self._random_text(6), local.pwd)
+        with self.system.seams.drawing(session.note):
+            local = IceCredentials(self._random_text(6), self._random_text(18))
+            while local.ufrag in self._by_ufrag:
+                local = IceCredentials(self._random_text(6), local.pwd)
         agent = self._ice.agent(local, remote, self.now())
         self._by_ufrag[local.ufrag] = (session, agent)
         return local, agent
@@ -253,6 +271,11 @@ class WebRtcPort(LoopActor):
     def drop_agent(self, local: IceCredentials) -> None:
         """See `SessionPort.drop_agent`."""
         self._by_ufrag.pop(local.ufrag, None)
+
+    def _sweep_later(self) -> None:
+        if not self._sweeping:
+            self._sweeping = True
+            self.after(limits.UDP_SWEEP, _Sweep())
 
     def _unfollow(self, session: WebRtcSession) -> None:
         owner = self._followed.pop(session, None)

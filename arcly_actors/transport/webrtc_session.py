@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import pykka
 
+from arcly_actors.runtime import SessionNote
 from arcly_actors.transport.dtls_srtp import IceAgent, IceCredentials, RemoteParameters
 from arcly_actors.transport.srtp_session import SessionState, SrtpPort, SrtpSession
 from arcly_actors.transport.udp_socket import Source
@@ -41,6 +42,8 @@ class WebRtcSession(SrtpSession):
     """See the module."""
 
     _port: SessionPort
+    note: SessionNote | None = None
+    """Where a tape wants its packets; see `taped_session`."""
 
     def __init__(self, port: SessionPort, owner: pykka.ActorRef[Any], remote: RemoteParameters) -> None:
         super().__init__(port, owner, remote)

@@ -11,6 +11,7 @@ from arcly_actors.protocols.srt.packet import CONTROL_BIT, HEADER, RETRANSMITTED
 from arcly_actors.script import Script, edit, read_file
 from arcly_actors.script.record import Record
 from arcly_actors.script.replay import frames_of, replay
+from arcly_actors.script.sent_datagrams import without_tail
 
 SCRIPTS = Path(__file__).parents[2] / "specs" / "scripts"
 SRT = SCRIPTS / "ffmpeg-srt.jsonl"
@@ -62,6 +63,18 @@ def test_a_recording_of_srt_is_held_to_its_media_and_a_settled_script_to_every_b
     found = replay(replace(changed, head=replace(script.head, exact=False))).divergence
     assert found is not None
     assert found.lane.startswith("what srt-2 is sent")
+
+
+def test_what_had_left_when_a_peer_went_away_is_no_difference_and_an_hour_less_is() -> None:
+    def sent(*sizes: int) -> list[Record]:
+        return [Record(0, "out", {"who": "srt-1"}, bytes(size)) for size in sizes]
+
+    def size(records: list[Record]) -> int:
+        return sum(len(record.data or b"") for record in records)
+
+    for ours, theirs in ((sent(1000, 188, 188), sent(1188)), (sent(1188), sent(1000, 188, 188))):
+        assert [size(each) for each in without_tail(ours, theirs)] == [1188, 1188]
+    assert [size(each) for each in without_tail(sent(100_000, 100_000), sent(10))] == [200_000, 10]
 
 
 def faulty(script: Script, *faults: str) -> Script:

@@ -44,7 +44,7 @@ def test_the_same_script_goes_the_same_way_twice(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ffmpeg-rtmp", "ffmpeg-srt-encrypted", "ffmpeg-rtsp-udp", "ffmpeg-mpegts", "slow-viewer"]
+    "name", ["ffmpeg-rtmp", "ffmpeg-srt-encrypted", "ffmpeg-rtsp-udp", "ffmpeg-mpegts", "slow-viewer", "whep-mid-gop"]
 )
 def test_nothing_reads_the_real_clock_or_entropy(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """By the package's own code: Pykka names an actor by `uuid4`, before the package gives it another name."""

@@ -1,6 +1,9 @@
 """What a tape makes of datagram sockets on which more is going on than the stream that it records."""
 
+import asyncio
 from pathlib import Path
+
+import pytest
 
 import arcly_actors as arcly
 from arcly_actors.runtime.seams import Opened, Tap
@@ -79,12 +82,23 @@ def faulty(script: Script, *faults: str) -> Script:
 
 
 def test_a_port_that_crashes_comes_back_and_its_sessions_do_not() -> None:
-    crashed = faulty(read_file(SCRIPTS / "ffmpeg-srt.jsonl"), "crash port@1s")
+    crashed = faulty(read_file(SCRIPTS / "ffmpeg-srt.jsonl"), "crash srt-port@1s")
     happened = [record.fields["what"] for record in crashed.records if record.kind == "event"]
     assert "ActorRestarted" in happened
     assert "PublishHeld" in happened
     at = next(record.at for record in crashed.records if record.get("what") == "ActorRestarted")
     assert max(record.at for record in crashed.records if record.kind == "sent" and record.who == "srt-1") <= at
+
+
+def test_rtp_goes_on_when_its_ports_have_come_back() -> None:
+    crashed = faulty(read_file(SCRIPTS / "ffmpeg-rtsp-udp.jsonl"), "crash rtp-ports@1s")
+    at = next(record.at for record in crashed.records if record.get("what") == "ActorRestarted")
+    whole = read_file(SCRIPTS / "ffmpeg-rtsp-udp.jsonl")
+    counts = [sum(record.kind == "sent" and record.at > at for record in each.records) for each in (whole, crashed)]
+    assert 0.8 * counts[0] < counts[1] <= counts[0]
+    assert [record.who for record in crashed.records if record.kind == "open"] == [
+        record.who for record in whole.records if record.kind == "open"
+    ]
 
 
 class Heard:
@@ -114,7 +128,7 @@ class Socket:
 
 def test_a_tap_hears_of_those_that_belong_and_came_after_it() -> None:
     heard, passed = Heard(), []
-    tap = DatagramTap(heard, Opened("srt", Socket(), lambda: [("127.0.0.1", 7)]))
+    tap = DatagramTap(heard, Opened("srt", Socket(), lambda: ()), [("127.0.0.1", 7)])
     deliver = tap.hearing(lambda data, source, local: passed.append((bytes(data), source[1])))
     for port in (7, 8, 9, 10, 10):
         deliver(memoryview(b"in"), ("127.0.0.1", port), b"")
@@ -151,3 +165,38 @@ def test_who_tells_nothing_of_a_stream_in_time_is_settled() -> None:
     peers.beside([("192.0.2.1", 6)], "192.0.2.1:7")
     beside = peers.find("rtsp-rtp", Address("192.0.2.1", 6))
     assert beside == Peer("rtsp-rtp-6", owner)
+    assert beside is peers.find("rtsp-rtp", Address("192.0.2.1", 6))
+    peers.by_peer["192.0.2.1:8"] = other = Recorded("rtsp-2", wanted=False)
+    peers.beside([("192.0.2.1", 6)], "192.0.2.1:8")  # another session has that port now
+    assert peers.find("rtsp-rtp", Address("192.0.2.1", 6)) == Peer("rtsp-rtp-6", other)
+    peers.beside([("192.0.2.1", 6)], "192.0.2.1:9")
+    assert peers.find("rtsp-rtp", Address("192.0.2.1", 6)) is None
+
+
+@pytest.mark.parametrize("listens", ["127.0.0.1", "::"])
+def test_a_caller_is_named_as_the_socket_that_hears_it_names_callers(listens: str) -> None:
+    """A cookie is made of that name."""
+    network, heard = ScriptedNetwork(), []
+    socket = network.bind((listens, 5))
+
+    async def scenario(_engine: arcly.Engine) -> None:
+        def read() -> None:
+            socket.read(lambda data, source, _local: heard.append((bytes(data), source)))
+
+        socket.start(read)
+        assert network.send(b"one", (listens, 5), Address("192.0.2.1", 7))
+        assert network.send(b"two", (listens, 5), Address("192.0.2.1", 7))
+        assert not network.send(b"lost", (listens, 6), Address("192.0.2.1", 7))
+        assert heard == []
+        await asyncio.sleep(0)
+        socket.pause()
+        network.send(b"three", (listens, 5), Address("192.0.2.1", 7))
+        await asyncio.sleep(0)
+        assert [data for data, _ in heard] == [b"one", b"two"]
+
+    run_engine(scenario, FAR)
+    assert heard[0][1] == (("192.0.2.1", 7) if listens != "::" else ("::ffff:192.0.2.1", 7, 0, 0))
+    with pytest.raises(arcly.ConfigurationError, match="another endpoint has it"):
+        network.bind((listens, 5))
+    socket.close()
+    assert network.bind((listens, 5)).bound == Address(listens, 5)

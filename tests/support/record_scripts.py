@@ -232,6 +232,13 @@ HOLDS = {"ffmpeg-srt": SECOND, "ffmpeg-srt-encrypted": SECOND, "ffmpeg-srt-lossy
 """How long a stream waits for its publisher, where that is not what is recorded."""
 
 
+BESIDES = {
+    "ffmpeg-srt-lossy": {"network": "a relay that loses 8 % each way"},
+    "slow-viewer": {"clients": "ffmpeg 5.1 (Debian) publishes; the viewer is a socket that reads 8 kB/s and less"},
+}
+"""What the head tells of where it comes from, besides what is so for all."""
+
+
 async def record(name: str) -> Script:
     security = SrtSecurity(passphrase=PASSPHRASE if name == "ffmpeg-srt-encrypted" else "")
     subscriber = Subscriber(max_lag=SECOND) if name == "slow-viewer" else Subscriber()
@@ -248,7 +255,9 @@ async def record(name: str) -> Script:
     topology = Topology(applications=applications, endpoints=endpoints)
     path = SCRIPTS / f"{name}.jsonl"
     async with arcly.Engine(topology) as engine:
-        clients = {"clients": "ffmpeg 5.1 (Debian)", "media": "made by the client itself (testsrc, sine)"}
+        clients = {"clients": "ffmpeg 5.1 (Debian)", "media": "made by the client itself (testsrc, sine)"} | BESIDES.get(
+            name, {}
+        )
         async with engine.tape("live/cam", path, payload=name != "slow-viewer", provenance=clients) as tape:
             await SCENARIOS[name](Ffmpeg(engine))
         assert not tape.lost, tape.lost

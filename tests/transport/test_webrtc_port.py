@@ -15,7 +15,7 @@ from aiortc.rtcdtlstransport import SRTP_AEAD_AES_128_GCM, SRTP_AES128_CM_SHA1_8
 
 from arcly_actors import limits
 from arcly_actors.errors import AddressUnavailable
-from arcly_actors.runtime import Exited, System
+from arcly_actors.runtime import Exited, System, Tape
 from arcly_actors.transport import sendmmsg
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls_srtp import (
@@ -29,6 +29,7 @@ from arcly_actors.transport.srtp_batch import SharedPackets
 from arcly_actors.transport.srtp_crowd import Crowd, Member
 from arcly_actors.transport.udp_socket import UdpSocket
 from arcly_actors.transport.webrtc_port import OpenSession, PortFigures, PortStatus, WebRtcPort
+from arcly_actors.transport.webrtc_session import WebRtcSession
 from tests.support.stun_ice import StunIce
 from tests.support.virtual import Probe, ask
 from tests.support.webrtc_peer import Peer, Wireless, meet
@@ -357,6 +358,50 @@ async def test_a_crowd_gets_every_packet(rig: MakeRig, listen: str, host: str, f
         await call.peer.until(lambda call=call: len(call.peer.rtp) == len(sent))  # type: ignore[misc]  # a default binds it
         assert call.peer.rtp == sent
         assert call.transport.figures.packets_sent == len(sent)
+
+
+class Noted:
+    """A tape's end of a session."""
+
+    who = "taped"
+    tapes: tuple[Tape, ...] = ()
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, bytes | None]] = []
+
+    def put(self, kind: str, data: bytes | None = None, at: int | None = None, **_fields: Any) -> None:
+        del at
+        self.seen.append((kind, data))
+
+
+async def test_a_tape_at_one_of_a_crowd_has_its_packets_and_all_others_know_nothing_of_it(rig: MakeRig) -> None:
+    made = rig()
+    calls = [await made.call() for _ in range(3)]
+    note, owner, peer = Noted(), Probe(made.system), Peer()
+    peer.transport = taped = await ask(made.port, OpenSession(owner.ref, peer.parameters, note))
+    made.calls.append(Call(peer, Wireless(peer), taped, owner))
+    await meet(peer, made.calls[-1].wireless)
+    await owner.next(TransportConnected)
+    assert [type(call.transport) for call in calls] == [WebRtcSession] * 3
+    packets = [packet(1, 1180), packet(2, 300)]
+    assert taped.crowd.rank([*(call.transport for call in calls), taped]).send(SharedPackets(packets)) == []
+    for each in (*(call.peer for call in calls), peer):
+        await each.until(lambda each=each: len(each.rtp) == 2)  # type: ignore[misc]  # a default binds it
+        assert each.rtp == packets
+    peer.send_rtp(packet(7))
+    assert (await owner.next(RtpArrived)).data == packet(7)
+    assert taped.send_rtcp(REPORT)
+    successor = Probe(made.system)
+    taped.attach(successor.ref)
+    await successor.next(TransportConnected)
+    peer.send_rtcp(REPORT)
+    assert (await successor.next(RtcpArrived)).data == REPORT
+    peer.goodbye()
+    await successor.next(TransportClosed)
+    assert taped.figures.packets_sent == 3
+    out = [("rtp-out", data) for data in packets]
+    came = [("rtp-in", packet(7)), ("rtcp-out", REPORT), ("rtcp-in", REPORT), ("closed", None)]
+    assert note.seen == [("session", None), ("connected", None), *out, *came]
 
 
 async def test_a_crowd_whose_kernel_refuses_trains_gets_the_packets_one_by_one(rig: MakeRig) -> None:
