@@ -97,7 +97,7 @@ def test_commands_exist(name: str) -> None:
     code = "\n".join(spans(name))
     targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z]+)", code)) <= targets
-    commands = {each.name for each in app.registered_commands} | {each.name for each in app.registered_groups}
+    commands = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     assert set(re.findall(r"\barcly ([a-z]+)", code)) <= commands
 
 
