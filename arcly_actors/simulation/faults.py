@@ -29,15 +29,19 @@ def cut(world: World) -> str:
     return f"cut {peer.name}"
 
 
+_STALLS: Mapping[tuple[float, float], float] = {(0.02, 0.3): 2, (0.55, 0.8): 3, (1, 4): 2}
+"""How long a stall is, as a share of how far a viewer may lag: nothing is missing, it skips, or it may be put out."""
+
+
 def stall(world: World) -> str:
     """A viewer reads nothing for a while; when that is longer than it may lag, it may be put out."""
     viewer = _one(world, [each for each in world.viewers if each.began and not each.stalled], "stall")
     if viewer is None:
         return ""
     most = world.policy(viewer.key).max_lag_ns
-    long = world.chance.happens(0.4)
-    length = world.chance.whole(most, 4 * most) if long else world.chance.whole(50 * NS_PER_MS, most // 3)
-    if long:
+    low, high = world.chance.weighted(_STALLS)
+    length = world.chance.whole(round(low * most), round(high * most))
+    if high > 1:
         viewer.excuse("too slow")
     viewer.stall()
 
