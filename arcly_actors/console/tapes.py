@@ -6,7 +6,7 @@ came through a proxy, nor a browser, where a page from elsewhere could ask for i
 
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -62,8 +62,9 @@ async def _send(request: web.Request, lines: AsyncGenerator[bytes, None]) -> web
         response = web.StreamResponse(headers={"Cache-Control": "no-store"})
         response.content_type = "application/jsonl"
         await response.prepare(request)
-        async for line in lines:
-            await response.write(line)
+        with suppress(ConnectionResetError):  # the reader has enough
+            async for line in lines:
+                await response.write(line)
         return response
 
 

@@ -111,14 +111,14 @@ def test_lateness_is_from_the_stamp_to_the_kernels_time(peer: Peer) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         for packet in packets():
             server.sendto(sender.protect(packet), peer.socket.getsockname())
-    deadline = time.monotonic_ns() + 300_000_000
+    deadline = time.monotonic_ns() + 2_000_000_000
     while time.monotonic_ns() < deadline:
         pass  # what the reader does with its time does not count
     watcher.on_readable()
     assert window.late.count == 6
     p100 = window.late.quantile_ms(1)
     assert p100 is not None
-    assert p100 < 290
+    assert p100 < 1900
 
 
 def drop(at: int) -> Callable[[list[bytes]], list[bytes]]:
