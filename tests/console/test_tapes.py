@@ -82,9 +82,12 @@ async def test_a_tape_ends_with_its_reader_and_there_are_few_at_once(engine: Eng
 
 
 async def test_a_server_that_stops_ends_its_tapes() -> None:
-    async with Engine(LOOPBACK) as running, aiohttp.ClientSession() as session:
-        reader = await session.get(address(running))
-        line = await reader.content.readline()
-        assert json.loads(line)["script"] == 1
-        system = running.built.system
-    assert system.seams.tapes == ()
+    async with aiohttp.ClientSession() as session:
+        async with Engine(LOOPBACK) as running:
+            reader = await session.get(address(running))
+            line = await reader.content.readline()
+            assert json.loads(line)["script"] == 1
+            system = running.built.system
+            assert len(system.seams.tapes) == 1
+        await until(lambda: system.seams.tapes == ())
+        reader.close()
