@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.messages import Ref
-from arcly_actors.egress.byte_subscriber import Begin, NotSeated, Seated, ViewEnded, Viewing
+from arcly_actors.egress.byte_subscriber import Seated, Viewing
 from arcly_actors.egress.flv import CARRIED, EITHER
-from arcly_actors.egress.push import PushEnded, PushFailed, PushRequest, PushStarted
-from arcly_actors.egress.push_subscriber import OtherTracks, PushSubscriber
+from arcly_actors.egress.push import PushRequest
 from arcly_actors.egress.rtmp import format_name, make_encoder, publish_opening
+from arcly_actors.egress.seated_push import SeatedPush
 from arcly_actors.errors import Refused
 from arcly_actors.protocols.rtmp.address import PORTS, client_address
 from arcly_actors.protocols.rtmp.client import (
@@ -21,7 +21,7 @@ from arcly_actors.protocols.rtmp.client import (
     Stop,
 )
 from arcly_actors.renditions import Renditions, Wish
-from arcly_actors.runtime import Exited, LoopActor, System, receives
+from arcly_actors.runtime import System, receives
 from arcly_actors.runtime.notify import notify
 from arcly_actors.transport.connection import Attach, Command, Connection, ConnectionClosed
 from arcly_actors.transport.dialler import Destination, Dial, DialFailed, dial
@@ -33,7 +33,7 @@ class _Dialled:
     outcome: Wire | DialFailed
 
 
-class RtmpPush(LoopActor):
+class RtmpPush(SeatedPush):
     """A push (see `egress.push`) over RTMP or RTMPS."""
 
     def __init__(
@@ -45,15 +45,10 @@ class RtmpPush(LoopActor):
         dialler: Dial = dial,
         renditions: Renditions | None = None,
     ) -> None:
-        super().__init__(system)
-        self._renditions = renditions
-        self._bus = bus
-        self._request = request
-        self._owner = owner
+        super().__init__(system, bus, request, owner, renditions)
         self._dial = dialler
         self._wire: Wire | None = None
         self._connection: Ref | None = None
-        self._subscriber: Ref | None = None
         self._application = self._name = ""
 
     def on_start(self) -> None:
@@ -112,44 +107,16 @@ class RtmpPush(LoopActor):
             follows=True,
             wish=Wish.FLV,
         )
-        self._subscriber = PushSubscriber.start(
-            self.system, self._bus, viewing, self.actor_ref, renditions=self._renditions
-        )
-        self.watch(self._subscriber)
+        self._take_seat(viewing)
 
     @receives(Seated)
     def seated(self, seated: Seated) -> None:
         """Send, if there is anything that RTMP can carry."""
         tracks = seated.channel.tracks
         if tracks and not any(track.codec in CARRIED for track in tracks):
-            self._fail(f"RTMP carries none of its tracks: {', '.join(track.codec for track in tracks)}")
+            self._fail_to_carry("RTMP", tracks)
         elif self._wire is not None:
-            notify(seated.subscriber, Begin(self._wire.outlet))
-            notify(self._owner, PushStarted())
-
-    @receives(NotSeated)
-    def not_seated(self, answer: NotSeated) -> None:
-        """The stream went away meanwhile."""
-        self._part(answer.detail)
-
-    @receives(ViewEnded)
-    def view_ended(self, ended: ViewEnded) -> None:
-        """The stream is over, or the target too slow for it."""
-        if ended.refusal is None:
-            self._part(ended.detail)
-        else:
-            self._fail(ended.detail)
-
-    @receives(OtherTracks)
-    def other_tracks(self, _: OtherTracks) -> None:
-        """Begin anew with them."""
-        self._part("its tracks changed")
-
-    @receives(Exited)
-    def subscriber_failed(self, exited: Exited) -> None:
-        """A subscriber that crashed; the others have said why before."""
-        if exited.error is not None:
-            self._fail(f"{type(exited.error).__name__} in its subscriber")
+            self._send_by(seated, self._wire.outlet)
 
     @receives(StatusReceived)
     def noted(self, _: StatusReceived) -> None:
@@ -163,11 +130,3 @@ class RtmpPush(LoopActor):
     def _command(self, command: Connect | Publish | Stop) -> None:
         if self._connection is not None:
             notify(self._connection, Command(command))
-
-    def _part(self, reason: str) -> None:
-        notify(self._owner, PushEnded(reason))
-        self.stop_self(reason)
-
-    def _fail(self, detail: str) -> None:
-        notify(self._owner, PushFailed(self._request.url.hidden_from(detail)))
-        self.stop_self(detail)

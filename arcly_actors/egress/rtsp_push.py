@@ -6,10 +6,10 @@ from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.messages import Ref
 from arcly_actors.bus.place import Outlet
-from arcly_actors.egress.byte_subscriber import Begin, NotSeated, Seated, ViewEnded, Viewing
-from arcly_actors.egress.push import PushEnded, PushFailed, PushRequest, PushStarted
-from arcly_actors.egress.push_subscriber import OtherTracks, PushSubscriber
+from arcly_actors.egress.byte_subscriber import Seated, ViewEnded, Viewing
+from arcly_actors.egress.push import PushRequest
 from arcly_actors.egress.rtsp import Line, RtspEncoder, format_name
+from arcly_actors.egress.seated_push import SeatedPush
 from arcly_actors.errors import ConfigurationError, Refused
 from arcly_actors.media.frame import Track
 from arcly_actors.protocols.rtsp.address import RtspUrl
@@ -26,7 +26,7 @@ from arcly_actors.protocols.rtsp.client import (
 from arcly_actors.protocols.rtsp.description import Description, announcement
 from arcly_actors.protocols.rtsp.events import PacketsReceived, TrackSetUp
 from arcly_actors.protocols.rtsp.transport import Lower, Transport
-from arcly_actors.runtime import Exited, LoopActor, System, receives
+from arcly_actors.runtime import Exited, System, receives
 from arcly_actors.runtime.notify import notify
 from arcly_actors.transport import dialler
 from arcly_actors.transport.addresses import Address
@@ -46,14 +46,11 @@ class _Ready:
     outcome: Wire | DialFailed
 
 
-class RtspPush(LoopActor):
+class RtspPush(SeatedPush):
     """A push (see `egress.push`) over RTSP or RTSPS; packets go within the connection unless ``udp`` is asked for."""
 
     def __init__(self, system: System, bus: Bus, request: PushRequest, owner: Ref, dialler: Dial = dial) -> None:
-        super().__init__(system)
-        self._bus = bus
-        self._request = request
-        self._owner = owner
+        super().__init__(system, bus, request, owner)
         self._dial_out = dialler
         self._redirects = 0
         self._connection: Ref | None = None
@@ -63,7 +60,6 @@ class RtspPush(LoopActor):
         self._verdict: ConnectionClosed | None = None
         self._pairs: dict[int, PortPair] = {}
         self._outlet: Outlet | None = None
-        self._subscriber: Ref | None = None
         self._url: RtspUrl
 
     def on_start(self) -> None:
@@ -94,14 +90,6 @@ class RtspPush(LoopActor):
         for pair in self._pairs.values():
             pair.close()
         self._pairs = {}
-
-    def _part(self, reason: str) -> None:
-        notify(self._owner, PushEnded(reason))
-        self.stop_self(reason)
-
-    def _fail(self, detail: str) -> None:
-        notify(self._owner, PushFailed(self._request.url.hidden_from(detail)))
-        self.stop_self(detail)
 
     # -- connecting ---------------------------------------------------------------------------------------------------
 
@@ -135,9 +123,7 @@ class RtspPush(LoopActor):
         self._description = announced[1]
         if not self._description.media:
             wire.abort()
-            self._fail(
-                f"RTP carries none of its tracks: {', '.join(track.codec for track in tracks) or 'it has none yet'}"
-            )
+            self._fail_to_carry("RTP", tracks)
             return
         engine = RtspClient(self._url, self.system.entropy.random_bytes(16), announce=announced)
         self._connection, self._wire = Connection.start(self.system, wire, engine), wire
@@ -164,8 +150,8 @@ class RtspPush(LoopActor):
         """The connection ended, or the subscriber crashed."""
         if self._connection is not None and event.urn == self._connection.actor_urn:
             self._fail(self._verdict.detail if self._verdict is not None else "the connection was lost")
-        elif self._subscriber is not None and event.urn == self._subscriber.actor_urn and event.error is not None:
-            self._fail(f"{type(event.error).__name__} in its subscriber")
+        elif self._subscriber is not None and event.urn == self._subscriber.actor_urn:
+            self.subscriber_gone(event)
 
     # -- setting up ---------------------------------------------------------------------------------------------------
 
@@ -209,8 +195,7 @@ class RtspPush(LoopActor):
             lambda: RtspEncoder(lines, seed, sequence, clock),
             follows=True,
         )
-        self._subscriber = PushSubscriber.start(self.system, self._bus, viewing, self.actor_ref)
-        self.watch(self._subscriber)
+        self._take_seat(viewing)
 
     def _line(self, setup: TrackSetUp) -> Line:
         medium = self._description.media[setup.medium]
@@ -234,28 +219,13 @@ class RtspPush(LoopActor):
     def seated(self, seated: Seated) -> None:
         """Send."""
         if self._outlet is not None:
-            notify(seated.subscriber, Begin(self._outlet))
-            notify(self._owner, PushStarted())
+            self._send_by(seated, self._outlet)
 
-    @receives(NotSeated)
-    def not_seated(self, answer: NotSeated) -> None:
-        """The stream went away meanwhile."""
-        self._part(answer.detail)
-
-    @receives(ViewEnded)
-    def view_ended(self, ended: ViewEnded) -> None:
-        """The stream is over, or the server too slow for it."""
-        if ended.refusal is not None:
-            self._fail(ended.detail)
-            return
+    def _finish(self, ended: ViewEnded) -> None:
+        """Say BYE."""
         if self._outlet is not None:
             self._outlet.write(ended.ending)
-        self._part(ended.detail)
-
-    @receives(OtherTracks)
-    def other_tracks(self, _: OtherTracks) -> None:
-        """Begin anew with them."""
-        self._part("its tracks changed")
+        super()._finish(ended)
 
     @receives(PacketsReceived)
     def reports(self, _: PacketsReceived) -> None:

@@ -7,9 +7,10 @@ from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.messages import Ref
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.egress import ts
-from arcly_actors.egress.byte_subscriber import Begin, NotSeated, Seated, ViewEnded, Viewing
-from arcly_actors.egress.push import PushEnded, PushFailed, PushRequest, PushStarted
-from arcly_actors.egress.push_subscriber import OtherTracks, PushSubscriber
+from arcly_actors.egress.byte_subscriber import Seated, ViewEnded, Viewing
+from arcly_actors.egress.push import PushRequest
+from arcly_actors.egress.push_subscriber import OtherTracks
+from arcly_actors.egress.seated_push import SeatedPush
 from arcly_actors.egress.srt import Cutter, SrtOutlet
 from arcly_actors.errors import ConfigurationError
 from arcly_actors.protocols.srt.events import Accept, Asked, Drained, Established, Received, Refuse
@@ -17,7 +18,6 @@ from arcly_actors.protocols.srt.reject import Reject
 from arcly_actors.protocols.srt.target import SrtTarget
 from arcly_actors.renditions import Renditions, Wish
 from arcly_actors.runtime import Exited, System, receives
-from arcly_actors.runtime.notify import notify
 from arcly_actors.transport.connection import ConnectionClosed
 from arcly_actors.transport.datagram_dial import DatagramCaller
 from arcly_actors.transport.datagram_link import DatagramLink
@@ -31,19 +31,14 @@ class _Part:
     reason: str
 
 
-class SrtPush(DatagramCaller):
+class SrtPush(SeatedPush, DatagramCaller):
     """A push (see `egress.push`) over SRT. A listener serves the first caller who is heard; others are refused."""
 
     def __init__(
         self, system: System, bus: Bus, request: PushRequest, owner: Ref, renditions: Renditions | None = None
     ) -> None:
-        super().__init__(system)
-        self._bus = bus
-        self._request = request
-        self._owner = owner
-        self._renditions = renditions
+        super().__init__(system, bus, request, owner, renditions)
         self._outlet: SrtOutlet | None = None
-        self._subscriber: Ref | None = None
         self._latency = 0
 
     def on_start(self) -> None:
@@ -82,20 +77,16 @@ class SrtPush(DatagramCaller):
         self._latency = event.send_latency
         url = self._request.url
         viewing = Viewing(self._request.key, "push-srt", str(url), ts.FORMAT, ts.make_encoder, follows=True, wish=Wish.TS)
-        self._subscriber = PushSubscriber.start(
-            self.system, self._bus, viewing, self.actor_ref, renditions=self._renditions
-        )
-        self.watch(self._subscriber)
+        self._take_seat(viewing)
 
     @receives(Seated)
     def seated(self, seated: Seated) -> None:
         """Send, if there is anything that MPEG-TS can carry."""
         tracks = seated.channel.tracks
         if tracks and not ts.carries(tracks):
-            self.unreachable(f"MPEG-TS carries none of its tracks: {', '.join(track.codec for track in tracks)}")
+            self._fail_to_carry("MPEG-TS", tracks)
         elif self._outlet is not None:
-            notify(seated.subscriber, Begin(self._outlet))
-            notify(self._owner, PushStarted())
+            self._send_by(seated, self._outlet)
 
     @receives(Drained)
     def drained(self, _: Drained) -> None:
@@ -107,25 +98,15 @@ class SrtPush(DatagramCaller):
     def noted(self, _: Received) -> None:
         """What the target sends is for nobody."""
 
-    @receives(NotSeated)
-    def not_seated(self, answer: NotSeated) -> None:
-        """The stream went away meanwhile."""
-        self._part(answer.detail)
-
-    @receives(ViewEnded)
-    def view_ended(self, ended: ViewEnded) -> None:
-        """The stream is over, once the target has played it; or the target is too slow."""
-        if ended.refusal is None:
-            self.after(self._latency + NS_PER_S // 100, _Part(ended.detail))
-        else:
-            self.unreachable(ended.detail)
+    def _finish(self, ended: ViewEnded) -> None:
+        """The target plays it to its end first."""
+        self.after(self._latency + NS_PER_S // 100, _Part(ended.detail))
 
     @receives(_Part)
     def part(self, message: _Part) -> None:
         """The target has had its time."""
         self._part(message.reason)
 
-    @receives(OtherTracks)
     def other_tracks(self, _: OtherTracks) -> None:
         """MPEG-TS says so in the stream."""
 
@@ -136,16 +117,15 @@ class SrtPush(DatagramCaller):
             self._outlet.drained()
         self.unreachable(closed.detail)
 
-    def child_gone(self, exited: Exited) -> None:
-        """A subscriber that crashed; otherwise it has said why before."""
-        if exited.error is not None:
-            self.unreachable(f"{type(exited.error).__name__} in its subscriber")
+    @receives(Exited)
+    def exited(self, exited: Exited) -> None:
+        """Its port, or its subscriber."""
+        super().exited(exited)
 
-    def _part(self, reason: str) -> None:
-        notify(self._owner, PushEnded(reason))
-        self.stop_self(reason)
+    def child_gone(self, exited: Exited) -> None:
+        """Its subscriber."""
+        self.subscriber_gone(exited)
 
     def unreachable(self, detail: str) -> None:
         """The try is over."""
-        notify(self._owner, PushFailed(self._request.url.hidden_from(detail)))
-        self.stop_self(detail)
+        self._fail(detail)

@@ -8,15 +8,15 @@ from arcly_actors.bus.messages import Ref
 from arcly_actors.bus.policy import Join
 from arcly_actors.clock import Clock
 from arcly_actors.egress import ts
-from arcly_actors.egress.byte_subscriber import Begin, ByteSubscriber, NotSeated, Seated, ViewEnded, Viewing
+from arcly_actors.egress.byte_subscriber import ByteSubscriber, Seated, ViewEnded, Viewing
 from arcly_actors.egress.paced_outlet import Datagrams, PacedOutlet
-from arcly_actors.egress.push import PushEnded, PushFailed, PushRequest, PushStarted
+from arcly_actors.egress.push import PushRequest
+from arcly_actors.egress.seated_push import SeatedPush
 from arcly_actors.errors import ArclyError, ConfigurationError
 from arcly_actors.media.timebase import from_ns
 from arcly_actors.protocols.rtp.packet import FIXED
 from arcly_actors.renditions import Renditions, Wish
-from arcly_actors.runtime import Exited, LoopActor, System, receives
-from arcly_actors.runtime.notify import notify
+from arcly_actors.runtime import System, receives
 from arcly_actors.transport.datagram_dial import resolve
 from arcly_actors.transport.dialler import DialFailed
 from arcly_actors.transport.feed_address import FeedAddress
@@ -49,21 +49,16 @@ class _Resolved:
     where: Source | DialFailed
 
 
-class UdpPush(LoopActor):
+class UdpPush(SeatedPush):
     """A push (see `egress.push`) to a host or a group. Nobody says whether it arrives."""
 
     def __init__(
         self, system: System, bus: Bus, request: PushRequest, owner: Ref, renditions: Renditions | None = None
     ) -> None:
-        super().__init__(system)
-        self._bus = bus
-        self._request = request
-        self._owner = owner
-        self._renditions = renditions
+        super().__init__(system, bus, request, owner, renditions)
         self._address: FeedAddress | None = None
         self._socket: FeedOut | None = None
         self._outlet: PacedOutlet | None = None
-        self._subscriber: Ref | None = None
 
     def on_start(self) -> None:
         """Look the target up."""
@@ -121,46 +116,19 @@ class UdpPush(LoopActor):
             follows=True,
             wish=Wish.TS,
         )
-        self._subscriber = ByteSubscriber.start(
-            self.system, self._bus, viewing, self.actor_ref, renditions=self._renditions
-        )
-        self.watch(self._subscriber)
+        self._take_seat(viewing, ByteSubscriber)
 
     @receives(Seated)
     def seated(self, seated: Seated) -> None:
         """Send, if there is anything that MPEG-TS can carry."""
         tracks = seated.channel.tracks
         if tracks and not ts.carries(tracks):
-            self._fail(f"MPEG-TS carries none of its tracks: {', '.join(track.codec for track in tracks)}")
+            self._fail_to_carry("MPEG-TS", tracks)
         elif self._outlet is not None:
-            notify(seated.subscriber, Begin(self._outlet))
-            notify(self._owner, PushStarted())
+            self._send_by(seated, self._outlet)
 
-    @receives(NotSeated)
-    def not_seated(self, answer: NotSeated) -> None:
-        """The stream went away meanwhile."""
-        self._part(answer.detail)
-
-    @receives(ViewEnded)
     def view_ended(self, ended: ViewEnded) -> None:
-        """The stream is over."""
+        """The stream is over; what is left of it goes out."""
         if self._outlet is not None:
             self._outlet.drain()
-        if ended.refusal is None:
-            self._part(ended.detail)
-        else:
-            self._fail(ended.detail)
-
-    @receives(Exited)
-    def subscriber_failed(self, exited: Exited) -> None:
-        """A subscriber that crashed; the others have said why before."""
-        if exited.error is not None:
-            self._fail(f"{type(exited.error).__name__} in its subscriber")
-
-    def _part(self, reason: str) -> None:
-        notify(self._owner, PushEnded(reason))
-        self.stop_self(reason)
-
-    def _fail(self, detail: str) -> None:
-        notify(self._owner, PushFailed(self._request.url.hidden_from(detail)))
-        self.stop_self(detail)
+        super().view_ended(ended)
