@@ -26,17 +26,20 @@ def run_virtual(scenario: Scenario[T], *, seed: int = 0, iterations: int = VIRTU
     try:
         return loop.run_until_complete(scenario(system))
     finally:
-        _finish(loop, system)
+        finish(loop, system)
 
 
-def _finish(loop: VirtualLoop, system: System) -> None:
-    """End every task and actor, without letting time pass: a stop that takes time is cut short."""
+def finish(loop: VirtualLoop, *systems: System) -> None:
+    """End every task and actor, without letting time pass: a stop that takes time is cut short. Closes the loop."""
     asyncio.set_event_loop(None)
     try:
-        loop.run_until_complete(_end_all(system))
+        for system in systems:
+            loop.run_until_complete(_end_all(system))
+        loop.run_until_complete(_end_tasks())
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
-        system.run_queue.close()
+        for system in systems:
+            system.run_queue.close()
         loop.close()
 
 
@@ -48,6 +51,9 @@ async def _end_all(system: System) -> None:
     for ref in reversed(system.actors()):
         ref.actor_inbox.urgent(Kill())
     system.run_queue.drain()
+
+
+async def _end_tasks() -> None:
     tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in tasks:
         task.cancel()

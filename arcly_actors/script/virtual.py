@@ -1,12 +1,13 @@
 """A whole engine in virtual time, without sockets, sleeps or threads."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from arcly_actors import limits
-from arcly_actors.clock import NS_PER_S, Entropy, SeededEntropy, VirtualClock
+from arcly_actors.clock import Entropy, SeededEntropy, VirtualClock
 from arcly_actors.engine import Engine
+from arcly_actors.runtime import System
+from arcly_actors.runtime.virtual import finish
 from arcly_actors.runtime.virtual_loop import VirtualLoop
 from arcly_actors.script.network import ScriptedNetwork
 from arcly_actors.topology import Topology
@@ -32,6 +33,7 @@ def run_engine(
     """
     time = clock or VirtualClock()
     loop = VirtualLoop(time, iterations=iterations)
+    systems: list[System] = []
 
     async def main() -> T:
         made = Engine(
@@ -40,16 +42,14 @@ def run_engine(
             entropy=entropy or SeededEntropy(seed),
             network=network or ScriptedNetwork(),
         )
-        try:
-            async with made as engine:
-                return await scenario(engine)
-        finally:  # connections whose peers have not closed their side are given up
-            await asyncio.sleep(2 * limits.LINGER_TIMEOUT / NS_PER_S)
+        async with made as engine:
+            systems.append(engine.built.system)
+            return await scenario(engine)
 
     try:
         return loop.run_until_complete(main())
     finally:
-        _finish(loop)
+        finish(loop, *systems)
 
 
 def without_whip(topology: Topology) -> Topology:
@@ -69,14 +69,3 @@ def another(engine: Engine, topology: Topology | None = None) -> Engine:
         entropy=system.entropy,
         network=system.seams.network,
     )
-
-
-def _finish(loop: VirtualLoop) -> None:
-    asyncio.set_event_loop(None)
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.close()

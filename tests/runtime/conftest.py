@@ -12,8 +12,7 @@ from arcly_actors.runtime import System
 async def system() -> AsyncIterator[System]:
     """A system on the test's own (real) loop; every actor left at the end is stopped and the registry must be empty."""
     made = System(asyncio.get_running_loop(), SystemClock(), SeededEntropy(1))
-    before = {ref.actor_urn for ref in ActorRegistry.get_all()}  # another test's, for which this one is not to blame
     yield made
     for ref in reversed(made.actors()):
         await ref.stop(block=False)
-    assert [ref for ref in ActorRegistry.get_all() if ref.actor_urn not in before] == []
+    assert ActorRegistry.get_all() == []

@@ -1,10 +1,9 @@
 """The invariants can fail: an engine that is broken on purpose is found out, each time by the invariant that says so."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pykka import ActorRegistry
 
 from arcly_actors import limits
 from arcly_actors.bus.channel import Channel
@@ -156,14 +155,6 @@ MUTATIONS: dict[str, tuple[tuple[Patch, ...], set[str]]] = {
     "a defect": (((Publisher, "push", stumble, False),), {"NoDefect"}),
     "no anchor": (((Channel, "anchor_at", no_anchor, False),), {"Served"}),
 }
-
-
-@pytest.fixture(autouse=True)
-def forgotten() -> Iterator[None]:
-    """An engine that was broken on purpose may leave actors behind, which other tests must not find."""
-    yield
-    for ref in ActorRegistry.get_all():
-        ActorRegistry.unregister(ref)
 
 
 @pytest.mark.parametrize("name", MUTATIONS)

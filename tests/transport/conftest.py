@@ -23,11 +23,10 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 @pytest_asyncio.fixture
 async def system() -> AsyncIterator[System]:
     made = System(asyncio.get_running_loop(), SystemClock(), SeededEntropy(1))
-    before = {ref.actor_urn for ref in ActorRegistry.get_all()}  # another test's, for which this one is not to blame
     yield made
     for ref in reversed(made.actors()):
         await ref.stop(block=False)
-    assert [ref for ref in ActorRegistry.get_all() if ref.actor_urn not in before] == []
+    assert ActorRegistry.get_all() == []
 
 
 @pytest_asyncio.fixture
