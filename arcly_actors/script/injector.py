@@ -13,6 +13,7 @@ from arcly_actors import limits
 from arcly_actors.bus.events import Event, FaultInjected
 from arcly_actors.clock import NS_PER_S, SeededEntropy
 from arcly_actors.runtime.seams import Place
+from arcly_actors.script.endpoints import endpoint_at
 from arcly_actors.script.faults import Passage, crash_one
 from arcly_actors.topology.injection import Fault, means
 from arcly_actors.transport.addresses import Address
@@ -184,7 +185,7 @@ class Injector:
 
     def stream(self, protocol: asyncio.Protocol, at: Place) -> asyncio.Protocol:
         """A connection was accepted."""
-        on = next((name for name, every in self._engine.addresses.items() if any(e.port == at[1] for e in every)), "tcp")
+        on = endpoint_at(self._engine, at)
         self._counts[on] = number = self._counts.get(on, 0) + 1
         self._streams = [each for each in self._streams if each.stands]
         faulty = FaultyStream(protocol, Way(self, again=True))

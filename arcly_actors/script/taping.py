@@ -14,7 +14,7 @@ from arcly_actors.bus.events import TapeEnded, TapeStarted
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.endpoints.mpegts import PROGRAM
-from arcly_actors.runtime.seams import Place
+from arcly_actors.script.endpoints import endpoint_at
 from arcly_actors.script.record import Head, Record
 from arcly_actors.script.tape import FULL, Tape
 from arcly_actors.script.write import head_line, open_for_owner, record_line
@@ -65,7 +65,7 @@ class Taping:
             running.system,
             running.bus,
             engine.events,
-            self._endpoint,
+            partial(endpoint_at, engine),
             self,
             key=key,
             payload=payload,
@@ -181,14 +181,6 @@ class Taping:
     async def _offloaded(self, write: Any, taken: list[Record]) -> bool:
         fitted: bool = write(taken) if self._virtual else await asyncio.to_thread(write, taken)
         return fitted
-
-    def _endpoint(self, at: Place) -> str:
-        """The endpoint that listens there."""
-        for name, addresses in self._engine.addresses.items():
-            if any(address.port == at[1] for address in addresses):
-                return name
-        listeners = self._engine.topology.endpoints.listeners()  # while the engine starts
-        return next((name for name, address in listeners.items() if address.port == at[1]), "tcp")
 
 
 async def lines(taping: Taping, duration_ns: int | None = None) -> AsyncGenerator[bytes, None]:

@@ -1,7 +1,9 @@
 """What a tape has of a simulation: a script to replay and to look at."""
 
+from functools import partial
+
 from arcly_actors.engine import Engine
-from arcly_actors.runtime.seams import Place
+from arcly_actors.script.endpoints import endpoint_at
 from arcly_actors.script.record import Head, Record, Script
 from arcly_actors.script.tape import Tape
 from arcly_actors.simulation.invariant import Violation
@@ -15,12 +17,18 @@ class Recorder:
     """Records everything from now on; see `script`."""
 
     def __init__(self, engine: Engine, world: World) -> None:
-        self._engine = engine
         self._records: list[Record] = []
         self._topology = engine.topology.model_dump(mode="json")
         built = engine.built
         self._tape = Tape(
-            built.system, built.bus, engine.events, self._endpoint, self, size=_ENDLESS, programs=False, live=True
+            built.system,
+            built.bus,
+            engine.events,
+            partial(endpoint_at, engine),
+            self,
+            size=_ENDLESS,
+            programs=False,
+            live=True,
         )
         self._head = self._tape.head(self._topology, {"recorded_by": f"arcly_actors {VERSION}"})
         self._tape.start(engine.drawn)
@@ -45,9 +53,3 @@ class Recorder:
             provenance=provenance,
         )
         return Script(head, tuple(self._records))
-
-    def _endpoint(self, at: Place) -> str:
-        for name, addresses in self._engine.addresses.items():
-            if any((address.host, address.port) == at for address in addresses):
-                return name
-        return "tcp"
