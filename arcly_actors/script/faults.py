@@ -125,14 +125,24 @@ class Passage:
         return self._latest
 
 
+def actors_of(system: System, actor: str) -> list[pykka.ActorRef[Any]]:
+    """The actors of a kind that run now, oldest first. KeyError for a kind that is none."""
+    kind = KINDS[actor]
+    return [ref for ref in system.actors() if issubclass(ref.actor_class, kind)]
+
+
+def strike(ref: pykka.ActorRef[Any], actor: str) -> None:
+    """Have this actor, of that kind, fail."""
+    ref.tell(Crash(Injected(f"the script crashed the {actor}")))  # the same words in tapes and replays
+
+
 def crash_one(system: System, actor: str, which: int = -1) -> bool:
     """Have an actor of a kind fail: the newest, or that with this number, from the oldest on; whether there is one.
 
     KeyError for a kind that is none.
     """
-    kind = KINDS[actor]
-    refs: list[pykka.ActorRef[Any]] = [ref for ref in system.actors() if issubclass(ref.actor_class, kind)]
+    refs = actors_of(system, actor)
     if not refs or not -1 <= which < len(refs):
         return False
-    refs[which].tell(Crash(Injected(f"the script crashed the {actor}")))  # the same words in tapes and replays
+    strike(refs[which], actor)
     return True

@@ -5,8 +5,9 @@ from typing import TypeVar
 
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
+from arcly_actors.script.faults import actors_of, strike
 from arcly_actors.simulation.camera import PICTURES
-from arcly_actors.simulation.crashes import TARGETS, Target, actors_of, crash, served_by
+from arcly_actors.simulation.crashes import TARGETS, served_by
 from arcly_actors.simulation.peer import Peer, PublishingPeer
 from arcly_actors.simulation.world import World
 
@@ -172,7 +173,7 @@ def end(world: World) -> str:
 
 def crashes(world: World) -> str:
     """An actor fails; now and then several of its kind, or the same one again and again."""
-    target = world.chance.one(list(TARGETS.values()))
+    target = world.chance.one(list(TARGETS))
     times = world.chance.whole(2, 8) if world.chance.happens(0.1) else 1
     done = ""
     for _ in range(times):
@@ -182,18 +183,18 @@ def crashes(world: World) -> str:
         index = world.chance.whole(0, len(refs) - 1)
         key, address = served_by(refs[index])
         _blame(world, target, key, address)
-        world.note("crash", {"actor": target.name, "which": index})
-        crash(refs[index], target)
-        done = f"crash {times} x {target.name}" + (f" of {key or address}" if key or address else "")
+        world.note("crash", {"actor": target, "which": index})
+        strike(refs[index], target)
+        done = f"crash {times} x {target}" + (f" of {key or address}" if key or address else "")
     return done
 
 
-def _blame(world: World, target: Target, key: StreamKey | None, address: str) -> None:
+def _blame(world: World, target: str, key: StreamKey | None, address: str) -> None:
     """Whoever is served by an actor that fails knows it."""
-    world.count(f"crash {target.name}")
+    world.count(f"crash {target}")
     if not address:
         world.troubled(key)
-    if target.name == "site":  # requests end with it, streams do not
+    if target == "site":  # requests end with it, streams do not
         for viewer in world.viewers:
             if viewer.door == "http" and viewer.began is None:
                 viewer.excuse("its site crashed")
@@ -202,13 +203,11 @@ def _blame(world: World, target: Target, key: StreamKey | None, address: str) ->
         if str(peer.address) == address or inside:
             peer.trouble = world.now
             peer.crashes += 1
-            if (target.ends_peer and isinstance(peer, PublishingPeer) == (target.name == "publisher")) or (
-                target.ends_peer and target.name != "publisher"
-            ):
-                peer.excuse(f"its {target.name} crashed")
+            if TARGETS[target] and (target != "publisher" or isinstance(peer, PublishingPeer)):
+                peer.excuse(f"its {target} crashed")
                 peer.doomed = peer.doomed or world.now
             elif peer.crashes > 5:
-                peer.excuse(f"its {target.name} crashed too often")
+                peer.excuse(f"its {target} crashed too often")
 
 
 FAULTS: Mapping[Fault, float] = {

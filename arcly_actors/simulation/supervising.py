@@ -10,7 +10,7 @@ from arcly_actors.runtime.child import Child, ChildState
 from arcly_actors.runtime.exits import Failed
 from arcly_actors.runtime.policy import OnExceeded, Restart
 from arcly_actors.runtime.supervisor import IntensityExceeded, Supervisor
-from arcly_actors.simulation.crashes import Injected
+from arcly_actors.script.faults import Injected
 from arcly_actors.simulation.invariant import Invariant
 
 _MARGIN = NS_PER_S // 10
