@@ -12,6 +12,67 @@ from arcly_actors.transport.addresses import Address
 STREAM_FAULTS = frozenset({"cut", "stall", "garbage", "jitter"})
 
 
+class EnginePeer(Peer):
+    """A peer whose side of the protocol is one of our client engines."""
+
+    _engine: Any
+    _wakes: int | None = None
+
+    def command(self, command: Any) -> None:
+        """Have the engine do something."""
+        self._engine.command(command, self.world.now)
+        self.settle()
+
+    def received(self, data: bytes) -> None:
+        """Bytes from the engine under test."""
+        self._engine.receive(data, self.world.now)
+        self.settle()
+
+    def told(self, event: Any) -> None:
+        """The engine says something."""
+        raise NotImplementedError
+
+    def transmit(self, data: bytes) -> None:
+        """The engine sends something."""
+        raise NotImplementedError
+
+    def hung_up(self, hangup: Hangup) -> None:
+        """The engine has ended."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """Carry out what the engine wants; what is none of the usual outputs is a train of datagrams."""
+        while (output := self._engine.poll()) is not None:
+            match output:
+                case Transmit():
+                    self.transmit(output.data)
+                case Emit():
+                    self.told(output.event)
+                case WakeAt():
+                    self._wake(output.at)
+                case Hangup():
+                    self.hung_up(output)
+                case _:
+                    for start in range(0, len(output.data), output.step):
+                        self.transmit(output.data[start : start + output.step])
+
+    def _wake(self, at: int | None) -> None:
+        self._wakes = at
+        if at is not None:
+            self.world.later(at - self.world.now, self._woken, at)
+
+    def _woken(self, at: int) -> None:
+        if self._wakes == at and not self.over:
+            self._wakes = None
+            self._engine.wake(self.world.now)
+            self.settle()
+
+
+def reason_of(hangup: Hangup) -> str:
+    """Why an engine has ended."""
+    return f"{hangup.reason}: {hangup.error}" if hangup.error is not None else hangup.reason
+
+
 class Linked(Peer):
     """A peer with a link."""
 
@@ -58,59 +119,24 @@ class Linked(Peer):
         self.end("us", "left")
 
 
-class Driven(Linked):
-    """A peer whose side of the protocol is one of our client engines."""
+class Driven(EnginePeer, Linked):
+    """A peer whose side of the protocol is a client engine for a stream of bytes."""
 
     def drive(self, engine: Engine[Any, Any]) -> None:
         """Begin with this engine."""
         self._engine = engine
-        self._wakes: int | None = None
         self.connect()
         self.settle()
 
-    def command(self, command: Any) -> None:
-        """Have the engine do something."""
-        self._engine.command(command, self.world.now)
-        self.settle()
+    def transmit(self, data: bytes) -> None:
+        """See `EnginePeer`."""
+        self.link.send(data)
 
-    def received(self, data: bytes) -> None:
-        """See `link.Ends`."""
-        self._engine.receive(data, self.world.now)
-        self.settle()
-
-    def told(self, event: Any) -> None:
-        """The engine says something."""
-        raise NotImplementedError
-
-    def settle(self) -> None:
-        """Carry out what the engine wants."""
-        while (output := self._engine.poll()) is not None:
-            match output:
-                case Transmit():
-                    self.link.send(output.data)
-                case Emit():
-                    self.told(output.event)
-                case WakeAt():
-                    self._wake(output.at)
-                case Hangup():
-                    self._hung_up(output)
-
-    def _wake(self, at: int | None) -> None:
-        self._wakes = at
-        if at is not None:
-            self.world.later(at - self.world.now, self._woken, at)
-
-    def _woken(self, at: int) -> None:
-        if self._wakes == at and not self.over:
-            self._wakes = None
-            self._engine.wake(self.world.now)
-            self.settle()
-
-    def _hung_up(self, hangup: Hangup) -> None:
+    def hung_up(self, hangup: Hangup) -> None:
+        """See `EnginePeer`: without an error it was us."""
         self.link.close()
         if not self.over:
-            by = "engine" if hangup.error is not None else "us"
-            self.end(by, f"{hangup.reason}: {hangup.error}" if hangup.error is not None else hangup.reason)
+            self.end("engine" if hangup.error is not None else "us", reason_of(hangup))
 
 
 class DrivenPublisher(Driven, PublishingPeer):

@@ -25,6 +25,12 @@ from arcly_actors.simulation.camera import Camera
 from arcly_actors.simulation.engine_peer import Driven, DrivenPublisher, LinkedViewer
 
 
+def _connect(peer: Driven) -> None:
+    peer.drive(RtmpClient(peer.world.chance.data(32)))
+    if not peer.over:
+        peer.command(Connect(peer.key.application, f"rtmp://127.0.0.1/{peer.key.application}"))
+
+
 class RtmpPublisher(DrivenPublisher):
     """Publishes like an encoder: metadata, configurations, tags."""
 
@@ -35,9 +41,7 @@ class RtmpPublisher(DrivenPublisher):
         """See `Peer`."""
         self._encoder: FlvEncoder | None = None
         self._sent: tuple[Track, ...] = ()
-        self.drive(RtmpClient(self.world.chance.data(32)))
-        if not self.over:
-            self.command(Connect(self.key.application, f"rtmp://127.0.0.1/{self.key.application}"))
+        _connect(self)
 
     def told(self, event: Any) -> None:
         """See `Driven`."""
@@ -84,9 +88,7 @@ class RtmpViewer(Driven, LinkedViewer):
     def start(self) -> None:
         """See `Peer`."""
         self._clock = Unwrap(32)
-        self.drive(RtmpClient(self.world.chance.data(32)))
-        if not self.over:
-            self.command(Connect(self.key.application, f"rtmp://127.0.0.1/{self.key.application}"))
+        _connect(self)
 
     def told(self, event: Any) -> None:
         """See `Driven`."""

@@ -6,19 +6,20 @@ from arcly_actors import limits
 from arcly_actors.egress.ts import TsEncoder, make_encoder
 from arcly_actors.ingest.ts_source import TsSource
 from arcly_actors.media.frame import MediaFrame, Track
-from arcly_actors.protocols.outputs import Emit, Hangup, Transmit, WakeAt
+from arcly_actors.protocols.outputs import Hangup
 from arcly_actors.protocols.srt.caller import Call, SrtCaller
-from arcly_actors.protocols.srt.events import Disconnect, Established, Received, Send, Train
+from arcly_actors.protocols.srt.events import Disconnect, Established, Received, Send
 from arcly_actors.protocols.srt.seed import Seed
 from arcly_actors.simulation.camera import Camera
 from arcly_actors.simulation.datagram_path import DatagramPath
-from arcly_actors.simulation.peer import Peer, PublishingPeer, ViewingPeer
+from arcly_actors.simulation.engine_peer import EnginePeer, reason_of
+from arcly_actors.simulation.peer import PublishingPeer, ViewingPeer
 from arcly_actors.transport.srt_ciphers import SrtCiphers
 
 DATAGRAM_FAULTS = frozenset({"cut", "jitter", "loss", "garbage"})
 
 
-class Caller(Peer):
+class Caller(EnginePeer):
     """A peer with an SRT engine."""
 
     door = "srt"
@@ -26,49 +27,29 @@ class Caller(Peer):
     def call(self, mode: str) -> None:
         """Ask to publish (``publish``) or to read (``read``)."""
         seed = Seed(self.world.chance.data(32))
-        self._path = DatagramPath(self.world, self.door, self.address, self._received)
-        self._wakes: int | None = None
+        self._path = DatagramPath(self.world, self.door, self.address, self.received)
         self._engine = SrtCaller(Call(f"{mode}:{self.key}"), "engine", SrtCiphers(), seed, self.world.now)
         self._path.begin()
         self.settle()
 
-    def told(self, event: Any) -> None:
-        """The engine says something."""
-        raise NotImplementedError
-
-    def settle(self) -> None:
-        """Carry out what the engine wants."""
-        while (output := self._engine.poll()) is not None:
-            match output:
-                case Transmit():
-                    self._path.send(output.data)
-                case Train():
-                    for start in range(0, len(output.data), output.step):
-                        self._path.send(output.data[start : start + output.step])
-                case Emit():
-                    self.told(output.event)
-                case WakeAt():
-                    self._wakes = output.at
-                    if output.at is not None:
-                        self.world.later(output.at - self.world.now, self._woken, output.at)
-                case Hangup():
-                    self._path.close()
-                    self.end("engine", f"{output.reason}: {output.error}" if output.error else output.reason)
-
-    def _received(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
+        """See `EnginePeer`: its datagrams are views."""
         self._engine.receive(memoryview(data), self.world.now)
         self.settle()
 
-    def _woken(self, at: int) -> None:
-        if self._wakes == at and not self.over:
-            self._engine.wake(self.world.now)
-            self.settle()
+    def transmit(self, data: bytes) -> None:
+        """See `EnginePeer`."""
+        self._path.send(data)
+
+    def hung_up(self, hangup: Hangup) -> None:
+        """See `EnginePeer`."""
+        self._path.close()
+        self.end("engine", reason_of(hangup))
 
     def leave(self) -> None:
         """See `Peer`."""
         self.end("us", "left")
-        self._engine.command(Disconnect("left"), self.world.now)
-        self.settle()
+        self.command(Disconnect("left"))
         self._path.latency = self._path.jitter = 0
         self._path.close()
 
@@ -123,8 +104,7 @@ class SrtPublisher(Caller, PublishingPeer):
         data = b"".join(encoder.frame(frame) for frame in frames)
         size = limits.SRT_PAYLOAD
         cut = tuple(data[start : start + size] for start in range(0, len(data), size))
-        self._engine.command(Send(cut), self.world.now)
-        self.settle()
+        self.command(Send(cut))
 
 
 class SrtViewer(Caller, ViewingPeer):
