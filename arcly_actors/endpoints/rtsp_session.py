@@ -125,6 +125,16 @@ class RtspSession(LoopActor):
         notify(self._connection, Close(self._refused.detail))
         return True
 
+    def _asked_for(self, path: str) -> StreamKey | None:
+        """The stream that a request is about; None when the peer has been told why there is none."""
+        if self._turned_away():
+            return None
+        try:
+            return StreamKey.parse(path)
+        except Refused as refused:
+            self._command(Refuse(refused.refusal, refused.detail))
+            return None
+
     # -- the connection -----------------------------------------------------------------------------------------------
 
     @receives(ConnectionClosed, Exited)
@@ -173,12 +183,8 @@ class RtspSession(LoopActor):
     @receives(AnnounceRequested)
     def announce(self, event: AnnounceRequested) -> None:
         """Start a publisher for what the peer wants to publish; the answer waits for the slot."""
-        if self._turned_away():
-            return
-        try:
-            key = StreamKey.parse(event.path)
-        except Refused as refused:
-            self._command(Refuse(refused.refusal, refused.detail))
+        key = self._asked_for(event.path)
+        if key is None:
             return
         publishing = Publishing(key, "rtsp", self._peer, event.parameters)
         publisher = RtspPublisher.start(self.system, self._bus, publishing, self.actor_ref, event.description)
@@ -242,12 +248,8 @@ class RtspSession(LoopActor):
     @receives(DescribeRequested)
     def describe(self, event: DescribeRequested) -> None:
         """Look the stream up."""
-        if self._turned_away():
-            return
-        try:
-            key = StreamKey.parse(event.path)
-        except Refused as refused:
-            self._command(Refuse(refused.refusal, refused.detail))
+        key = self._asked_for(event.path)
+        if key is None:
             return
 
         async def look() -> _Described:
