@@ -10,6 +10,7 @@ import contextlib
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -91,18 +92,11 @@ async def keyframe(engine: arcly.Engine) -> None:
             return
 
 
-async def rtmp(ffmpeg: Ffmpeg) -> None:
-    publisher = await ffmpeg.publish(3)
+async def session(ffmpeg: Ffmpeg, over: str = "rtmp") -> None:
+    """A publisher and a viewer."""
+    publisher = await ffmpeg.publish(3, over=over)
     await keyframe(ffmpeg.engine)
-    viewer = await ffmpeg.play(1.5)
-    await viewer.wait()
-    await publisher.wait()
-
-
-async def rtsp(ffmpeg: Ffmpeg) -> None:
-    publisher = await ffmpeg.publish(3, over="rtsp")
-    await keyframe(ffmpeg.engine)
-    viewer = await ffmpeg.play(1.5, over="rtsp")
+    viewer = await ffmpeg.play(1.5, over=over)
     await viewer.wait()
     await publisher.wait()
 
@@ -162,14 +156,6 @@ async def srt_lossy(ffmpeg: Ffmpeg) -> None:
         await srt(ffmpeg)
 
 
-async def rtsp_udp(ffmpeg: Ffmpeg) -> None:
-    publisher = await ffmpeg.publish(3, over="rtsp-udp")
-    await keyframe(ffmpeg.engine)
-    viewer = await ffmpeg.play(1.5, over="rtsp-udp")
-    await viewer.wait()
-    await publisher.wait()
-
-
 async def mpegts(ffmpeg: Ffmpeg) -> None:
     publisher = await ffmpeg.publish(2, over="mpegts")
     await keyframe(ffmpeg.engine)
@@ -214,9 +200,9 @@ def small_buffers() -> Iterator[None]:
 
 
 SCENARIOS: dict[str, Callable[[Ffmpeg], Awaitable[None]]] = {
-    "ffmpeg-rtmp": rtmp,
-    "ffmpeg-rtsp-tcp": rtsp,
-    "ffmpeg-rtsp-udp": rtsp_udp,
+    "ffmpeg-rtmp": session,
+    "ffmpeg-rtsp-tcp": partial(session, over="rtsp"),
+    "ffmpeg-rtsp-udp": partial(session, over="rtsp-udp"),
     "ffmpeg-srt": srt,
     "ffmpeg-srt-encrypted": srt_encrypted,
     "ffmpeg-srt-lossy": srt_lossy,
