@@ -145,8 +145,7 @@ class Record:
         """The same without its payload, of which size and digest stay."""
         if self.data is None:
             return self
-        fields = {**self.fields, "size": len(self.data), "hash": digest(self.data)}
-        return replace(self, fields=fields, data=None)
+        return replace(self, fields=told_by_digest(self.fields, self.data), data=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +191,11 @@ def in_order(records: Iterable[Record]) -> tuple[Record, ...]:
     if len(found) > 1 and found[-1].at < found[-2].at:
         found[-1] = replace(found[-1], at=found[-2].at)
     return tuple(found)
+
+
+def told_by_digest(fields: Mapping[str, Any], data: bytes) -> dict[str, Any]:
+    """The fields with what stands for a payload that is not kept."""
+    return {**fields, "size": len(data), "hash": digest(data)}
 
 
 def digest(data: bytes) -> str:

@@ -18,7 +18,7 @@ from arcly_actors.script.faults import KINDS, crash_one
 from arcly_actors.script.network import ScriptedNetwork, ScriptedTransport
 from arcly_actors.script.plain import track_of
 from arcly_actors.script.read import span
-from arcly_actors.script.record import Record, Script
+from arcly_actors.script.record import Record, Script, told_by_digest
 from arcly_actors.script.webrtc import Told
 from arcly_actors.transport.addresses import Address
 
@@ -269,7 +269,7 @@ class Stage:
                 async for frame in frames:
                     key = {"keyframe": True} if frame.keyframe else {}
                     told = {"who": record.who, "track": frame.track.id, "pts": frame.pts, "dts": frame.dts, **key}
-                    self.seen("seen", Record(0, "seen", told, frame.payload).hashed().fields)
+                    self.seen("seen", told_by_digest(told, frame.payload))
                     await reads.wait()
 
     def _reads(self, record: Record) -> asyncio.Event:
