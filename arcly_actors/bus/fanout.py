@@ -70,7 +70,6 @@ class Fanout:
         self._soon: asyncio.Handle | None = None
         self._bursting: asyncio.Handle | None = None
         self._next_home = 0
-        self.flushes = 0
         feed.on_appended = self._appended
 
     def __len__(self) -> int:
@@ -192,7 +191,6 @@ class Fanout:
     # -- what ---------------------------------------------------------------------------------------------------------
 
     def _flush(self, cohort: _Cohort) -> None:
-        self.flushes += 1
         head = self._feed.head
         if cohort.position < self._feed.tail:
             self._scatter(cohort)

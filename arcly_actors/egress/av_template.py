@@ -36,11 +36,6 @@ _NAMES = {
 _NO_PRIVATE = frozenset({CodecId.VP8, CodecId.VP9, CodecId.AC3, CodecId.EAC3, CodecId.MP3})
 
 
-def describable(codec: CodecId) -> bool:
-    """Whether a template can carry `codec`."""
-    return codec in _NAMES
-
-
 class Template:
     """Input streams that only describe: `stream(track_id)` is what `add_stream_from_template` wants.
 

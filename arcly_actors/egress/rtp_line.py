@@ -70,7 +70,6 @@ class RtpLine:
         self.waiting = True
         self.unsent = 0
         self.skipped = 0
-        self.resent = 0
         self._rtx = rtx
         self._rtx_sequence = 0
         self._gate = gate or OpenGate()
@@ -227,7 +226,6 @@ class RtpLine:
             if self._rtx is not None:
                 packet = wrap(packet, self._rtx, self.track.rtx_ssrc, self._rtx_sequence)
                 self._rtx_sequence += 1
-            self.resent += 1
             self.send(SharedPackets((packet,)))
 
     def forget(self, now: int) -> None:

@@ -72,7 +72,7 @@ def jitter(most: int, fault: Fault | None = None) -> Change:
 
 
 def crash(actor: str, at: int) -> Change:
-    """An actor fails `at` ns after the beginning: publisher, subscriber, stream, gop, connection, listener."""
+    """An actor fails `at` ns after the beginning: one of the kinds in `faults.KINDS`."""
     return lambda script, _: _in_order(script, [*script.records, Record(at, "crash", {"actor": actor})])
 
 

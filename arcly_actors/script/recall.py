@@ -19,7 +19,6 @@ class RecalledEntropy:
         self._numbers: deque[float] = deque()
         self._beyond = SeededEntropy(~seed)
         self._numbers_beyond = SeededEntropy(seed)  # of their own: bytes more or less do not change backoffs
-        self.invented = 0
         for record in records:
             if record.kind != "draw":
                 continue
@@ -34,12 +33,10 @@ class RecalledEntropy:
         recorded = self._bytes.get(count)
         if recorded:
             return recorded.popleft()
-        self.invented += 1
         return self._beyond.random_bytes(count)
 
     def uniform(self, low: float, high: float) -> float:
         """See `Entropy.uniform`."""
         if self._numbers:
             return min(max(self._numbers.popleft(), low), high)
-        self.invented += 1
         return self._numbers_beyond.uniform(low, high)

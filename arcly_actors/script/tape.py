@@ -8,7 +8,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -38,7 +38,7 @@ from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Note, SessionNote, System
 from arcly_actors.runtime.seams import Opened, Place, Source, Tapped
 from arcly_actors.script.plain import message_fields, track_fields
-from arcly_actors.script.record import Head, Record, digest
+from arcly_actors.script.record import Head, Record, told_by_digest
 from arcly_actors.script.taped import TapedStream
 from arcly_actors.script.taped_datagrams import DatagramPeers, DatagramTap, Peer, Recorded
 from arcly_actors.script.taped_sessions import SessionTap
@@ -82,7 +82,6 @@ class _Followed:
     who: str
     by_frames: bool
     tracks: tuple[Track, ...] = ()
-    numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
 
 class Tape:
@@ -334,7 +333,7 @@ class Tape:
             return
         self._shared = None
         if data is not None and not self._payload and kind in _OUTCOMES:
-            fields, data = {**fields, "size": len(data), "hash": digest(data)}, None
+            fields, data = told_by_digest(fields, data), None
         record = Record((self._now() if at is None else at) - self._started, kind, fields, data)
         size = _SCARCE + (len(data) if data is not None else 0)
         self._left -= size
@@ -385,7 +384,6 @@ class Tape:
 
     def _gone(self, source: Recorded, protocol: asyncio.Protocol) -> None:
         self._by_protocol.pop(id(protocol), None)
-        source.open = False
         self._settle(source, wanted=False)  # it said nothing of a stream
         if self._by_peer.get(source.peer) is source:
             del self._by_peer[source.peer]
@@ -469,7 +467,7 @@ class Tape:
         if self._frames:
             self.put(None, "frame", fields, frame.payload)
         else:
-            self.put(None, "frame", Record(0, "frame", fields, frame.payload).hashed().fields)
+            self.put(None, "frame", told_by_digest(fields, frame.payload))
 
 
 def _innermost(protocol: asyncio.Protocol) -> asyncio.Protocol:

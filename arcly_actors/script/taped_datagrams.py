@@ -26,7 +26,6 @@ class Recorded:
     who: str
     wanted: bool | None
     peer: str = ""
-    open: bool = True
 
 
 @dataclass(slots=True)

@@ -123,7 +123,6 @@ class PublishingPeer(Peer):
         super().__init__(world, name, key, address)
         self.camera = camera
         self.silent = False
-        self.filmed = 0
 
     def publish(self) -> None:
         """The slot is ours: film."""
@@ -143,7 +142,6 @@ class PublishingPeer(Peer):
         if self.over:
             return
         if not self.silent:
-            self.filmed += 1
             self.send(self.camera)
         self.world.later(self.camera.every, self._film)
 

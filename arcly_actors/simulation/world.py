@@ -46,7 +46,6 @@ class World:
         self.started = clock.monotonic_ns()
         self.publishers: list[PublishingPeer] = []
         self.viewers: list[ViewingPeer] = []
-        self.past: list[Peer] = []
         self.journal = Journal(lambda: self.now, self.strange)
         self.invariants: list[Invariant] = []
         self.violations: list[Violation] = []
@@ -199,11 +198,8 @@ class World:
             raise min(self.violations, key=lambda violation: violation.at)
 
     def _bury(self) -> None:
-        gone = [peer for peer in (*self.publishers, *self.viewers) if peer.over]
-        if gone:
-            self.past += gone
-            self.publishers = [peer for peer in self.publishers if not peer.over]
-            self.viewers = [peer for peer in self.viewers if not peer.over]
+        self.publishers = [peer for peer in self.publishers if not peer.over]
+        self.viewers = [peer for peer in self.viewers if not peer.over]
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)

@@ -136,7 +136,6 @@ class Door:
         self.supervisor: pykka.ActorRef[Any] = Supervisor.start(system, "webrtc", policy=RESTARTS, on_event=self._noticed)
         self.sessions = WebRtcSessions(system, self.stage.bus, places, lambda: self.supervisor, lambda: self.port)
         system.run_queue.drain()
-        self.crew = len(system.actors())
 
     def _noticed(self, event: SupervisionEvent) -> None:
         self.seen.append(event)

@@ -17,7 +17,7 @@ from arcly_actors.media.timebase import from_ns
 from arcly_actors.protocols.rtp import packet as rtp
 from arcly_actors.protocols.rtp import rtcp, rtx
 from arcly_actors.protocols.rtp.extensions import Element
-from arcly_actors.protocols.rtp.feedback import Fir, Nack, Pli
+from arcly_actors.protocols.rtp.feedback import Nack
 from arcly_actors.protocols.rtp.packet import RtpPacket
 from arcly_actors.protocols.rtp.payload.formats import FORMATS
 from arcly_actors.protocols.rtp.payload.unit import RtpChunk
@@ -195,9 +195,6 @@ class Journey:
     def heard(self, *kinds: type[RtcpPacket]) -> list[RtcpPacket]:
         """What the receiver said, of these types."""
         return [packet for _, data in self.said for packet in rtcp.parse(data) if isinstance(packet, kinds)]
-
-
-REQUESTS = (Pli, Fir)
 
 
 def vp8(ms: int, *, key: bool = False, width: int = 640, tag: str = "", size: int = 300) -> MediaFrame:
