@@ -71,7 +71,10 @@ class SrtEngine:
             self._line.statistics.pktMalformed += 1
 
     def wake(self, now: int) -> None:
-        """See the contract."""
+        """See the contract. Time in which nobody looked is no silence of the peer's."""
+        late = now - self._wake_at if self._wake_at is not None else 0
+        if late >= limits.SRT_KEEPALIVE:
+            self._heard += late
         self._wake_at = None
         if self.state is State.ESTABLISHED:
             self._tick(now)

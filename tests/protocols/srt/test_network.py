@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from arcly_actors import limits
-from arcly_actors.clock import NS_PER_MS
+from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.protocols.srt.agreement import Terms
 from arcly_actors.protocols.srt.caller import Call
 from arcly_actors.protocols.srt.engine import PeerSilent
@@ -118,6 +118,17 @@ def test_a_silent_peer_is_over_after_five_seconds() -> None:
     network.run(7000)
     assert isinstance(callee.error, PeerSilent)
     assert len(network.callee.payloads) == 20
+
+
+def test_time_in_which_we_did_not_look_is_no_silence_of_the_peer() -> None:
+    network = connected()
+    sent = stream(network, network.caller, packets=200)
+    network.run(1500)
+    network.now += 6 * NS_PER_S  # the machine stood still, or something held our loop up
+    network.run(20_000)
+    assert not network.callee.over
+    assert not network.caller.over
+    assert network.callee.payloads == sent
 
 
 def test_an_idle_connection_is_kept_alive_and_shut_down_in_an_orderly_way() -> None:
