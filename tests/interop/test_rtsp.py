@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from arcly_actors.media.codec import CodecId
 from tests.interop.conftest import ClipFile
 from tests.support.live import Live, live
 from tests.support.publishers import accepted, av_publishes, ffmpeg_publishes, ffmpeg_records
-from tests.support.tools import require_tool, run, running
+from tests.support.tools import Program, require_tool, run, running
 from tests.support.viewers import Probed, av_play, ffprobe
 from tests.support.waiting import until
 
@@ -33,9 +34,21 @@ def check_played(probed: Probed, *codecs: str, pictures: int = 20) -> None:
         assert stream.decoded >= (pictures if stream.width else 15)
 
 
-async def plays(url: str, transport: str = "tcp", seconds: float = 1.0) -> Probed:
+async def plays(url: str, transport: str = "tcp", seconds: float = 1.5) -> Probed:
     """FFprobe, over this transport."""
     return await ffprobe(url, seconds, "-rtsp_transport", transport)
+
+
+async def gstreamer_reaches_the_end(player: Program) -> None:
+    """It played all that it was to play, or all there was.
+
+    Then now and then its main thread closes the connection under its other thread's PAUSE, of which it complains and
+    for which it exits with 1; on the same connection it sends a TEARDOWN afterwards. Nothing else is forgiven.
+    """
+    status = await player.status(10)
+    assert "Got EOS from element" in player.output, player.errors
+    complained = re.findall(r"gstrtspsrc\.c\(\d+\): (\w+)", player.errors)
+    assert complained == (["gst_rtspsrc_try_send", "gst_rtspsrc_pause"] if status else []), player.errors
 
 
 @pytest.mark.parametrize(("way", "back"), TRANSPORTS)
@@ -140,8 +153,8 @@ async def test_users(clip_file: ClipFile, caplog: pytest.LogCaptureFixture) -> N
                 assert ("403 Forbidden" if wrong.startswith("cam") else "401 Unauthorized") in player.errors
         launch = require_tool("gst-launch-1.0")
         source = ("rtspsrc", f"location={server.rtsp(user='eye:gl4ss')}", "protocols=tcp", "!", "fakesink")
-        async with running(launch, "-q", *source, "num-buffers=20") as player:
-            assert await player.status() == 0, player.errors
+        async with running(launch, *source, "num-buffers=20") as player:
+            await gstreamer_reaches_the_end(player)
     assert "s3cret" not in caplog.text + str(server.seen)
 
 
@@ -193,8 +206,8 @@ async def test_gstreamer_plays_and_publishes(clip_file: ClipFile, transport: str
             await server.until(lambda: accepted(server))
             check_played(await plays(server.rtsp(), transport), "h264")
             source = ("rtspsrc", f"location={server.rtsp()}", f"protocols={transport}", "!", "rtph264depay")
-            async with running(launch, "-q", *source, "!", "fakesink", "num-buffers=40") as player:
-                assert await player.status() == 0, player.errors
+            async with running(launch, *source, "!", "fakesink", "num-buffers=40") as player:
+                await gstreamer_reaches_the_end(player)
             assert publisher.running
 
 
@@ -204,11 +217,11 @@ async def test_gstreamer_hears_the_end(clip_file: ClipFile, transport: str) -> N
     async with live() as server, ffmpeg_records(server, clip_file(audio=None), server.rtsp()):
         what = ("rtspsrc", f"location={server.rtsp()}", f"protocols={transport}")
         source = (*what, "!", "rtph264depay", "!", "fakesink")
-        async with running(launch, "-q", *source, "sync=false") as player:
+        async with running(launch, *source, "sync=false") as player:
             await server.event(SubscriberJoined)
             await until(lambda: has_heard(server))
             server.engine.end_stream("live/cam")
-            assert await player.status(10) == 0, player.errors
+            await gstreamer_reaches_the_end(player)
 
 
 def has_heard(server: Live) -> bool:
