@@ -37,11 +37,14 @@ Start = Callable[[], pykka.ActorRef[Any]]
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """One session as its URL sees it. `child` is its id under the supervisor, `note` where a tape wants its packets."""
+    """One session as its URL sees it, opened by `peer`. `child` is its id under the supervisor, `note` where a tape wants
+    its packets.
+    """
 
     name: str
     kind: str
     key: StreamKey
+    peer: str
     token: str | None
     child: str
     note: SessionNote | None
@@ -148,7 +151,7 @@ class WebRtcSessions:
         note = self._system.seams.session(kind, key, peer)
         with self._system.seams.drawing(note):
             name = base64.urlsafe_b64encode(self._system.entropy.random_bytes(18)).decode("ascii")
-        return Session(name, kind, key, token, f"{kind}-{next(self._numbers)} {key} {peer}", note)
+        return Session(name, kind, key, peer, token, f"{kind}-{next(self._numbers)} {key} {peer}", note)
 
     async def _open(self, session: Session, record: Player | Contribution, start: Start) -> Session:
         self._sessions[session.name] = self._by_child[session.child] = session
@@ -184,6 +187,8 @@ class WebRtcSessions:
             transport: DtlsSrtpTransport = await port.ask(asked, block=False)
         except pykka.ActorDeadError:
             raise Refused(Refusal.SHUTTING_DOWN, "WebRTC is being restarted") from None
+        if self._system.seams.faults is not None:
+            self._system.seams.faults.session(session.kind, session.key, session.peer, transport)
         try:
             with self._system.seams.drawing(session.note):
                 return transport, answer(offer, wants, self._parameters(transport))

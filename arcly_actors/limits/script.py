@@ -38,6 +38,9 @@ FAULTS = 1000
 FAULT_BACKLOG = 4096
 """Reads that may wait on one connection for a fault to be over, in practice of some kB each. More come at once."""
 
+FAULT_SILENCE = 8 * NS_PER_S
+"""Nothing comes for so long of a peer of datagrams that is disconnected on purpose: longer than SRT and feeds wait."""
+
 RETRANSMISSION = NS_PER_S // 5
 """How late comes over TCP what was lost: the shortest retransmission timeout of Linux (RFC 6298 asks for a second)."""
 

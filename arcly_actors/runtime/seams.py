@@ -100,10 +100,14 @@ def heard_by(taps: tuple[Tap, ...], deliver: Any) -> Any:
 
 
 class Tapped(Protocol):
-    """A datagram socket, as a tape sees it. Its `taps` hear of each datagram."""
+    """A datagram socket, as a tape sees it. Its `taps` hear of each datagram, the last of them first."""
 
     taps: tuple[Tap, ...]
     bound: Any
+
+    def poke(self) -> None:
+        """Have its owner read now, as if something had come: a tap has something for it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,6 +171,18 @@ class Faults(Protocol):
         """A program sent a frame of this stream: `deliver` is called now, later or never."""
         ...
 
+    def datagrams(self, opened: Opened) -> None:
+        """A datagram socket was opened."""
+        ...
+
+    def beside(self, peers: Iterable[Source], owner: str) -> None:
+        """See `Tape.beside`."""
+        ...
+
+    def session(self, kind: str, key: object, peer: str, transport: Any) -> None:
+        """A WebRTC session, ``whip`` or ``whep``, was opened by an HTTP client on this ``transport.webrtc_session``."""
+        ...
+
 
 @dataclass(slots=True)
 class Seams:
@@ -185,6 +201,8 @@ class Seams:
         self.sockets.append(opened)
         for tape in self.tapes:
             tape.datagrams(opened)
+        if self.faults is not None:
+            self.faults.datagrams(opened)
 
     def closed(self, socket: Tapped) -> None:
         """It is closed."""
@@ -192,8 +210,11 @@ class Seams:
 
     def beside(self, peers: Iterable[Source], owner: str) -> None:
         """See `Tape.beside`."""
+        peers = tuple(peers)
         for tape in self.tapes:
             tape.beside(peers, owner)
+        if self.faults is not None:
+            self.faults.beside(peers, owner)
 
     def taped(self, protocol: asyncio.Protocol, at: Place) -> asyncio.Protocol:
         """The protocol of a connection accepted at `at`, with every tape around it, and faults around these."""

@@ -50,6 +50,11 @@ class ScriptedDatagrams:
         """See `UdpSocket.pause`."""
         self._wake = None
 
+    def poke(self) -> None:
+        """See `UdpSocket.poke`."""
+        if self._wake is not None:
+            self._wake()
+
     def close(self) -> None:
         """See `UdpSocket.close`."""
         self.pause()

@@ -13,9 +13,11 @@ from arcly_actors.clock import NS_PER_S, Entropy, SeededEntropy
 from arcly_actors.errors import ConfigurationError
 from arcly_actors.script import faults as operators
 from arcly_actors.script.faults import Passage
+from arcly_actors.script.faulty_datagrams import shown
 from arcly_actors.script.record import Record, Script, in_order
 from arcly_actors.topology.injection import Fault, means, share
 from arcly_actors.topology.values import duration, duration_text
+from arcly_actors.transport.addresses import Address
 
 Change = Callable[[Script, Entropy], Script]
 """What a fault does to a script."""
@@ -90,6 +92,7 @@ def disconnect(at: int, who: str = "") -> Change:
         standing = list(opened)
         names = _names(script)
         met = [each for each in standing if means(who or "*", *names.get(each, (each,)))]
+        met.sort(key=lambda each: names.get(each, ("", ""))[1].endswith(("-rtp", "-rtcp")))  # goes with its connection
         if not met:
             there = f"; there is {', '.join(standing) or 'nobody'}" if who else ""
             raise ConfigurationError(f"{who or 'nobody'} is {'not ' if who else ''}connected at {at / 1e9:g} s{there}")
@@ -187,18 +190,33 @@ def _names(script: Script) -> dict[str, tuple[str, ...]]:
     """What each connection and publisher can be called by: its name, its endpoint, the streams that it is about."""
     names: dict[str, tuple[str, ...]] = {}
     peers: dict[str, str] = {}
+    openers = {record.who.partition(".")[0] for record in script.records if record.kind == "session"}
     for record in script.records:
         if record.kind == "open":
-            names[record.who] = (record.who, record.fields["on"])  # a peer of datagrams has it likewise
-            peers[record.fields["peer"]] = record.who
-        elif record.kind in ("publish", "view", "session") and "key" in record.fields:
+            names[record.who] = (record.who, *_endpoints(record, script.head.key))
+            if record.who not in openers:
+                address = Address.parse(record.fields["peer"])
+                peers[shown(record.fields["on"], (address.host, address.port))] = record.who
+        elif record.kind == "session":
+            kind = record.who.partition(".")[2].partition("-")[0]
+            names[record.who] = (record.who, kind, "webrtc", *([record.fields["key"]] if "key" in record.fields else []))
+        elif record.kind in ("publish", "view") and "key" in record.fields:
             names[record.who] = (record.who, record.fields["key"])
         elif record.kind == "event":
             told = record.get("with", {})
-            who = peers.get(str(told.get("peer", "")))
+            who = peers.get(str(told.get("peer", "")).replace("rtp://", "udp://"))
             if who is not None and "key" in told and told["key"] not in names[who]:
                 names[who] = (*names[who], told["key"])
     return names
+
+
+def _endpoints(opened: Record, key: str) -> tuple[str, ...]:
+    """What a connection is called by where it came to. RTP over UDP is its RTSP endpoint's, too, and of the stream that
+    the script is about, which it says nothing of itself.
+    """
+    on = str(opened.fields["on"])
+    endpoint, _, channel = on.rpartition("-")
+    return (on, endpoint, key) if channel in ("rtp", "rtcp") else (on,)
 
 
 def apply(script: Script, faults: Iterable[Change], seed: int = 0) -> Script:

@@ -1,132 +1,29 @@
 """`Injector`: faults on purpose in an engine that runs, at the places where tapes listen.
 
-Around accepted connections, outside of tapes: a tape has what the engine met, so its replay needs no faults. It is off
-unless asked for, and each fault is told as an event, which the log shows as a warning.
+Around connections, peers of datagram sockets and WebRTC sessions (decrypted), outside of tapes: a tape has what the
+engine met, so its replay needs no faults. It is off unless asked for, and each fault is told as an event, which the log
+shows as a warning. What was open before the first fault was asked for is left alone, but for datagrams.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from arcly_actors import limits
 from arcly_actors.bus.events import Event, FaultInjected
 from arcly_actors.clock import NS_PER_S, SeededEntropy
-from arcly_actors.runtime.seams import Place
+from arcly_actors.runtime.seams import Opened, Place, Source
 from arcly_actors.script.endpoints import endpoint_at
-from arcly_actors.script.faults import Passage, crash_one
+from arcly_actors.script.faults import crash_one
+from arcly_actors.script.faulty_datagrams import FaultyDatagrams, FaultyPeer, shown
+from arcly_actors.script.faulty_sessions import FaultySession
+from arcly_actors.script.faulty_streams import FaultyStream
+from arcly_actors.script.faulty_ways import Met, Way
 from arcly_actors.topology.injection import Fault, means
 from arcly_actors.transport.addresses import Address
 
 if TYPE_CHECKING:
     from arcly_actors.engine import Engine
-
-
-class Way:
-    """One way in, a connection or a publisher in the program, with the faults that are on it."""
-
-    def __init__(self, injector: "Injector", *, again: bool) -> None:
-        self._injector = injector
-        self._again = again
-        self._passages: dict[int, Passage] = {}
-        self._waiting: deque[Callable[[], None]] = deque()
-        self._due = 0
-        self.names: tuple[str, ...] = ()
-
-    def come(self, deliver: Callable[[], None], *, sure: bool = False) -> None:
-        """Something came in: `deliver` is called now, later, or never (only if it is not `sure`); in order."""
-        now = due = self._injector.now()
-        for fault in self._injector.passing(self.names, now):
-            arrives = self._passage(fault).arrives(due, sure=sure)
-            if arrives is None:
-                return
-            due = arrives
-        if len(self._waiting) >= limits.FAULT_BACKLOG:
-            self.flush()
-        if due <= now and not self._waiting:
-            deliver()
-            return
-        self._due = max(self._due, due)
-        self._waiting.append(deliver)
-        self._injector.loop.call_later(max(0, self._due - now) / NS_PER_S, self._next)
-
-    def flush(self) -> None:
-        """Nothing waits any more."""
-        while self._waiting:
-            self._next()
-
-    def drop(self) -> None:
-        """What waits never comes."""
-        self._waiting.clear()
-
-    def _next(self) -> None:
-        if self._waiting:
-            self._waiting.popleft()()
-
-    def _passage(self, fault: Fault) -> Passage:
-        found = self._passages.get(id(fault))
-        if found is None:
-            entropy = self._injector.entropy(fault)
-            found = Passage(entropy, loss=fault.loss or 0.0, jitter=fault.jitter or 0, again=self._again)
-            self._passages[id(fault)] = found
-        return found
-
-
-class FaultyStream(asyncio.Protocol):
-    """Stands before a connection's protocol: what comes in is late or late again; it can be broken."""
-
-    def __init__(self, inner: asyncio.Protocol, way: Way) -> None:
-        self._inner = inner
-        self.way = way
-        self._transport: Any = None  # uvloop's are no `asyncio.Transport` by class
-        self.peer = ""
-
-    @property
-    def stands(self) -> bool:
-        """Whether it is connected."""
-        return self._transport is not None and not self._transport.is_closing()
-
-    def sever(self) -> None:
-        """Break it, as a network does that is gone."""
-        self.way.drop()
-        self._transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See `asyncio.BaseProtocol`."""
-        self._transport = transport
-        self.peer = str(Address.of_peer(transport.get_extra_info("peername")))
-        self._inner.connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`."""
-        self.way.come(lambda: self._inner.data_received(data))
-
-    def eof_received(self) -> bool | None:
-        """See `asyncio.Protocol`: True keeps the transport open until what came before has been heard."""
-        if self._transport.get_extra_info("sslcontext") is not None:
-            self.way.flush()
-            return self._inner.eof_received()
-
-        def finished() -> None:
-            if not self._inner.eof_received() and not self._transport.is_closing():
-                self._transport.close()
-
-        self.way.come(finished, sure=True)
-        return True
-
-    def pause_writing(self) -> None:
-        """See `asyncio.BaseProtocol`."""
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        """See `asyncio.BaseProtocol`."""
-        self._inner.resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """See `asyncio.BaseProtocol`."""
-        self.way.flush()
-        self._transport = None
-        self._inner.connection_lost(exc)
 
 
 class Injector:
@@ -140,12 +37,16 @@ class Injector:
         self.now = built.system.clock.monotonic_ns
         self._passing: list[tuple[Fault, int, int | None]] = []
         self._timers: set[asyncio.TimerHandle] = set()
-        self._streams: list[FaultyStream] = []
+        self._met: list[Met] = []
+        self._sockets: list[FaultyDatagrams] = []
+        self._arrangers: dict[str, Met] = {}
         self._publishers: dict[str, Way] = {}
         self._counts: dict[str, int] = {}
         self._entropies: dict[int, SeededEntropy] = {}
         self._seat = engine.events.observable.subscribe(self._happened)
         built.system.seams.faults = self
+        for opened in built.system.seams.sockets:
+            self.datagrams(opened)
 
     def inject(self, fault: Fault) -> None:
         """From now on; its `at` counts from here."""
@@ -165,8 +66,11 @@ class Injector:
             timer.cancel()
         self._seat.dispose()
         self._passing.clear()
-        for way in (*(stream.way for stream in self._streams), *self._publishers.values()):
+        streams = (each.way for each in self._met if isinstance(each, FaultyStream))
+        for way in (*streams, *self._publishers.values()):
             way.flush()
+        for socket in self._sockets:
+            socket.close()
         self._system.seams.faults = None
 
     def passing(self, names: tuple[str, ...], now: int) -> list[Fault]:
@@ -185,12 +89,9 @@ class Injector:
 
     def stream(self, protocol: asyncio.Protocol, at: Place) -> asyncio.Protocol:
         """A connection was accepted."""
-        on = endpoint_at(self._engine, at)
-        self._counts[on] = number = self._counts.get(on, 0) + 1
-        self._streams = [each for each in self._streams if each.stands]
         faulty = FaultyStream(protocol, Way(self, again=True))
-        faulty.way.names = (on, f"{on}-{number}")
-        self._streams.append(faulty)
+        faulty.names = self._names(endpoint_at(self._engine, at))
+        self._meet(faulty)
         return faulty
 
     def frame(self, key: object, deliver: Callable[[], None]) -> None:
@@ -200,6 +101,45 @@ class Injector:
             way = self._publishers[str(key)] = Way(self, again=False)
             way.names = (str(key),)
         way.come(deliver)
+
+    def datagrams(self, opened: Opened) -> None:
+        """A datagram socket was opened."""
+        self._sockets.append(FaultyDatagrams(self, opened, self._peer))
+
+    def beside(self, peers: Iterable[Source], owner: str) -> None:
+        """These belong with a connection."""
+        found = next((each for each in self._met if each.peer == owner and each.stands), None)
+        addresses = {str(Address.of_peer(peer)) for peer in peers}
+        for address in addresses:
+            self._arrangers.pop(address, None)
+            if found is not None:
+                self._arrangers[address] = found
+        for socket in self._sockets:
+            socket.beside(addresses)
+
+    def session(self, kind: str, key: object, peer: str, transport: Any) -> None:
+        """A WebRTC session was opened; who opened it is not who is to be met for its stream."""
+        for each in self._met:
+            if each.peer == peer:
+                each.learns, each.names = False, tuple(name for name in each.names if name != str(key))
+        self._meet(FaultySession(self, transport, (*self._names(kind), "webrtc", str(key))))
+
+    def _peer(self, on: str, source: Source) -> FaultyPeer:
+        address = Address.of_peer(source)
+        rtp = on.endswith(("-rtp", "-rtcp"))
+        arranger = self._arrangers.get(str(address)) or self._arrangers.get(str(Address(address.host, 0)))
+        names = (*self._names(on), on.rpartition("-")[0]) if rtp else self._names(on)
+        made = FaultyPeer(self, names, shown(on, source), arranger if rtp else None)
+        self._meet(made)
+        return made
+
+    def _names(self, on: str) -> tuple[str, ...]:
+        self._counts[on] = number = self._counts.get(on, 0) + 1
+        return on, f"{on}-{number}"
+
+    def _meet(self, one: Met) -> None:
+        self._met = [each for each in self._met if not each.over][-limits.TAPE_PEERS :]
+        self._met.append(one)
 
     # --- what comes once ---
 
@@ -221,8 +161,8 @@ class Injector:
             told = told if found else f"{told}: there is none"
         elif fault.disconnect is not None:
             place = fault.disconnect
-            met = [each for each in self._streams if each.stands and means(place, *each.way.names)]
-            told = f"{told}: {met[0].way.names[1]} ({met[0].peer})" if met else f"{told}: nobody is connected"
+            met = [each for each in self._met if each.stands and means(place, *each.names)]
+            told = f"{told}: {met[0].names[1]} ({met[0].peer})" if met else f"{told}: nobody is connected"
             if met:
                 met[0].sever()
         elif fault.clock_jump is not None:
@@ -241,6 +181,7 @@ class Injector:
         """Learn which stream a connection is about."""
         peer, key = getattr(event, "peer", ""), getattr(event, "key", None)
         if peer and key is not None:
-            for stream in self._streams:
-                if stream.peer == peer and str(key) not in stream.way.names:
-                    stream.way.names = (*stream.way.names, str(key))
+            peer = peer.replace("rtp://", "udp://")
+            for each in self._met:
+                if each.learns and each.peer == peer and str(key) not in each.names:
+                    each.names = (*each.names, str(key))

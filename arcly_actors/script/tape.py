@@ -232,7 +232,7 @@ class Tape:
         self._tap(opened, DatagramTap(self, opened))
 
     def _tap(self, opened: Opened, tap: DatagramTap) -> None:
-        opened.socket.taps = (*opened.socket.taps, tap)
+        opened.socket.taps = (tap, *opened.socket.taps)  # faults stand outside of tapes
         self._taps.append((opened.socket, tap))
 
     def beside(self, peers: Iterable[Source], owner: str) -> None:

@@ -82,14 +82,17 @@ class Fault(Section):
 
     loss: Share | None = Field(
         default=None,
-        description="share of frames from programs that does not arrive; of a TCP connection's reads, which are late as "
-        "what is sent again is. Datagrams are left alone",
+        description="share of frames from programs and of datagrams (SRT, RTP, feeds, WebRTC's packets) that does not "
+        "arrive; of a TCP connection's reads, which are late as what is sent again is",
     )
     jitter: Annotated[DurationNs, Within("1ms", "1m")] | None = Field(
-        default=None, description="frames from programs and TCP connections' reads are up to so late, in order"
+        default=None,
+        description="what comes in is up to so late; frames of programs and TCP connections' reads stay in order",
     )
     crash: Actor | None = Field(default=None, description="the newest actor of this kind fails")
-    disconnect: Place | None = Field(default=None, description="whose oldest connection breaks; *: anybody's")
+    disconnect: Place | None = Field(
+        default=None, description="whose oldest connection breaks (SRT callers and feeds fall silent); *: anybody's"
+    )
     clock_jump: Annotated[DurationNs, BeforeValidator(_read_jump), Within("1ms", "24h")] | None = Field(
         default=None,
         validation_alias="clock-jump",

@@ -43,10 +43,17 @@ class FeedInlet:
         self.bound = Address.of_peer(self._socket.getsockname())
         self.dropped: Counter[str] = Counter()
         self.taps: tuple[Tap, ...] = ()
+        self._wake: Callable[[], None] = lambda: None
 
     def start(self, wake: Callable[[], None]) -> None:
         """Call `wake` whenever there is something to `read`."""
+        self._wake = wake
         self._loop.add_reader(self._socket.fileno(), wake)
+
+    def poke(self) -> None:
+        """See `runtime.seams.Tapped.poke`."""
+        if self._socket.fileno() >= 0:
+            self._wake()
 
     def close(self) -> None:
         """Leave the group and close; more than once does no harm."""

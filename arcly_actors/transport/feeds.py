@@ -26,6 +26,10 @@ class Inlet(Protocol):
         """See `FeedInlet.read`."""
         ...
 
+    def poke(self) -> None:
+        """See `FeedInlet.poke`."""
+        ...
+
     def close(self) -> None:
         """See `FeedInlet.close`."""
         ...
@@ -74,6 +78,7 @@ class _ScriptedInlet:
         self._sources = address.sources
         self.bound = datagrams.bound
         self.start = datagrams.start
+        self.poke = datagrams.poke
         self.close = datagrams.close
 
     @property

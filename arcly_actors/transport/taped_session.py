@@ -25,15 +25,9 @@ class TapedSession(WebRtcSession):
         self.note: SessionNote = note
         self._ours = False
         super().__init__(port, owner, remote)
-        self._owner = _overheard(owner, self)
+        self.overhear(lambda owner: _overheard(owner, self))
         # What an answer says of the transport and no draw of entropy tells.
         note.put("session", fingerprint=self.fingerprint.value, candidates=[str(each) for each in self.candidates])
-
-    def attach(self, owner: pykka.ActorRef[Any]) -> None:
-        """See `DtlsSrtpTransport.attach`."""
-        super().attach(owner)
-        if self._owner is owner:
-            self._owner = _overheard(owner, self)
 
     def send_shared(self, packets: SharedPackets) -> bool:
         """See `DtlsSrtpTransport.send_shared`."""

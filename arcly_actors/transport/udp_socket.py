@@ -82,6 +82,10 @@ class Datagrams(Protocol):
         """See `UdpSocket.pause`."""
         ...
 
+    def poke(self) -> None:
+        """See `UdpSocket.poke`."""
+        ...
+
     def close(self) -> None:
         """See `UdpSocket.close`."""
         ...
@@ -131,6 +135,7 @@ class UdpSocket:
         "_receive",
         "_send",
         "_socket",
+        "_wake",
         "batch",
         "bound",
         "dropped",
@@ -157,6 +162,7 @@ class UdpSocket:
         self.batch = open_batch(opened) if batched else None
         self.dropped: Counter[str] = Counter()
         self.taps: tuple[Tap, ...] = ()
+        self._wake: Callable[[], None] | None = None
 
     def fileno(self) -> int:
         """Its descriptor; -1 once it is closed."""
@@ -164,14 +170,22 @@ class UdpSocket:
 
     def start(self, wake: Callable[[], None]) -> None:
         """Call `wake` whenever there is something to `read`."""
+        self._wake = wake
         self._loop.add_reader(self._socket.fileno(), wake)
 
     def pause(self) -> None:
         """Do not call for now: whoever reads comes by itself. `start` again ends that."""
+        self._wake = None
         self._loop.remove_reader(self._socket.fileno())
+
+    def poke(self) -> None:
+        """See `runtime.seams.Tapped.poke`; nothing while it is paused or closed."""
+        if self._wake is not None:
+            self._wake()
 
     def close(self) -> None:
         """Close; more than once does no harm."""
+        self._wake = None
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket.fileno())
             self._socket.close()

@@ -139,6 +139,9 @@ class _Datagrams:
     def pause(self) -> None:
         """The agent delivers by itself."""
 
+    def poke(self) -> None:
+        """The agent delivers by itself."""
+
     def close(self) -> None:
         """The agent has the sockets."""
 

@@ -45,6 +45,9 @@ class MemoryUdp:
     def pause(self) -> None:
         self._wake = lambda: None
 
+    def poke(self) -> None:
+        self._wake()
+
     def close(self) -> None:
         self.closed = True
 
