@@ -211,7 +211,7 @@ class Engine:
         plan = checked(Source, key=key, url=url, **options).plan()
         spec, offer = running.remotes.source(plan)
         supervisor = running.supervisors["sources"]
-        handle = SourceHandle(running.bus, supervisor, spec, offer, str(plan.request.url))
+        handle = SourceHandle(running.remotes, running.bus, supervisor, spec, offer, str(plan.request.url))
         await supervisor.ask(StartChild(spec), block=False)
         return handle
 

@@ -18,13 +18,14 @@ from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
 from arcly_actors.runtime import System
+from arcly_actors.runtime.seams import Remote
 from arcly_actors.transport.urls import Url
 
 
 @dataclass(frozen=True, slots=True)
 class PushRequest:
     """Which stream goes where. `verify`: TLS certificates have to be good; `transport`: how RTSP's packets travel;
-    `token`: the bearer token for WHIP.
+    `token`: the bearer token for WHIP; `remote`: the sink as tapes know it.
     """
 
     key: StreamKey
@@ -32,6 +33,7 @@ class PushRequest:
     verify: bool = True
     transport: Literal["tcp", "udp"] = "tcp"
     token: str = field(default="", repr=False)
+    remote: Remote | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,8 @@ class RtmpPush(SeatedPush):
         except Refused as refused:
             self._fail(refused.detail)
             return
-        destination = Destination.of(url, PORTS, secure="rtmps", verify=self._request.verify)
+        verify, remote = self._request.verify, self._request.remote
+        destination = Destination.of(url, PORTS, secure="rtmps", verify=verify, remote=remote)
         self.spawn(self._dial(self.system, destination), then=_Dialled)
 
     def on_stop(self) -> None:
@@ -83,7 +84,8 @@ class RtmpPush(SeatedPush):
             return
         self._wire = dialled.outcome
         url = self._request.url
-        engine = RtmpClient(self.system.entropy.random_bytes(32))
+        with self.system.seams.drawing_for(self._request.key):
+            engine = RtmpClient(self.system.entropy.random_bytes(32))
         self._connection = Connection.start(self.system, self._wire, engine)
         notify(self._connection, Attach(self.actor_ref))
         self._command(Connect(self._application, f"{url.scheme}://{url.place}/{self._application}"))

@@ -97,7 +97,7 @@ class RtspPush(SeatedPush):
         self._leave()
         self._verdict = None
         tls = dialler.client_context(verify=self._request.verify) if self._url.secure else None
-        destination = dialler.Destination(self._url.host, self._url.port, tls)
+        destination = dialler.Destination(self._url.host, self._url.port, tls, self._request.remote)
 
         async def connect() -> _Ready:
             outcome = await self._dial_out(self.system, destination)
@@ -125,7 +125,8 @@ class RtspPush(SeatedPush):
             wire.abort()
             self._fail_to_carry("RTP", tracks)
             return
-        engine = RtspClient(self._url, self.system.entropy.random_bytes(16), announce=announced)
+        with self.system.seams.drawing_for(self._request.key):
+            engine = RtspClient(self._url, self.system.entropy.random_bytes(16), announce=announced)
         self._connection, self._wire = Connection.start(self.system, wire, engine), wire
         self.watch(self._connection)
         notify(self._connection, Attach(self.actor_ref))
@@ -165,7 +166,9 @@ class RtspPush(SeatedPush):
     def _transport(self, index: int) -> Transport:
         if self._request.transport != "udp" or self._wire is None:
             return Transport(Lower.TCP, channels=(2 * index, 2 * index + 1))
-        pair = self._pairs[index] = PortPair(self.system, Address(self._wire.local.host, 0), None, FOR_ONE)
+        pair = self._pairs[index] = PortPair(
+            self.system, Address(self._wire.local.host, 0), None, FOR_ONE, str(index), self._request.remote
+        )
         pair.open()
         return Transport(Lower.UDP, client_ports=pair.ports)
 
@@ -183,8 +186,9 @@ class RtspPush(SeatedPush):
     def started(self, _: Started) -> None:
         """Take a seat."""
         lines = [self._line(setup) for setup in self._setups]
-        seed = self.system.entropy.random_bytes(16) + str(self._request.key).encode()
-        sequence = int.from_bytes(self.system.entropy.random_bytes(2)) & 0x7FFF
+        with self.system.seams.drawing_for(self._request.key):
+            seed = self.system.entropy.random_bytes(16) + str(self._request.key).encode()
+            sequence = int.from_bytes(self.system.entropy.random_bytes(2)) & 0x7FFF
         clock = self.system.clock
         self._outlet = self._make_outlet(lines)
         viewing = Viewing(

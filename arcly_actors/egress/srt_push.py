@@ -49,7 +49,8 @@ class SrtPush(SeatedPush, DatagramCaller):
         except ConfigurationError as error:
             self.unreachable(str(error))
             return
-        self.call(target.remote, target.local, partial(target.connect, SrtCiphers(), system.entropy, system.clock))
+        connect = partial(target.connect, SrtCiphers(), system.entropy, system.clock)
+        self.call(target.remote, target.local, connect, self._request.remote)
 
     def on_stop(self) -> None:
         """Leave in an orderly way."""

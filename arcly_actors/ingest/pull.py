@@ -21,6 +21,7 @@ from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import System
+from arcly_actors.runtime.seams import Remote
 from arcly_actors.transport.urls import Url
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -34,7 +35,7 @@ class PullRequest:
     """What to bring in.
 
     `loop`: a file begins again at its end. `verify`: TLS certificates have to be good. `stall_ns`: without a byte for
-    this long a pull may fail by itself.
+    this long a pull may fail by itself. `remote` is the source as tapes know it.
     """
 
     key: StreamKey
@@ -43,6 +44,7 @@ class PullRequest:
     loop: bool = True
     verify: bool = True
     stall_ns: int = limits.SOURCE_STALL
+    remote: Remote | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,8 @@ class RtmpPull(LoopActor):
         except Refused as refused:
             self._fail(refused.detail)
             return
-        destination = Destination.of(url, PORTS, secure="rtmps", verify=self._request.verify)
+        verify, remote = self._request.verify, self._request.remote
+        destination = Destination.of(url, PORTS, secure="rtmps", verify=verify, remote=remote)
         self.spawn(self._dial(self.system, destination), then=_Dialled)
 
     @receives(_Dialled)
@@ -66,7 +67,8 @@ class RtmpPull(LoopActor):
             self._fail(wire.detail)
             return
         url = self._request.url
-        engine = RtmpClient(self.system.entropy.random_bytes(32))
+        with self.system.seams.drawing_for(self._request.key):
+            engine = RtmpClient(self.system.entropy.random_bytes(32))
         self._connection = Connection.start(self.system, wire, engine)
         notify(self._connection, Attach(self.actor_ref))
         tc_url = f"{url.scheme}://{url.place}/{self._application}"

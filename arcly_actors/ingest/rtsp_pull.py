@@ -131,7 +131,7 @@ class RtspPull(LoopActor):
         self._verdict = None
         number, url = self._attempt.number, self._url
         tls = dialler.client_context(verify=self._request.verify) if url.secure else None
-        destination = dialler.Destination(url.host, url.port, tls)
+        destination = dialler.Destination(url.host, url.port, tls, self._request.remote)
         self.spawn(self._dial_out(self.system, destination), then=lambda outcome: _Dialled(outcome, number))
 
     @receives(_Dialled)
@@ -144,7 +144,8 @@ class RtspPull(LoopActor):
         if dialled.attempt != self._attempt.number:
             wire.abort()
             return
-        engine = RtspClient(self._url, self.system.entropy.random_bytes(16))
+        with self.system.seams.drawing_for(self._request.key):
+            engine = RtspClient(self._url, self.system.entropy.random_bytes(16))
         connection = Connection.start(self.system, wire, engine)
         self._attempt.connection, self._attempt.wire = connection, wire
         self.watch(connection)
@@ -189,7 +190,9 @@ class RtspPull(LoopActor):
         wire = self._attempt.wire
         if self._lower is Lower.TCP or wire is None:
             return Transport(Lower.TCP, channels=(2 * number, 2 * number + 1))
-        pair = self._attempt.pairs[index] = PortPair(self.system, Address(wire.local.host, 0), None, FOR_ONE)
+        pair = self._attempt.pairs[index] = PortPair(
+            self.system, Address(wire.local.host, 0), None, FOR_ONE, str(index), self._request.remote
+        )
         pair.open()
         return Transport(Lower.UDP, client_ports=pair.ports)
 

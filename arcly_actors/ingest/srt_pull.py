@@ -51,7 +51,8 @@ class SrtPull(DatagramCaller):
         except ConfigurationError as error:
             self.unreachable(str(error))
             return
-        self.call(target.remote, target.local, partial(target.connect, SrtCiphers(), system.entropy, system.clock))
+        connect = partial(target.connect, SrtCiphers(), system.entropy, system.clock)
+        self.call(target.remote, target.local, connect, self._request.remote)
         if target.remote is None:
             self.wait(_Waiting())
 

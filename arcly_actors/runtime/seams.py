@@ -5,7 +5,7 @@ recorded is decided once per connection and once per draw.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -46,6 +46,24 @@ class SessionNote(Protocol):
         ...
 
 
+class NoAnswer(Exception):
+    """What is dialled on a network that is no socket's does not answer; the text says why, as to a person."""
+
+
+@dataclass(eq=False, slots=True)
+class Remote:
+    """A source or a sink: it does ``pull`` or ``push`` the stream `key`, from or to `url`, with the `options` of the
+    engine's method. `tries` counts what it has dialled; `answered`: of one of these it is known what came of it.
+    """
+
+    does: str
+    key: Any
+    url: Any
+    options: Mapping[str, Any]
+    tries: int = 0
+    answered: bool = False
+
+
 class Network(Protocol):
     """What stands in for sockets."""
 
@@ -64,14 +82,20 @@ class Network(Protocol):
         """Start the actor that stands for a WebRTC port, with the arguments of ``transport.webrtc_port.WebRtcPort``."""
         ...
 
-    def dial(self, to: Place, protocol: asyncio.Protocol) -> None:
-        """Connect to whoever listens there; ConnectionRefusedError when nobody does. Host names stand for themselves."""
+    async def dial(self, to: Place, protocol: Callable[[], asyncio.Protocol], remote: Remote | None) -> None:
+        """Connect to whoever listens there, for a source or sink; ConnectionRefusedError when nobody does, NoAnswer for
+        what else there may be. Host names stand for themselves.
+        """
         ...
 
-    def bind(self, at: Place) -> Any:
+    async def resolve(self, to: Place, remote: Remote | None) -> Place:
+        """Where datagrams for a host lead. NoAnswer says why nowhere."""
+        ...
+
+    def bind(self, at: Place, on: str = "", remote: Remote | None = None) -> Any:
         """What stands for a UDP socket there (see `transport.udp_socket.Datagrams`); it frees the place when it closes.
 
-        Port 0 is replaced. AddressUnavailable when it is taken.
+        Port 0 is replaced; `on` and `remote` say what for. AddressUnavailable when it is taken.
         """
         ...
 
@@ -112,15 +136,51 @@ class Tapped(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """A datagram socket that is open: `on` is its name for tapes, `heard` gives those who are known there by now."""
+    """A datagram socket that is open: `on` is its name for tapes, `heard` gives those who are known there by now.
+    `remote` is the source or sink that it was opened for.
+    """
 
     on: str
     socket: Tapped
     heard: Callable[[], Iterable[Source]]
+    remote: Remote | None = None
+
+
+class DialsHeard(Protocol):
+    """What hears of sources and sinks, and of what they dial."""
+
+    def added(self, remote: Remote) -> None:
+        """There is one more."""
+        ...
+
+    def withdrawn(self, remote: Remote) -> None:
+        """It is no more."""
+        ...
+
+    def dialling(self, remote: Remote, to: Place) -> None:
+        """It dials."""
+        ...
+
+    def found(self, remote: Remote, at: Source) -> None:
+        """There is where its datagrams are to go."""
+        ...
+
+    def failed(self, remote: Remote, why: str) -> None:
+        """Nobody answers."""
+        ...
+
+    def stream(self, remote: Remote, protocol: asyncio.Protocol) -> asyncio.Protocol:
+        """The protocol to use instead for a connection that it has dialled."""
+        ...
 
 
 class Tape(Protocol):
     """What records."""
+
+    @property
+    def dials(self) -> DialsHeard:
+        """What of it hears of dials."""
+        ...
 
     def stream(self, protocol: asyncio.Protocol, at: Place) -> asyncio.Protocol:
         """The protocol to use instead for a connection that was accepted at `at`."""
@@ -194,10 +254,13 @@ class Seams:
     concerned: tuple[Tape, ...] | None = None
     """Whom draws of entropy are told to at the moment; None: all."""
     sockets: list[Opened] = field(default_factory=list)
+    remotes: list[Remote] = field(default_factory=list)
 
-    def opened(self, on: str, socket: Tapped, heard: Callable[[], Iterable[Source]]) -> None:
+    def opened(
+        self, on: str, socket: Tapped, heard: Callable[[], Iterable[Source]], remote: Remote | None = None
+    ) -> None:
         """A datagram socket is open; tapes, also those that begin later, hear of it."""
-        opened = Opened(on, socket, heard)
+        opened = Opened(on, socket, heard, remote)
         self.sockets.append(opened)
         for tape in self.tapes:
             tape.datagrams(opened)
@@ -221,6 +284,48 @@ class Seams:
         for tape in self.tapes:
             protocol = tape.stream(protocol, at)
         return self.faults.stream(protocol, at) if self.faults is not None else protocol
+
+    def added(self, remote: Remote) -> None:
+        """See `DialsHeard.added`."""
+        self.remotes.append(remote)
+        for tape in self.tapes:
+            tape.dials.added(remote)
+
+    def withdrawn(self, remote: Remote) -> None:
+        """See `DialsHeard.withdrawn`; more than once does no harm."""
+        if remote in self.remotes:
+            self.remotes.remove(remote)
+            for tape in self.tapes:
+                tape.dials.withdrawn(remote)
+
+    def dialling(self, remote: Remote | None, to: Place) -> None:
+        """See `DialsHeard.dialling`; None dials for nobody of interest, here and below."""
+        if remote is not None:
+            remote.tries += 1
+            for tape in self.tapes:
+                tape.dials.dialling(remote, to)
+
+    def found(self, remote: Remote | None, at: Source) -> None:
+        """See `DialsHeard.found`."""
+        if remote is not None:
+            remote.answered = True
+            for tape in self.tapes:
+                tape.dials.found(remote, at)
+
+    def undialled(self, remote: Remote | None, why: str) -> None:
+        """See `DialsHeard.failed`."""
+        if remote is not None:
+            remote.answered = True
+            for tape in self.tapes:
+                tape.dials.failed(remote, why)
+
+    def dialled(self, remote: Remote | None, protocol: asyncio.Protocol) -> asyncio.Protocol:
+        """The protocol of a connection that was dialled, with every tape around it."""
+        if remote is not None:
+            remote.answered = True
+            for tape in self.tapes:
+                protocol = tape.dials.stream(remote, protocol)
+        return protocol
 
     def notes(self, protocol: Any) -> Note | None:
         """Where the control messages of a connection go; None, which is usual, when no tape wants them."""

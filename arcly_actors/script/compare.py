@@ -153,6 +153,8 @@ def _key(record: Record) -> str:
 def _lane(record: Record, *, loosely: bool) -> str:
     if record.kind in ("out", "sent", "shut"):
         return f"what {record.who} is sent"
+    if record.kind == "dial":
+        return f"what {record.who.rpartition('-')[0]} dials"
     if record.kind in _PACKETS:
         source = (record.data or b"")[8:12].hex() if record.kind == "rtp-out" and loosely else ""
         return f"the {record.kind.partition('-')[0].upper()} to {record.who}{' of ' if source else ''}{source}"

@@ -36,7 +36,8 @@ _NOTICED = limits.SRT_PEER_SILENCE + NS_PER_S
 def cut(script: Script, start: int = 0, end: int | None = None) -> Script:
     """What is between `start` and `end` (ns), from a new beginning.
 
-    Connections that were open at `start` are left out: their bytes make no sense from the middle on. Publishers that are
+    Connections that were open at `start` are left out: their bytes make no sense from the middle on; so are sources and
+    sinks that began before. Publishers that are
     recorded by frames stay, from their next keyframe on.
     """
     stop = script.duration_ns if end is None else end
@@ -45,6 +46,8 @@ def cut(script: Script, start: int = 0, end: int | None = None) -> Script:
     before = [record for record in script.records if record.at < start]
     inside = [record for record in script.records if start <= record.at <= stop and record.kind != "end"]
     gone = {record.who for record in before if record.kind == "open"}
+    begun = {record.who for record in before if record.kind == "remote"}  # what they dial is dialled no more
+    gone |= {record.who for record in script.records if record.who in begun or dialler_of(record.who) in begun}
     # A WebRTC session is called after the connection that opened it: `http-1.whip`.
     kept = [record for record in (*_standing(before), *inside) if record.who.partition(".")[0] not in gone]
     kept = list(_from_keyframes(kept, {record.who for record in before if record.kind == "publish"}))
@@ -190,10 +193,14 @@ def _names(script: Script) -> dict[str, tuple[str, ...]]:
     """What each connection and publisher can be called by: its name, its endpoint, the streams that it is about."""
     names: dict[str, tuple[str, ...]] = {}
     peers: dict[str, str] = {}
+    remotes = {
+        record.who: (record.fields["does"], record.fields["key"]) for record in script.records if record.kind == "remote"
+    }
     openers = {record.who.partition(".")[0] for record in script.records if record.kind == "session"}
     for record in script.records:
         if record.kind == "open":
-            names[record.who] = (record.who, *_endpoints(record, script.head.key))
+            named = (record.who, *_endpoints(record, script.head.key))
+            names[record.who] = (*named, *remotes.get(dialler_of(record.who), ()))
             if record.who not in openers:
                 address = Address.parse(record.fields["peer"])
                 peers[shown(record.fields["on"], (address.host, address.port))] = record.who
@@ -208,6 +215,11 @@ def _names(script: Script) -> dict[str, tuple[str, ...]]:
             if who is not None and "key" in told and told["key"] not in names[who]:
                 names[who] = (*names[who], told["key"])
     return names
+
+
+def dialler_of(who: str) -> str:
+    """The source or sink that dialled somebody, if one did: ``pull-1`` of ``pull-1-2`` and of ``pull-1-2.0-rtp``."""
+    return who.partition(".")[0].rpartition("-")[0]
 
 
 def _endpoints(opened: Record, key: str) -> tuple[str, ...]:

@@ -1,20 +1,39 @@
 """A network without sockets: whoever holds it connects to an engine's endpoints by plain calls, in virtual time."""
 
 import asyncio
+import errno
+import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import pykka
 
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import AddressUnavailable
 from arcly_actors.runtime import System
-from arcly_actors.runtime.seams import Place
+from arcly_actors.runtime.seams import Place, Remote
 from arcly_actors.script.datagrams import ScriptedDatagrams
 from arcly_actors.script.pipe import join
 from arcly_actors.script.webrtc import ScriptedPeers, ScriptedPort
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls_srtp import Ice
+
+
+class Far(Protocol):
+    """Answers what is dialled in place of whoever is on the network."""
+
+    async def dial(self, protocol: Callable[[], asyncio.Protocol], remote: Remote) -> None:
+        """See `Network.dial`."""
+        ...
+
+    async def resolve(self, remote: Remote) -> Place:
+        """See `Network.resolve`."""
+        ...
+
+    def local(self, remote: Remote, on: str) -> int:
+        """The port for a datagram socket of this one; 0: any."""
+        ...
+
 
 Accept = Callable[[asyncio.Transport], asyncio.Protocol | None]
 
@@ -38,6 +57,7 @@ class ScriptedNetwork:
         self._bound: dict[Place, ScriptedDatagrams] = {}
         self._next_udp_port = _FIRST_PORT
         self.heard: Callable[[bytes, Address, Place], None] = lambda _data, _sender, _to: None
+        self.far: Far | None = None
 
     def listen(self, at: Place, accept: Accept) -> Place:
         """See `Network.listen`."""
@@ -62,9 +82,11 @@ class ScriptedNetwork:
 
         return ScriptedPort.start(system, listen, ice, peers=self.peers, open_socket=opened, **options)
 
-    def bind(self, at: Place) -> ScriptedDatagrams:
+    def bind(self, at: Place, on: str = "", remote: Remote | None = None) -> ScriptedDatagrams:
         """See `Network.bind`."""
         host, port = at
+        if self.far is not None and remote is not None and not port:
+            port = self.far.local(remote, on)
         while not port or (at[1] == 0 and (host, port) in self._bound):
             port = self._next_udp_port
             self._next_udp_port += 1
@@ -94,11 +116,14 @@ class ScriptedNetwork:
         else:
             self.send(data, to, peer)
 
-    def dial(self, to: Place, protocol: asyncio.Protocol) -> None:
-        """See `Network.dial`: to an engine that listens on this network, or to what `listen` was given."""
+    async def dial(self, to: Place, protocol: Callable[[], asyncio.Protocol], remote: Remote | None) -> None:
+        """See `Network.dial`: to an engine that listens on this network, what `listen` was given, or the script."""
+        if self.far is not None and remote is not None:
+            await self.far.dial(protocol, remote)
+            return
         at = self._reached(self._listening, to)
         if at is None:
-            raise ConnectionRefusedError(f"{to[0]}:{to[1]}")
+            raise _refused()
         port = self._next_port
         self._next_port += 1
         near, far = Address(_HERE, port), Address(to[0] if at[0] in _ANYWHERE else at[0], at[1])
@@ -106,9 +131,15 @@ class ScriptedNetwork:
         join(ours, theirs, self.delay)
         accepted = self._listening[at](theirs)
         if accepted is None:
-            raise ConnectionRefusedError(f"{to[0]}:{to[1]}")
-        theirs.protocol, ours.protocol = accepted, protocol
-        protocol.connection_made(ours)
+            raise _refused()
+        theirs.protocol, ours.protocol = accepted, protocol()
+        ours.protocol.connection_made(ours)
+
+    async def resolve(self, to: Place, remote: Remote | None) -> Place:
+        """See `Network.resolve`: names are as they are, unless the script knows better."""
+        if self.far is not None and remote is not None:
+            return await self.far.resolve(remote)
+        return to
 
     @staticmethod
     def _reached(places: "Mapping[Place, object]", to: Place) -> Place | None:
@@ -132,6 +163,10 @@ class ScriptedNetwork:
             return None
         transport.protocol = protocol
         return transport
+
+
+def _refused() -> ConnectionRefusedError:
+    return ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 
 
 class ScriptedTransport(asyncio.Transport):

@@ -44,6 +44,12 @@ KINDS: Mapping[str, Kind] = {
     "eof": Kind({"who": str, "turns": int}, frozenset({"turns"}), comes_in=True),
     "lost": Kind({"who": str, "error": str, "turns": int}, frozenset({"error", "turns"}), comes_in=True),
     "drained": Kind({"who": str}, comes_in=True),
+    "remote": Kind(
+        {"who": str, "does": str, "key": str, "url": str, "options": dict}, frozenset({"options"}), comes_in=True
+    ),
+    "withdrawn": Kind({"who": str}, comes_in=True),
+    "found": Kind({"who": str, "peer": str}, comes_in=True),
+    "unanswered": Kind({"who": str, "why": str}, comes_in=True),
     "session": Kind({"who": str, "key": str, "fingerprint": str, "candidates": list}, frozenset({"key"}), comes_in=True),
     "connected": Kind(
         {"who": str, "peer": str, "profile": str, "turns": int}, frozenset({"profile", "turns"}), comes_in=True
@@ -74,6 +80,7 @@ KINDS: Mapping[str, Kind] = {
     "out": Kind({"who": str, "left": int, "also": list}, frozenset({"left", "also"}), has_data=True),
     "sent": Kind({"who": str}, has_data=True),
     "shut": Kind({"who": str}),
+    "dial": Kind({"who": str, "to": str}),
     "rtp-out": Kind({"who": str}, has_data=True),
     "rtcp-out": Kind({"who": str}, has_data=True),
     "told": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),

@@ -114,6 +114,7 @@ def _run(script: Script, *, frames: bool = False) -> list[Record]:
             programs=not _has_programs(script),
         )
         stage.seen = partial(tape.put, None)
+        stage.far.name = tape.dials.name
         tape.start(())
         try:
             for record in spelt:

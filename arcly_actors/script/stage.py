@@ -14,6 +14,7 @@ from arcly_actors.errors import ArclyError, ConfigurationError, Refused
 from arcly_actors.ingest.in_process import PublishHandle
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime.seams import Place
+from arcly_actors.script.far_side import FarSide
 from arcly_actors.script.faults import KINDS, crash_one
 from arcly_actors.script.network import ScriptedNetwork, ScriptedTransport
 from arcly_actors.script.plain import track_of
@@ -50,6 +51,7 @@ class Stage:
         self._peer_names = peer_names(script.records)
         self.opening = ""
         self.seen: Callable[[str, Mapping[str, Any]], None] = lambda _kind, _fields: None
+        self.far = network.far = FarSide(engine, network, script)
         self._steps: dict[str, Callable[[Record], Awaitable[None] | None]] = {
             "open": self._open,
             "in": self._in,
@@ -71,6 +73,10 @@ class Stage:
             "resume": lambda record: self._reads(record).set(),
             "crash": self._crash,
             "clock": self._jump,
+            "remote": self._remote,
+            "withdrawn": lambda record: self.far.withdraw(record.who),
+            "found": self.far.find,
+            "unanswered": self.far.refuse,
             "over": lambda record: self._engine.end_stream(record.fields["key"]),
         }
 
@@ -117,6 +123,11 @@ class Stage:
 
     def _open(self, record: Record) -> None:
         name = record.fields["on"]
+        if self.far.dialled(record.who):
+            transport = self.far.open(record, self._rooms.get(record.who, ()))
+            if transport is not None:
+                self._connections[record.who] = transport
+            return
         if record.get("udp"):
             self._peers[record.who] = (name, Address.parse(record.fields["peer"]))
             self._socket(record, name)
@@ -132,6 +143,10 @@ class Stage:
         if transport is not None:
             self._connections[record.who] = transport
 
+    async def _remote(self, record: Record) -> None:
+        self.opening = record.who
+        await self.far.add(record)
+
     def _in(self, record: Record) -> None:
         data = self._kept(record)
         transport = self._connections.get(record.who)
@@ -145,6 +160,9 @@ class Stage:
 
     def _datagram(self, record: Record) -> None:
         data = self._kept(record)
+        if self.far.dialled(record.who):
+            self.far.datagram(record.who, data)
+            return
         if record.who not in self._peers:
             raise self._script.error(record, f"there is no {record.who!r}: an `open` with `udp` says who that is")
         name, peer = self._peers[record.who]
@@ -156,7 +174,7 @@ class Stage:
         """Where the datagram socket of that name is bound; None while it is being restarted."""
         built = self._engine.built
         for opened in built.system.seams.sockets:
-            if opened.on == name:
+            if opened.on == name and opened.remote is None:
                 return opened.socket.bound.host, opened.socket.bound.port
         if name not in built.listeners and f"{name.rpartition('-')[0]}-udp" not in built.listeners:
             raise self._script.error(record, f"the topology has no endpoint {name!r} with datagrams")

@@ -41,6 +41,7 @@ from arcly_actors.script.plain import message_fields, track_fields
 from arcly_actors.script.record import Head, Record, told_by_digest
 from arcly_actors.script.taped import TapedStream
 from arcly_actors.script.taped_datagrams import DatagramPeers, DatagramTap, Peer, Recorded
+from arcly_actors.script.taped_dials import TapedDials
 from arcly_actors.script.taped_sessions import SessionTap
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.datagram_link import DatagramLink
@@ -146,6 +147,7 @@ class Tape:
             system.loop.call_later,
             lambda recorded: self._settle(recorded, wanted=False),
         )
+        self.dials = TapedDials(self, self._name, self._by_peer)
         self._followed: dict[StreamKey, _Followed] = {}
         self._viewers: dict[tuple[StreamKey, int], str] = {}
         self._seat: abc.DisposableBase | None = None
@@ -169,7 +171,11 @@ class Tape:
             self.drew(value)
         self._system.seams.tapes = (*self._system.seams.tapes, self)
         for opened in self._system.seams.sockets:
-            self._tap(opened, DatagramTap(self, opened, opened.heard()))
+            if opened.remote is None:
+                self._tap(opened, DatagramTap(self, opened, opened.heard()))
+        for remote in self._system.seams.remotes:
+            if not remote.answered:
+                self.dials.added(remote)
         self._seat = self._events.observable.subscribe(self._happened)
         for report in self._bus.reports():
             if self.belongs(report.key):
@@ -200,9 +206,16 @@ class Tape:
         source = Recorded(self._name(on), None if self._key is not None else True)
         if source.wanted is None:
             self._system.loop.call_later(limits.TAPE_UNDECIDED_FOR / NS_PER_S, self._lose_patience, source)
+        return self.taped(protocol, source, on)
+
+    def taped(self, protocol: asyncio.Protocol, source: Recorded, on: str) -> asyncio.Protocol:
+        """The protocol of a connection that is recorded as that of `source`; `on` accepted or dialled it."""
+        mask = source.mask
         self._by_protocol[id(_innermost(protocol))] = source
 
         def put(kind: str, data: bytes | None = None, **fields: Any) -> None:
+            if mask is not None and data is not None:
+                data = mask.came(data) if kind == "in" else mask.went(data)
             if kind == "open":
                 source.peer = fields["peer"]
                 self._by_peer[source.peer] = source
@@ -217,6 +230,9 @@ class Tape:
             self._opening = source if begun else None
 
         def out(data: bytes) -> None:
+            if mask is not None:
+                self.put(source, "out", {"who": source.who}, mask.went(data))
+                return
             if data is self._shared and source.wanted and self.running:
                 self._also.append(source.who)  # the very same bytes, as the fan-out writes them to one after the other
                 self._left -= _NAME
@@ -229,7 +245,9 @@ class Tape:
 
     def datagrams(self, opened: Opened) -> None:
         """A datagram socket was opened."""
-        self._tap(opened, DatagramTap(self, opened))
+        tap = DatagramTap(self, opened) if opened.remote is None else self.dials.tap(opened)
+        if tap is not None:
+            self._tap(opened, tap)
 
     def _tap(self, opened: Opened, tap: DatagramTap) -> None:
         opened.socket.taps = (tap, *opened.socket.taps)  # faults stand outside of tapes
@@ -252,7 +270,9 @@ class Tape:
 
         def note(kind: str, message: Any) -> None:
             if type(message).__name__ not in _MEDIA:
-                self.put(source, kind, {"who": source.who, **message_fields(message)})
+                fields = message_fields(message)
+                told = source.mask.message(kind, fields) if source.mask is not None else fields
+                self.put(source, kind, {"who": source.who, **told})
 
         return note
 
@@ -401,10 +421,10 @@ class Tape:
         return self._key is None or key is None or str(key) == str(self._key)
 
     def _happened(self, event: Event) -> None:
-        if isinstance(event, _OURS) or getattr(event, "actor", "").startswith("records/"):
+        if isinstance(event, _OURS) or getattr(event, "actor", "").startswith("records/") or not self.dials.passes(event):
             return
         key = getattr(event, "key", None)
-        source = self._by_peer.get(getattr(event, "peer", ""))
+        source = self._by_peer.get(getattr(event, "peer", "")) or self.dials.whose(event)
         if source is not None:
             self._settle(source, wanted=self.belongs(key))
         if not self.belongs(key):

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.runtime.seams import Opened, Source
+from arcly_actors.script.masks import Mask
 from arcly_actors.transport.addresses import Address
 
 _SRT = "srt"
@@ -21,11 +22,12 @@ _OF_RTSP = ("-rtp", "-rtcp")
 
 @dataclass(eq=False, slots=True)
 class Recorded:
-    """A connection or a peer: `wanted` is None until it is known whether it belongs on the tape."""
+    """A connection or a peer: `wanted` is None until it is known whether it belongs on the tape; `mask` hides secrets."""
 
     who: str
     wanted: bool | None
     peer: str = ""
+    mask: "Mask | None" = None
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from arcly_actors import limits
 from arcly_actors.clock import Entropy, SeededEntropy, VirtualClock
 from arcly_actors.engine import Engine
-from arcly_actors.runtime import System
+from arcly_actors.runtime import System, WatchedEntropy
 from arcly_actors.runtime.virtual import finish
 from arcly_actors.runtime.virtual_loop import VirtualLoop
 from arcly_actors.script.network import ScriptedNetwork
@@ -59,6 +59,7 @@ def without_whip(topology: Topology) -> Topology:
 
 def another(engine: Engine, topology: Topology | None = None) -> Engine:
     """One more engine on the network, the clock and the entropy of this one: what the other dials, or is dialled by.
+    Tapes of the one hear nothing of the other.
 
     ``async with another(engine, topology) as far`` stands for a server elsewhere; its ports have to be others.
     """
@@ -66,6 +67,6 @@ def another(engine: Engine, topology: Topology | None = None) -> Engine:
     return Engine(
         without_whip(topology or Topology()),
         clock=system.clock,
-        entropy=system.entropy,
+        entropy=system.entropy.inner if isinstance(system.entropy, WatchedEntropy) else system.entropy,
         network=system.seams.network,
     )

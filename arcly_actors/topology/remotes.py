@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 
 from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
@@ -12,6 +13,8 @@ from arcly_actors.egress.sink import Sink
 from arcly_actors.ingest.pull import PullFactory
 from arcly_actors.ingest.source import Source, SourcePlan
 from arcly_actors.runtime import Backoff, ChildSpec, OnExceeded, RestartPolicy, StopChild, Strategy, System
+from arcly_actors.runtime.seams import Remote
+from arcly_actors.topology.values import duration_text
 
 
 class Remotes:
@@ -26,11 +29,19 @@ class Remotes:
         self._pushes = pushes
         self._numbers = itertools.count(2)
         self._names: set[str] = set()
+        self._known: dict[str, Remote] = {}
 
     def source(self, plan: SourcePlan) -> tuple[ChildSpec, Offer]:
         """A source, which has its key from here on. Raises as `Bus.offer`."""
         key, pull = plan.request.key, self._pulls[plan.request.url.scheme]
         offer = self._bus.offer(key)
+        asked = plan.request
+        options = {
+            "transport": asked.transport, "on_demand": plan.on_demand, "idle": duration_text(plan.idle_ns),
+            "stall": duration_text(asked.stall_ns),
+        }  # fmt: skip
+        remote = self._add(str(key), Remote("pull", key, asked.url, options))
+        plan = replace(plan, request=replace(asked, remote=remote))
 
         def start() -> Ref:
             return Source.start(self._system, self._bus, plan, offer, pull)
@@ -44,15 +55,25 @@ class Remotes:
         if name in self._names:  # only the masked part of the URL differs
             name = f"{name} #{next(self._numbers)}"
         self._names.add(name)
+        remote = self._add(name, Remote("push", request.key, request.url, {"transport": request.transport}))
+        asked = replace(request, remote=remote)
 
         def start() -> Ref:
-            return Sink.start(self._system, self._bus, request, push)
+            return Sink.start(self._system, self._bus, asked, push)
 
         return ChildSpec(name, start, on_exceeded=OnExceeded.DEGRADE)
 
-    def forget(self, sink: ChildSpec) -> None:
-        """A sink is gone for good: its name is free."""
-        self._names.discard(sink.id)
+    def forget(self, spec: ChildSpec) -> None:
+        """A source or sink is gone for good: its name is free."""
+        self._names.discard(spec.id)
+        remote = self._known.pop(spec.id, None)
+        if remote is not None:
+            self._system.seams.withdrawn(remote)
+
+    def _add(self, name: str, remote: Remote) -> Remote:
+        self._known[name] = remote
+        self._system.seams.added(remote)
+        return remote
 
 
 def remote_policy(policy: RestartPolicy) -> RestartPolicy:
@@ -65,7 +86,8 @@ def remote_policy(policy: RestartPolicy) -> RestartPolicy:
 class SourceHandle:
     """A source that a program started; `url` is masked."""
 
-    def __init__(self, bus: Bus, supervisor: Ref, spec: ChildSpec, offer: Offer, url: str) -> None:
+    def __init__(self, remotes: Remotes, bus: Bus, supervisor: Ref, spec: ChildSpec, offer: Offer, url: str) -> None:
+        self._remotes = remotes
         self._bus = bus
         self._supervisor = supervisor
         self._spec = spec
@@ -80,6 +102,7 @@ class SourceHandle:
 
     async def stop(self) -> None:
         """Bring it in no more: its stream is held for a last time. A second call does nothing."""
+        self._remotes.forget(self._spec)
         self._bus.withdraw(self._offer)
         await self._supervisor.ask(StopChild(self._spec.id), block=False)
 

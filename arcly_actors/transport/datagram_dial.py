@@ -14,6 +14,7 @@ from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.runtime import Exited, LoopActor, System, receives
 from arcly_actors.runtime.notify import notify
+from arcly_actors.runtime.seams import NoAnswer, Remote
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.datagram_link import DatagramLink
 from arcly_actors.transport.datagram_port import DatagramPort, Switchboard
@@ -24,9 +25,24 @@ Connect: TypeAlias = Callable[[Source | None], tuple[Switchboard, Any]]
 """Makes what tells the connections apart, and the engine of the one that we begin (None when we wait for it)."""
 
 
-async def resolve(system: System, host: str, port: int) -> Source | DialFailed:
-    """The first address of `host`, as a UDP socket names it. A scripted network has names as they are."""
-    if system.seams.network is not None:
+async def resolve(system: System, host: str, port: int, remote: Remote | None = None) -> Source | DialFailed:
+    """The first address of `host`, as a UDP socket names it, for a source or sink."""
+    system.seams.dialling(remote, (host, port))
+    found = await _resolved(system, host, port, remote)
+    if isinstance(found, DialFailed):
+        system.seams.undialled(remote, found.detail)
+    else:
+        system.seams.found(remote, found)
+    return found
+
+
+async def _resolved(system: System, host: str, port: int, remote: Remote | None) -> Source | DialFailed:
+    network = system.seams.network
+    if network is not None:
+        try:
+            host, port = await network.resolve((host, port), remote)
+        except NoAnswer as error:
+            return DialFailed(str(error))
         return (host, port, 0, 0) if ":" in host else (host, port)
     try:
         async with asyncio.timeout(limits.DIAL_TIMEOUT / NS_PER_S):
@@ -67,6 +83,7 @@ class DatagramCaller(LoopActor):
         self._port: pykka.ActorRef[Any] | None = None
         self._connect: Connect | None = None
         self._local = ("", 0)
+        self._remote: Remote | None = None
         self.link: DatagramLink | None = None
 
     def on_stop(self) -> None:
@@ -85,13 +102,15 @@ class DatagramCaller(LoopActor):
         found: dict[str, int | float] = self.link.engine.statistics(self.system.clock.monotonic_ns()).values()
         return found
 
-    def call(self, to: tuple[str, int] | None, local: tuple[str, int], connect: Connect) -> None:
-        """Connect to a host and port from a local address, or wait there for a caller (`to` None)."""
-        self._connect, self._local = connect, local
+    def call(
+        self, to: tuple[str, int] | None, local: tuple[str, int], connect: Connect, remote: Remote | None = None
+    ) -> None:
+        """Connect to a host and port from a local address, or wait there for a caller (`to` None), for `remote`."""
+        self._connect, self._local, self._remote = connect, local, remote
         if to is None:
             self._open(None)
         else:
-            self.spawn(resolve(self.system, *to), then=_Resolved)
+            self.spawn(resolve(self.system, *to, remote), then=_Resolved)
 
     def connected(self, link: DatagramLink) -> None:
         """There is a connection; it has yet to shake hands."""
@@ -115,7 +134,9 @@ class DatagramCaller(LoopActor):
 
     def _open(self, peer: Source | None) -> None:
         assert self._connect is not None
-        switchboard, engine = self._connect(peer)
+        key = self._remote.key if self._remote is not None else None
+        with self.system.seams.drawing_for(key):
+            switchboard, engine = self._connect(peer)
         call = (engine, peer) if engine is not None and peer is not None else None
         ours = self.actor_ref
         self._port = DatagramPort.start(
@@ -123,7 +144,9 @@ class DatagramCaller(LoopActor):
             local_address(*self._local, peer),
             switchboard,
             lambda link: notify(ours, _Linked(link)),
+            name="srt" if call is not None and self._remote is not None else "",
             call=call,
+            remote=self._remote,
         )
         self.watch(self._port)
 

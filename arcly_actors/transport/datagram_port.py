@@ -17,6 +17,7 @@ import pykka
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.runtime import Exited, Failed, LoopActor, System, receives
+from arcly_actors.runtime.seams import Remote
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.connection import ConnectionClosed
 from arcly_actors.transport.datagram_link import DatagramLink
@@ -62,8 +63,8 @@ class _Broken:
 
 class DatagramPort(LoopActor):
     """See the module. `on_link` is given each new connection; `call` is the engine of one that we begin, and where its
-    peer is; tapes know its datagrams as those of `name`. AddressUnavailable is the actor's failure when there is no such
-    address to be had.
+    peer is; tapes know its datagrams as those of `name`, and of the source or sink `remote`. AddressUnavailable is the
+    actor's failure when there is no such address to be had.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class DatagramPort(LoopActor):
         open_socket: OpenSocket | None = None,
         on_bound: Callable[[Address], None] | None = None,
         call: tuple[Any, Source] | None = None,
+        remote: Remote | None = None,
     ) -> None:
         super().__init__(system)
         self._listen = listen
@@ -86,6 +88,7 @@ class DatagramPort(LoopActor):
         self._open_socket = open_socket
         self._on_bound = on_bound
         self._call = call
+        self._remote = remote
         self._links: dict[Any, DatagramLink] = {}
         self._owners: dict[str, dict[DatagramLink, None]] = {}
         self._pulsing: asyncio.TimerHandle | None = None
@@ -102,7 +105,7 @@ class DatagramPort(LoopActor):
         if self._open_socket is not None:
             self.udp = self._open_socket(self.system.loop, self._listen)
         else:
-            self.udp = open_datagrams(self.system, self._listen, self._name, heard=self._heard)
+            self.udp = open_datagrams(self.system, self._listen, self._name, heard=self._heard, remote=self._remote)
         if self._on_bound is not None:
             self._on_bound(Address(self._listen.host, self.udp.bound.port))
         self.udp.start(self._readable)

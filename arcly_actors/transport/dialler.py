@@ -1,7 +1,6 @@
 """Dialling: a TCP or TLS connection that we open. What goes wrong is a value."""
 
 import asyncio
-import errno
 import os
 import socket
 import ssl
@@ -12,6 +11,7 @@ from typing import Any, TypeAlias, cast
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.runtime import System
+from arcly_actors.runtime.seams import NoAnswer, Remote
 from arcly_actors.transport.urls import Url
 from arcly_actors.transport.wire import Wire, set_options
 
@@ -25,17 +25,20 @@ class DialFailed:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where to: `tls` None for a plain connection; else the certificate has to be good for `host`."""
+    """Where to: `tls` None for a plain connection; else the certificate has to be good for `host`. `remote` dials."""
 
     host: str
     port: int
     tls: ssl.SSLContext | None = None
+    remote: Remote | None = None
 
     @classmethod
-    def of(cls, url: Url, ports: Mapping[str, int], *, secure: str, verify: bool = True) -> "Destination":
+    def of(
+        cls, url: Url, ports: Mapping[str, int], *, secure: str, verify: bool = True, remote: Remote | None = None
+    ) -> "Destination":
         """Where `url` leads: `ports` are the defaults by scheme, `secure` is the scheme with TLS."""
         tls = client_context(verify=verify) if url.scheme == secure else None
-        return cls(url.host, url.port or ports[url.scheme], tls)
+        return cls(url.host, url.port or ports[url.scheme], tls, remote)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -57,19 +60,31 @@ def client_context(*, verify: bool = True) -> ssl.SSLContext:
 
 async def dial(system: System, to: Destination, within: int = limits.DIAL_TIMEOUT) -> Wire | DialFailed:
     """A wire that stands (TLS done) and reads once somebody attaches; it closes itself if nobody does. `within` is ns."""
-    loop, network = system.loop, system.seams.network
-    if network is not None:
-        wire = Wire(loop)
-        try:
-            network.dial((to.host, to.port), wire)
-        except ConnectionRefusedError:
-            return DialFailed(f"{to}: {os.strerror(errno.ECONNREFUSED).lower()}")
+    seams = system.seams
+    seams.dialling(to.remote, (to.host, to.port))
+    wire = Wire(system.loop)
+    failed = await _opened(system, to, within, lambda: seams.dialled(to.remote, wire))
+    if failed is None:
         return wire
+    seams.undialled(to.remote, failed.detail)
+    return failed
+
+
+async def _opened(
+    system: System, to: Destination, within: int, protocol: Callable[[], asyncio.Protocol]
+) -> DialFailed | None:
+    """Connect this protocol."""
+    network = system.seams.network
     try:
         async with asyncio.timeout(within / NS_PER_S):
-            transport, protocol = await loop.create_connection(
-                lambda: Wire(loop), to.host, to.port, ssl=to.tls, server_hostname=to.host if to.tls else None
+            if network is not None:
+                await network.dial((to.host, to.port), protocol, to.remote)
+                return None
+            transport, _ = await system.loop.create_connection(
+                protocol, to.host, to.port, ssl=to.tls, server_hostname=to.host if to.tls else None
             )
+    except NoAnswer as error:
+        return DialFailed(str(error))
     except TimeoutError:
         return DialFailed(f"{to} did not answer within {within / NS_PER_S:g} s")
     except socket.gaierror as error:
@@ -84,4 +99,4 @@ async def dial(system: System, to: Destination, within: int = limits.DIAL_TIMEOU
     raw = transport.get_extra_info("socket")
     if raw is not None:
         set_options(cast("socket.socket", raw))
-    return protocol
+    return None

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from arcly_actors.errors import AddressUnavailable
 from arcly_actors.runtime import LoopActor, System, receives
-from arcly_actors.runtime.seams import Source, Tap
+from arcly_actors.runtime.seams import Remote, Source, Tap
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.datagrams import close_datagrams, open_datagrams
 from arcly_actors.transport.listener import WhereBound
@@ -66,13 +66,20 @@ class Destination:
 class PortPair:
     """The two sockets, while `RtpPorts` has them open, and the routes, which outlive its restarts.
 
-    Tapes know the datagrams as those of ``NAME-rtp`` and ``NAME-rtcp``.
+    Tapes know the datagrams as those of ``NAME-rtp`` and ``NAME-rtcp``, and of the source or sink `remote`.
     """
 
     def __init__(
-        self, system: System, rtp: Address, rtcp: Address | None, bounds: UdpBounds = FOR_MANY, name: str = ""
+        self,
+        system: System,
+        rtp: Address,
+        rtcp: Address | None,
+        bounds: UdpBounds = FOR_MANY,
+        name: str = "",
+        remote: Remote | None = None,
     ) -> None:
         self._system = system
+        self._remote = remote
         self._name = name
         self._loop = system.loop
         self._bounds = bounds
@@ -217,7 +224,9 @@ class PortPair:
 
     def _bind_one(self, address: Address, what: str) -> Datagrams:
         on = f"{self._name}-{what}" if self._name else ""
-        return open_datagrams(self._system, address, on, batched=False, bounds=self._bounds, heard=self._heard)
+        return open_datagrams(
+            self._system, address, on, batched=False, bounds=self._bounds, heard=self._heard, remote=self._remote
+        )
 
     def _heard(self) -> Iterable[Source]:
         return [(host, port) for host, port, _ in self._routes]

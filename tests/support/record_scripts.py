@@ -60,12 +60,12 @@ class Ffmpeg:
             "srt": "-f mpegts",
             "mpegts": "-f mpegts",
         }[over]
-        return await self._run(f"{_SOURCE} -t {seconds} {coded.format(gop=gop)} {form} {self.url(over, 'publish')}")
+        return await self.run(f"{_SOURCE} -t {seconds} {coded.format(gop=gop)} {form} {self.url(over, 'publish')}")
 
     async def play(self, seconds: float, *, over: str = "rtmp") -> asyncio.subprocess.Process:
         form = {"rtsp": "-rtsp_transport tcp", "rtsp-udp": "-rtsp_transport udp"}.get(over, "")
         form += " -probesize 32k -analyzeduration 200k" if over == "srt" else ""
-        return await self._run(f"{form} -i {self.url(over, 'read')} -t {seconds} -c copy -f null -")
+        return await self.run(f"{form} -i {self.url(over, 'read')} -t {seconds} -c copy -f null -")
 
     def url(self, over: str, does: str) -> str:
         """Where a client of that protocol goes to publish or to read."""
@@ -80,7 +80,8 @@ class Ffmpeg:
         """Wait until it is being published."""
         await self.engine.stream("live/cam")
 
-    async def _run(self, arguments: str) -> asyncio.subprocess.Process:
+    async def run(self, arguments: str) -> asyncio.subprocess.Process:
+        """One more of them."""
         return await asyncio.create_subprocess_exec("ffmpeg", "-nostdin", "-v", "error", *arguments.split())
 
 
@@ -163,6 +164,27 @@ async def mpegts(ffmpeg: Ffmpeg) -> None:
     await pass_time(3 * SECOND // 2)  # until it counts as silent
 
 
+async def pulled(ffmpeg: Ffmpeg) -> None:
+    """Our engine is the client of ffmpeg's RTMP server, which comes, plays once, and comes again."""
+    port = free_port()
+    served = f"{_SOURCE} -t 1.2 {_CODED.format(gop=25)} -f flv -listen 1 rtmp://127.0.0.1:{port}/live/far"
+    source = await ffmpeg.engine.pull("live/cam", f"rtmp://127.0.0.1:{port}/live/far?token={PASSPHRASE}")
+    await pass_time(SECOND // 4)
+    for _ in range(2):
+        server = await ffmpeg.run(served)
+        await keyframe(ffmpeg.engine)
+        await server.wait()
+    await source.stop()
+
+
+def free_port() -> int:
+    """One that nobody has."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
 async def slow_viewer(ffmpeg: Ffmpeg) -> None:
     """Who reads less than comes: first it skips, at last it is sent away. Its kernel and ours hold little."""
     publisher = await ffmpeg.publish(2.5, coded=_RICH)
@@ -208,6 +230,7 @@ SCENARIOS: dict[str, Callable[[Ffmpeg], Awaitable[None]]] = {
     "ffmpeg-srt-lossy": srt_lossy,
     "ffmpeg-mpegts": mpegts,
     "publisher-reconnect": reconnect,
+    "pull-rtmp": pulled,
     "mid-gop-join": mid_gop,
     "slow-viewer": slow_viewer,
     "takeover": takeover,

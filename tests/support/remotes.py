@@ -99,7 +99,7 @@ class Site:
         plan = SourcePlan(PullRequest(key, Url.parse(URL)), **options)
         spec, offer = self.remotes.source(plan)
         await self.supervisor.ask(StartChild(spec), block=False)
-        return SourceHandle(self.stage.bus, self.supervisor, spec, offer, str(plan.request.url))
+        return SourceHandle(self.remotes, self.stage.bus, self.supervisor, spec, offer, str(plan.request.url))
 
     async def pull(self, number: int) -> Pull:
         """The `number`-th pull, from 1, as soon as it was started."""

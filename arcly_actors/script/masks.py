@@ -1,0 +1,177 @@
+"""Secrets of what is dialled, kept off a tape: each stands there as so many ``x``.
+
+They have the length that they had, so that a replay, which dials the masked URL, sends what the tape has. Structure
+decides where the bytes of one are: a string of AMF0 in RTMP, the URL and the ``Authorization`` in RTSP, the stream id,
+four bytes at a time the wrong way round, in SRT.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import unquote
+
+from arcly_actors.errors import ConfigurationError, Refused
+from arcly_actors.protocols.rtmp.address import client_address
+from arcly_actors.protocols.srt.target import Mode, SrtTarget
+from arcly_actors.transport.urls import Url
+
+_LEAST: Final = 3
+"""Shorter secrets are no more than letters of a text: who has one is not recorded."""
+
+_AUTHORIZATION: Final = re.compile(rb"(?i)(?<=\r\nAuthorization: )[^\r\n]+")
+_SRT_SECRETS: Final = frozenset({"streamid", "passphrase"})
+_SCHEMES: Final = frozenset({"rtmp", "rtmps", "rtsp", "rtsps", "srt"})
+_CHUNK: Final = b"[\xc0-\xff]?"
+"""Between any two bytes of an RTMP message a chunk may begin, with this as its header."""
+
+Change = Callable[[bytes], bytes]
+
+
+def _stars(text: str) -> str:
+    return "x" * len(text)
+
+
+class Mask:
+    """Hides the secrets of one URL; `url` is the URL without them. ConfigurationError when that cannot be."""
+
+    def __init__(self, url: Url) -> None:
+        if url.scheme not in _SCHEMES or (url.scheme.startswith("rtmp") and url.user):
+            raise ConfigurationError(f"what {url.scheme} says is not recorded")
+        if url.scheme == "srt":
+            target = SrtTarget.of(url.host, url.port, url.query)
+            if target.mode is not Mode.CALLER or target.terms.passphrase:
+                raise ConfigurationError("of SRT, callers without a passphrase are recorded")
+        self._exact: dict[str, str] = {}
+        self._texts: list[tuple[str, str]] = []
+        self.url = self._masked(url)
+        self._texts.sort(key=lambda pair: -len(pair[0]))  # a whole query before the values in it
+        self._out, self._in = self._changes(url)
+
+    def went(self, data: bytes) -> bytes:
+        """What was sent."""
+        return self._out(data)
+
+    def came(self, data: bytes) -> bytes:
+        """What was received."""
+        return self._in(data)
+
+    def message(self, kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """A message of the connection, ``asked`` of its engine or ``told`` by it."""
+        return {name: self._plain(value, within=kind == "told") for name, value in fields.items()}
+
+    def _plain(self, value: Any, *, within: bool) -> Any:
+        if isinstance(value, dict):
+            return {name: self._plain(each, within=within) for name, each in value.items()}
+        if isinstance(value, list):
+            return [self._plain(each, within=within) for each in value]
+        if not isinstance(value, str):
+            return value
+        if value in self._exact:
+            return self._exact[value]
+        for secret, stars in self._texts if within else ():
+            value = value.replace(secret, stars)
+        return value
+
+    def _hide(self, secret: str, stars: str | None = None) -> str:
+        stars = _stars(secret) if stars is None else stars
+        if secret != stars:
+            if len(secret) < _LEAST:
+                raise ConfigurationError("a secret of one or two characters cannot be told from other text")
+            self._exact[secret] = stars
+            self._texts.append((secret, stars))
+        return stars
+
+    def _masked(self, url: Url) -> str:
+        text, _, query = url.text.partition("?")
+        scheme, _, rest = text.partition("://")
+        place, slash, path = rest.partition("/")
+        user, at, host = place.rpartition("@")
+        if at:
+            name, colon, password = user.partition(":")
+            hidden = [self._hide(unquote(each)) if each else "" for each in (name, password)]
+            user = colon.join(hidden) if colon else hidden[0]
+        if url.keyed and path:
+            before, cut, key = path.strip("/").rpartition("/")
+            path = f"{before}{cut}{self._hide(key)}"
+        if query:
+            hidden_query = "&".join(self._option(url, each) for each in query.partition("#")[0].split("&"))
+            query = self._hide(query, hidden_query)
+        return f"{scheme}://{user}{at}{host}{slash}{path}{f'?{query}' if query else ''}"
+
+    def _option(self, url: Url, option: str) -> str:
+        word, equals, value = option.partition("=")
+        if url.scheme == "srt":
+            return option if word not in _SRT_SECRETS or not value else f"{word}={self._hide(unquote(value))}"
+        if len(value) >= _LEAST:
+            self._hide(value)
+        return f"{word}={_stars(value)}" if equals else _stars(word)
+
+    def _changes(self, url: Url) -> tuple[Change, Change]:
+        within = [(secret.encode(), stars.encode()) for secret, stars in self._texts]
+        if url.scheme == "srt":
+            swapped = [(_swapped(secret), _swapped(stars)) for secret, stars in within]
+            return _replacing(swapped), lambda data: data
+        if url.scheme.startswith("rtsp"):
+            texts = _replacing(within)
+            return lambda data: _AUTHORIZATION.sub(_crossed, texts(data)), texts
+        try:
+            name = client_address(url.path, url.query)[1]
+            hidden = client_address(Url.parse(self.url).path, Url.parse(self.url).query)[1]
+        except Refused as refused:
+            raise ConfigurationError(refused.detail) from None
+        self._exact[name] = hidden
+        return _replacing([(_amf(name), _amf(hidden))]), _across_chunks(within)
+
+
+def _crossed(found: re.Match[bytes]) -> bytes:
+    return b"x" * len(found[0])
+
+
+def _amf(text: str) -> bytes:
+    """A string of AMF0."""
+    data = text.encode()
+    return b"\x02" + len(data).to_bytes(2) + data
+
+
+def _swapped(text: bytes) -> bytes:
+    """A stream id as SRT's handshake has it (draft-sharabayko-srt section 3.2.1.3)."""
+    padded = text + bytes(-len(text) % 4)
+    return b"".join(padded[start : start + 4][::-1] for start in range(0, len(padded), 4))
+
+
+def _replacing(pairs: list[tuple[bytes, bytes]]) -> Change:
+    def change(data: bytes) -> bytes:
+        for secret, stars in pairs:
+            if secret in data:
+                data = data.replace(secret, stars)
+        return data
+
+    return change
+
+
+def _across_chunks(pairs: list[tuple[bytes, bytes]]) -> Change:
+    """Also where the header of an RTMP chunk stands in the middle."""
+    patterns = [
+        (secret, re.compile(_CHUNK.join(re.escape(secret[at : at + 1]) for at in range(len(secret)))))
+        for secret, _ in pairs
+    ]
+
+    def crossed(secret: bytes) -> Callable[[re.Match[bytes]], bytes]:
+        def cross(found: re.Match[bytes]) -> bytes:
+            left = iter(secret)
+            wanted = next(left)
+            out = bytearray()
+            for byte in found[0]:
+                matched = byte == wanted
+                out.append(0x78 if matched else byte)
+                wanted = next(left, -1) if matched else wanted
+            return bytes(out)
+
+        return cross
+
+    def change(data: bytes) -> bytes:
+        for secret, pattern in patterns:
+            data = pattern.sub(crossed(secret), data)
+        return data
+
+    return change

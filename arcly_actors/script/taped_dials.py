@@ -1,0 +1,150 @@
+"""Sources and sinks on a tape: that there is one, what it dials, who answers, and what the two say to each other.
+
+One that had an answer before the tape began is not on it: its publisher is by frames. So is one whose secrets cannot be
+told from what it says (`script.masks`).
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from arcly_actors.errors import ConfigurationError
+from arcly_actors.runtime.seams import Opened, Place, Remote, Source
+from arcly_actors.script.masks import Mask
+from arcly_actors.script.taped_datagrams import DatagramTap, Peer, Recorded
+from arcly_actors.transport.addresses import Address
+
+if TYPE_CHECKING:
+    from arcly_actors.script.tape import Tape
+
+
+@dataclass(eq=False, slots=True)
+class _Known:
+    """A source or sink that is recorded."""
+
+    remote: Remote
+    decision: Recorded
+
+    @property
+    def label(self) -> str:
+        """What supervisors' events call it."""
+        remote = self.remote
+        return f"sources/{remote.key}" if remote.does == "pull" else f"sinks/{remote.key} to {remote.url}"
+
+
+class TapedDials:
+    """Implements `runtime.seams.DialsHeard` for one tape. Their names are ``pull-1``, their connections ``pull-1-1``."""
+
+    def __init__(self, tape: "Tape", name: Callable[[str], str], by_peer: dict[str, Recorded]) -> None:
+        self._tape = tape
+        self._by_peer = by_peer
+        self._name = name
+        self._known: dict[Remote, _Known] = {}
+
+    def added(self, remote: Remote) -> None:
+        """See `DialsHeard.added`."""
+        if not self._tape.belongs(remote.key):
+            return
+        try:
+            mask = Mask(remote.url)
+        except ConfigurationError:
+            return
+        known = self._known[remote] = _Known(remote, Recorded(self._name(remote.does), wanted=True, mask=mask))
+        told = {"does": remote.does, "key": str(remote.key), "url": mask.url, "options": dict(remote.options)}
+        self._tape.put(known.decision, "remote", {"who": known.decision.who, **told})
+        if remote.tries:  # it dials already, and nobody has answered
+            self.dialling(remote, (remote.url.host, remote.url.port or 0))
+
+    def withdrawn(self, remote: Remote) -> None:
+        """See `DialsHeard.withdrawn`; what it says last is still on the tape."""
+        known = self._known.get(remote)
+        if known is not None:
+            self._tape.came(known.decision, "withdrawn", {"who": known.decision.who})
+
+    def dialling(self, remote: Remote, to: Place) -> None:
+        """See `DialsHeard.dialling`."""
+        if remote in self._known:
+            host = f"[{to[0]}]" if ":" in to[0] else to[0]
+            told = {"who": self.name(remote), "to": f"{host}:{to[1]}" if to[1] else host}
+            self._tape.put(self._known[remote].decision, "dial", told)
+
+    def found(self, remote: Remote, at: Source) -> None:
+        """See `DialsHeard.found`."""
+        if remote in self._known:
+            decision, peer = self._known[remote].decision, str(Address.of_peer(at))
+            self._by_peer[peer] = Recorded(self.name(remote), wanted=True, peer=peer, mask=decision.mask)
+            self._tape.came(decision, "found", {"who": self.name(remote), "peer": peer})
+
+    def failed(self, remote: Remote, why: str) -> None:
+        """See `DialsHeard.failed`."""
+        if remote in self._known:
+            self._tape.came(self._known[remote].decision, "unanswered", {"who": self.name(remote), "why": why})
+
+    def stream(self, remote: Remote, protocol: asyncio.Protocol) -> asyncio.Protocol:
+        """See `DialsHeard.stream`."""
+        known = self._known.get(remote)
+        if known is None:
+            return protocol
+        made = Recorded(self.name(remote), wanted=True, mask=known.decision.mask)
+        return self._tape.taped(protocol, made, known.decision.who)
+
+    def tap(self, opened: Opened) -> DatagramTap | None:
+        """What hears of a datagram socket of such a one."""
+        known = self._known.get(opened.remote) if opened.remote is not None else None
+        if known is None:
+            return None
+        return DatagramTap(_Dialled(self._tape, self.socket(opened), known.decision.mask), opened)
+
+    def name(self, remote: Remote) -> str:
+        """What the present dial of a source or sink is called; empty for one that is not recorded."""
+        known = self._known.get(remote)
+        return f"{known.decision.who}-{remote.tries}" if known is not None else ""
+
+    def socket(self, opened: Opened) -> str:
+        """What the other end of a socket is called that one has opened."""
+        name = self.name(opened.remote) if opened.remote is not None else ""
+        return f"{name}.{opened.on}" if name and opened.on != "srt" else name
+
+    def passes(self, event: Any) -> bool:
+        """Whether an event is for the tape: what sources and sinks that are not on it meet is not, either."""
+        actor, name = getattr(event, "actor", ""), type(event).__name__
+        if actor.startswith(("sources/", "sinks/")):
+            return any(actor.startswith(each.label) for each in self._known.values())
+        if name.startswith(("Source", "Sink")):
+            return any(str(each.remote.url) == event.url for each in self._known.values())
+        return True
+
+    def whose(self, event: Any) -> Recorded | None:
+        """The one that an event is about, by the URL as it is shown."""
+        peer = getattr(event, "peer", "")
+        found = (each for each in self._known.values() if str(each.remote.url) == peer and "://" in peer)
+        return next((each.decision for each in found), None)
+
+
+class _Dialled:
+    """Implements `taped_datagrams.Writing` for one socket that was opened for a dial."""
+
+    def __init__(self, tape: "Tape", who: str, mask: Mask | None) -> None:
+        self._tape = tape
+        self._peer = Peer(who, Recorded(who, wanted=True, mask=mask))
+        self._mask = mask
+
+    def came(self, decision: Recorded, kind: str, fields: dict[str, Any], data: bytes | None = None) -> None:
+        """See `Writing.came`."""
+        self._tape.came(decision, kind, fields, data)
+
+    def put(self, source: Recorded | None, kind: str, fields: dict[str, Any], data: bytes | None = None) -> None:
+        """See `Writing.put`."""
+        if data is not None and self._mask is not None:
+            data = self._mask.went(data)
+        self._tape.put(source, kind, fields, data)
+
+    def drawing(self, decision: Recorded | None) -> None:
+        """See `Writing.drawing`."""
+        self._tape.drawing(decision)
+
+    def datagram_peer(self, on: str, address: Address) -> Peer | None:
+        """See `Writing.datagram_peer`: whoever it hears from is the one that it was opened for."""
+        del on, address
+        return self._peer
