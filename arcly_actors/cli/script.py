@@ -133,6 +133,8 @@ def edit(
     jitter: Annotated[str, typer.Option(help="By how much what comes in is late at most, as 40ms.")] = "",
     crash: Annotated[list[str] | None, typer.Option(help="An actor's failure, as publisher@2.5s.")] = None,
     disconnect: Annotated[list[str] | None, typer.Option(help="A connection breaks, as 4s or rtmp-2@4s.")] = None,
+    stall: Annotated[list[str] | None, typer.Option(help="Nothing comes, as live/cam@2s+5s.")] = None,
+    refuse: Annotated[list[str] | None, typer.Option(help="What is dialled is refused, as pull@2s+5s.")] = None,
     clock_jump: Annotated[str, typer.Option(help="The wall clock is set forward, as +1h or +1h@2s.")] = "",
     seed: Annotated[int, typer.Option(help="Of the chance in faults.")] = 0,
     redact: Annotated[bool, typer.Option("--redact", help="Leave payloads and entropy out: to be shown only.")] = False,
@@ -145,7 +147,7 @@ def edit(
     from arcly_actors.script.replay import replay as run  # noqa: PLC0415
     from arcly_actors.topology.values import duration  # noqa: PLC0415
 
-    if not any((start, end, loss, jitter, crash, disconnect, clock_jump, redact, side)):
+    if not any((start, end, loss, jitter, crash, disconnect, stall, refuse, clock_jump, redact, side)):
         raise ConfigurationError("nothing to edit: say what, as --from 2s or --crash publisher@2.5s (--help has all)")
     edited = read_file(file)
     if start or end:
@@ -155,6 +157,8 @@ def edit(
         *([f"jitter {jitter}"] if jitter else ()),
         *(f"crash {each}" for each in crash or ()),
         *(f"disconnect {each}" for each in disconnect or ()),
+        *(f"stall {each}" for each in stall or ()),
+        *(f"refuse {each}" for each in refuse or ()),
         *([f"clock-jump {clock_jump}"] if clock_jump else ()),
     ]
     if texts:

@@ -235,6 +235,14 @@ class Faults(Protocol):
         """A datagram socket was opened."""
         ...
 
+    def dialled(self, remote: Remote, protocol: asyncio.Protocol) -> asyncio.Protocol:
+        """The protocol to use instead for a connection that a source or sink has dialled."""
+        ...
+
+    def refuses(self, remote: Remote) -> bool:
+        """Whether what a source or sink dials now is refused."""
+        ...
+
     def beside(self, peers: Iterable[Source], owner: str) -> None:
         """See `Tape.beside`."""
         ...
@@ -320,12 +328,18 @@ class Seams:
                 tape.dials.failed(remote, why)
 
     def dialled(self, remote: Remote | None, protocol: asyncio.Protocol) -> asyncio.Protocol:
-        """The protocol of a connection that was dialled, with every tape around it."""
+        """The protocol of a connection that was dialled, with every tape around it, and faults around these."""
         if remote is not None:
             remote.answered = True
             for tape in self.tapes:
                 protocol = tape.dials.stream(remote, protocol)
+            if self.faults is not None:
+                protocol = self.faults.dialled(remote, protocol)
         return protocol
+
+    def refused(self, remote: Remote | None) -> bool:
+        """See `Faults.refuses`."""
+        return remote is not None and self.faults is not None and self.faults.refuses(remote)
 
     def notes(self, protocol: Any) -> Note | None:
         """Where the control messages of a connection go; None, which is usual, when no tape wants them."""

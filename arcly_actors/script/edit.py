@@ -2,7 +2,7 @@
 
 The faults are those of a topology (`topology.Fault`, with the operators of `script.faults`): `of` gives what one does to
 a script, `read_fault` reads it as on the command line: ``loss 3%``, ``jitter 40ms``, ``crash publisher@2.5s``,
-``disconnect rtmp-1@4s``, ``clock-jump 1h@2s``.
+``disconnect rtmp-1@4s``, ``stall live/cam@2s+5s``, ``refuse pull@2s+5s``, ``clock-jump 1h@2s``.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -76,6 +76,45 @@ def jitter(most: int, fault: Fault | None = None) -> Change:
     return lambda script, entropy: _passed(script, entropy, fault, jitter=most)
 
 
+def stall(who: str, at: int, length: int | None) -> Change:
+    """Nothing comes of `who` for `length` ns (None: any more); then a connection's reads come, nothing else does."""
+
+    def apply(script: Script, _entropy: Entropy) -> Script:
+        names = _names(script)
+        end = at + length if length is not None else None
+        moved = []
+        for record in script.records:
+            met = record.kind in _STREAMED | _SENT | _PACKETS and means(who, *names.get(record.who, (record.who,)))
+            if not met or record.at < at or (end is not None and record.at >= end):
+                moved.append(record)
+            elif end is not None and record.kind not in _PACKETS | {"send"}:
+                moved.append(replace(record, at=end, fields=_without_turns(record)))
+        return _in_order(script, moved)
+
+    return apply
+
+
+def refuse(who: str, at: int, length: int | None) -> Change:
+    """What sources and sinks dial is refused that was answered within `length` ns (None: ever) from `at` on."""
+
+    def apply(script: Script, _entropy: Entropy) -> Script:
+        end = at + length if length is not None else script.duration_ns + 1
+        remotes = _remotes(script)
+        refused: set[str] = set()
+        kept = []
+        for record in script.records:
+            dialler = dialler_of(record.who)
+            answered = record.kind in ("open", "found") and "." not in record.who and dialler in remotes
+            if answered and record.who not in refused and at <= record.at < end and means(who, *remotes[dialler]):
+                refused.add(record.who)
+                kept.append(Record(record.at, "unanswered", {"who": record.who, "why": "connection refused"}))
+            elif record.who.partition(".")[0] not in refused:
+                kept.append(record)
+        return _in_order(script, kept)
+
+    return apply
+
+
 def crash(actor: str, at: int) -> Change:
     """An actor fails `at` ns after the beginning: one of the kinds in `faults.KINDS`."""
     return lambda script, _: _in_order(script, [*script.records, Record(at, "crash", {"actor": actor})])
@@ -123,6 +162,10 @@ def of(fault: Fault, length: int) -> Change:
         return loss(fault.loss, fault)
     if fault.jitter is not None:
         return jitter(fault.jitter, fault)
+    if fault.stall is not None:
+        return stall(fault.stall, at, fault.length)
+    if fault.refuse is not None:
+        return refuse(fault.refuse, at, fault.length)
     if fault.crash is not None:
         return _each([crash(fault.crash, time) for time in times])
     if fault.disconnect is not None:
@@ -140,6 +183,11 @@ def read_fault(text: str, length: int) -> Change:
     if name == "jitter" and argument:
         duration(argument)
         return of(operators.jitter(argument), length)
+    if name in ("stall", "refuse") and moment:
+        start, _, length_of = moment.partition("+")
+        lasts = {"length": _time(length_of)} if length_of else {}
+        operator = operators.stall if name == "stall" else operators.refuse
+        return of(operator(what, _time(start), **lasts), length)
     if name == "crash" and moment:
         return of(operators.crash(what, _time(moment)), length)
     if name == "disconnect" and argument:
@@ -147,7 +195,8 @@ def read_fault(text: str, length: int) -> Change:
     if name == "clock-jump" and argument:
         return of(operators.clock_jump(what, _time(moment) if moment else duration_text(length // 2)), length)
     raise ConfigurationError(
-        f"{text!r} is no fault; there are: loss 3%, jitter 40ms, crash ACTOR@2s, disconnect [WHO@]4s, clock-jump 1h[@2s]"
+        f"{text!r} is no fault; there are: loss 3%, jitter 40ms, stall WHO@2s+5s, refuse WHO@2s+5s, crash ACTOR@2s, "
+        "disconnect [WHO@]4s, clock-jump 1h[@2s]"
     )
 
 
@@ -193,9 +242,7 @@ def _names(script: Script) -> dict[str, tuple[str, ...]]:
     """What each connection and publisher can be called by: its name, its endpoint, the streams that it is about."""
     names: dict[str, tuple[str, ...]] = {}
     peers: dict[str, str] = {}
-    remotes = {
-        record.who: (record.fields["does"], record.fields["key"]) for record in script.records if record.kind == "remote"
-    }
+    remotes = _remotes(script)
     openers = {record.who.partition(".")[0] for record in script.records if record.kind == "session"}
     for record in script.records:
         if record.kind == "open":
@@ -215,6 +262,15 @@ def _names(script: Script) -> dict[str, tuple[str, ...]]:
             if who is not None and "key" in told and told["key"] not in names[who]:
                 names[who] = (*names[who], told["key"])
     return names
+
+
+def _remotes(script: Script) -> dict[str, tuple[str, ...]]:
+    """What each source and sink can be called by."""
+    return {
+        record.who: (record.who, record.fields["does"], record.fields["key"])
+        for record in script.records
+        if record.kind == "remote"
+    }
 
 
 def dialler_of(who: str) -> str:

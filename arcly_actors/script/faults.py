@@ -73,6 +73,16 @@ def jitter(most: str, **where: Any) -> Fault:
     return checked(Fault, jitter=most, **where)
 
 
+def stall(who: str = "*", at: str = "0s", **when: Any) -> Fault:
+    """Nothing comes of somebody for a while (`length`): then reads come, late; frames and datagrams are lost."""
+    return checked(Fault, stall=who, at=at, **when)
+
+
+def refuse(who: str = "*", at: str = "0s", **when: Any) -> Fault:
+    """What sources and sinks dial is refused for a while (`length`)."""
+    return checked(Fault, refuse=who, at=at, **when)
+
+
 def crash(actor: str, at: str = "0s", **when: Any) -> Fault:
     """The newest actor of a kind fails."""
     return checked(Fault, crash=actor, at=at, **when)

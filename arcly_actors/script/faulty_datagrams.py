@@ -69,7 +69,7 @@ class FaultyDatagrams:
     somebody is that has not been heard before.
     """
 
-    def __init__(self, chance: Chance, opened: Opened, meet: Callable[[str, Source], FaultyPeer]) -> None:
+    def __init__(self, chance: Chance, opened: Opened, meet: Callable[[Opened, Source], FaultyPeer]) -> None:
         self._chance = chance
         self._opened = opened
         self._meet = meet
@@ -130,7 +130,7 @@ class FaultyDatagrams:
         if found is None or found.over:
             if len(self._peers) >= limits.TAPE_PEERS:
                 self._peers.clear()
-            found = self._peers[source] = self._meet(self._opened.on, source)
+            found = self._peers[source] = self._meet(self._opened, source)
         return found
 
 

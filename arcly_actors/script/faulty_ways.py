@@ -21,6 +21,10 @@ class Chance(Protocol):
         """The losses and jitters that are on for who has these names."""
         ...
 
+    def stalled(self, names: tuple[str, ...], now: int) -> int:
+        """Until when (ns) nothing comes of who has these names; a time that is past for nobody."""
+        ...
+
     def entropy(self, fault: Fault) -> SeededEntropy:
         """The chance of one fault, the same for all that it is on."""
         ...
@@ -77,7 +81,9 @@ class Way:
 
     def arrives(self, now: int, *, sure: bool = False, ordered: bool = True) -> int | None:
         """When (ns) what comes now arrives, None: never; see `Passage.arrives`."""
-        due = now
+        due = max(now, self._chance.stalled(self.names, now))
+        if due > now and not self._again and not sure:
+            return None
         for fault in self._chance.passing(self.names, now):
             arrives = self._passage(fault).arrives(due, sure=sure, ordered=ordered)
             if arrives is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from arcly_actors import limits
 from arcly_actors.bus.events import Event, FaultInjected
 from arcly_actors.clock import NS_PER_S, SeededEntropy
-from arcly_actors.runtime.seams import Opened, Place, Source
+from arcly_actors.runtime.seams import Opened, Place, Remote, Source
 from arcly_actors.script.endpoints import endpoint_at
 from arcly_actors.script.faults import crash_one
 from arcly_actors.script.faulty_datagrams import FaultyDatagrams, FaultyPeer, shown
@@ -24,6 +24,13 @@ from arcly_actors.transport.addresses import Address
 
 if TYPE_CHECKING:
     from arcly_actors.engine import Engine
+
+
+_FOR_EVER = 1 << 62
+
+
+def _on(start: int, end: int | None, now: int) -> bool:
+    return start <= now and (end is None or now < end)
 
 
 class Injector:
@@ -51,7 +58,7 @@ class Injector:
     def inject(self, fault: Fault) -> None:
         """From now on; its `at` counts from here."""
         now, delay = self.now(), fault.at if fault.at is not None else fault.every or 0
-        if fault.operator in ("loss", "jitter"):
+        if fault.lasting:
             start = now + delay
             self._passing.append((fault, start, start + fault.length if fault.length is not None else None))
             self._tell(f"is on: {fault.told()}")
@@ -78,8 +85,17 @@ class Injector:
         return [
             fault
             for fault, start, end in self._passing
-            if start <= now and (end is None or now < end) and means(fault.on, *names)
+            if fault.operator in ("loss", "jitter") and _on(start, end, now) and means(fault.on, *names)
         ]
+
+    def stalled(self, names: tuple[str, ...], now: int) -> int:
+        """See `Chance.stalled`."""
+        ends = [
+            _FOR_EVER if end is None else end
+            for fault, start, end in self._passing
+            if fault.stall is not None and _on(start, end, now) and means(fault.stall, *names)
+        ]
+        return max(ends, default=0)
 
     def entropy(self, fault: Fault) -> SeededEntropy:
         """The chance of one fault, the same for all that it is on."""
@@ -93,6 +109,21 @@ class Injector:
         faulty.names = self._names(endpoint_at(self._engine, at))
         self._meet(faulty)
         return faulty
+
+    def dialled(self, remote: Remote, protocol: asyncio.Protocol) -> asyncio.Protocol:
+        """A source or sink has a connection."""
+        faulty = FaultyStream(protocol, Way(self, again=True))
+        faulty.names = (*self._names(remote.does), str(remote.key))
+        self._meet(faulty)
+        return faulty
+
+    def refuses(self, remote: Remote) -> bool:
+        """A source or sink dials."""
+        now, names = self.now(), (remote.does, str(remote.key))
+        return any(
+            fault.refuse is not None and _on(start, end, now) and means(fault.refuse, *names)
+            for fault, start, end in self._passing
+        )
 
     def frame(self, key: object, deliver: Callable[[], None]) -> None:
         """A program sent a frame."""
@@ -124,8 +155,15 @@ class Injector:
                 each.learns, each.names = False, tuple(name for name in each.names if name != str(key))
         self._meet(FaultySession(self, transport, (*self._names(kind), "webrtc", str(key))))
 
-    def _peer(self, on: str, source: Source) -> FaultyPeer:
-        address = Address.of_peer(source)
+    def _peer(self, opened: Opened, source: Source) -> FaultyPeer:
+        address, on = Address.of_peer(source), opened.on
+        if opened.remote is not None:
+            does = opened.remote.does
+            names = (*self._names(f"{does}-rtp" if on != "srt" else does), str(opened.remote.key), does)
+            dialled = FaultyPeer(self, names, str(address))
+            if on == "srt":
+                self._meet(dialled)
+            return dialled
         rtp = on.endswith(("-rtp", "-rtcp"))
         arranger = self._arrangers.get(str(address)) or self._arrangers.get(str(Address(address.host, 0)))
         names = (*self._names(on), on.rpartition("-")[0]) if rtp else self._names(on)

@@ -13,7 +13,10 @@ from arcly_actors.errors import ConfigurationError
 from arcly_actors.topology.section import Section
 from arcly_actors.topology.values import DurationNs, Within, duration_text, fault
 
-OPERATORS: Final = ("loss", "jitter", "crash", "disconnect", "clock_jump")
+OPERATORS: Final = ("loss", "jitter", "stall", "refuse", "crash", "disconnect", "clock_jump")
+_LASTING: Final = frozenset({"loss", "jitter", "stall", "refuse"})
+"""Those that go on for a while, or for ever; others come at a moment."""
+
 Actor = Literal[
     "publisher", "subscriber", "stream", "gop", "connection", "listener", "port", "srt-port", "rtp-ports", "feed",
     "supervisor", "directory", "frames", "site", "rtmp-session", "rtsp-session", "http-session", "srt-session",
@@ -64,7 +67,9 @@ Place = Annotated[
     AfterValidator(_read_place),
     WithJsonSchema({"type": "string", "examples": ["live/cam", "live/*", "rtmp", "rtmp-2"]}),
 ]
-"""A stream's key, an endpoint, or a connection by its number at its endpoint; ``*`` stands for any text."""
+"""A stream's key, an endpoint, or a connection by its number at its endpoint; ``*`` stands for any text. What is
+dialled is at ``pull`` and ``push``.
+"""
 
 Share = Annotated[
     float,
@@ -76,7 +81,7 @@ Share = Annotated[
 
 
 class Fault(Section):
-    """One thing that goes wrong on purpose. Exactly one of `loss`, `jitter`, `crash`, `disconnect` and `clock-jump`."""
+    """One thing that goes wrong on purpose. Exactly one of `OPERATORS`."""
 
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
 
@@ -89,6 +94,10 @@ class Fault(Section):
         default=None,
         description="what comes in is up to so late; frames of programs and TCP connections' reads stay in order",
     )
+    stall: Place | None = Field(
+        default=None, description="of whom nothing comes for a while: reads are late, frames and datagrams lost"
+    )
+    refuse: Place | None = Field(default=None, description="whose sources and sinks dial in vain: pull, push or a stream")
     crash: Actor | None = Field(default=None, description="the newest actor of this kind fails")
     disconnect: Place | None = Field(
         default=None, description="whose oldest connection breaks (SRT callers and feeds fall silent); *: anybody's"
@@ -103,13 +112,13 @@ class Fault(Section):
         default="*", description="loss and jitter: what they are for, a stream, an endpoint or a connection"
     )
     at: Annotated[DurationNs, Within("0s", "24h")] | None = Field(
-        default=None, description="when, from the engine's start on; loss and jitter: from then on"
+        default=None, description="when, from the engine's start on; what lasts: from then on"
     )
     length: Annotated[DurationNs, Within("1ms", "24h")] | None = Field(
         default=None,
         validation_alias="for",  # a keyword in Python
         serialization_alias="for",
-        description="loss and jitter: how long; none: for ever",
+        description="what lasts (loss, jitter, stall, refuse): how long; none: for ever",
     )
     every: Annotated[DurationNs, Within("10ms", "24h")] | None = Field(
         default=None, description="crash and disconnect: again and again, so far apart"
@@ -122,20 +131,31 @@ class Fault(Section):
         if len(named) != 1:
             told = "says nothing that goes wrong" if not named else f"says {' and '.join(map(_written, named))}"
             raise fault("fault", told, f"one of {', '.join(map(_written, OPERATORS))} to an entry")
-        passing = named[0] in ("loss", "jitter")
+        passing = named[0] in _LASTING
         if not passing and self.at is None and self.every is None:
             raise fault("at", f"a {_written(named[0])} has a time", "add at: 2.5s", at=_written(named[0]))
         wrong = (
             {"on": self.on != "*", "for": self.length is not None} if not passing else {"every": self.every is not None}
         )
+        wrong |= {"on": self.on != "*"} if named[0] in ("stall", "refuse") else {}
         wrong |= {"every": self.every is not None} if named[0] == "clock_jump" else {}
         for key in (key for key, given in wrong.items() if given):
             raise fault("fault", f"a {_written(named[0])} has no {key!r}", "remove it", at=key)
         return self
 
     @property
+    def lasting(self) -> bool:
+        """Whether it goes on for a while."""
+        return self.operator in _LASTING
+
+    @property
+    def place(self) -> str:
+        """Whom it is for."""
+        return self.stall or self.refuse or self.disconnect or self.on
+
+    @property
     def operator(self) -> str:
-        """Which of the five it is."""
+        """Which of them it is."""
         return next(name for name in OPERATORS if getattr(self, name) is not None)
 
     def told(self) -> str:
@@ -143,6 +163,8 @@ class Fault(Section):
         what = {
             "loss": lambda: f"loss {share_text(self.loss or 0)}",
             "jitter": lambda: f"jitter {duration_text(self.jitter or 0)}",
+            "stall": lambda: f"stall {self.stall}",
+            "refuse": lambda: f"refuse {self.refuse}",
             "crash": lambda: f"crash {self.crash}",
             "disconnect": lambda: f"disconnect {self.disconnect}",
             "clock_jump": lambda: f"clock-jump +{duration_text(self.clock_jump or 0)}",

@@ -28,7 +28,10 @@ Connect: TypeAlias = Callable[[Source | None], tuple[Switchboard, Any]]
 async def resolve(system: System, host: str, port: int, remote: Remote | None = None) -> Source | DialFailed:
     """The first address of `host`, as a UDP socket names it, for a source or sink."""
     system.seams.dialling(remote, (host, port))
-    found = await _resolved(system, host, port, remote)
+    if system.seams.refused(remote):
+        found: Source | DialFailed = DialFailed(f"{host} is not known: refused on purpose")
+    else:
+        found = await _resolved(system, host, port, remote)
     if isinstance(found, DialFailed):
         system.seams.undialled(remote, found.detail)
     else:

@@ -63,7 +63,10 @@ async def dial(system: System, to: Destination, within: int = limits.DIAL_TIMEOU
     seams = system.seams
     seams.dialling(to.remote, (to.host, to.port))
     wire = Wire(system.loop)
-    failed = await _opened(system, to, within, lambda: seams.dialled(to.remote, wire))
+    if seams.refused(to.remote):
+        failed: DialFailed | None = DialFailed(f"{to}: connection refused")
+    else:
+        failed = await _opened(system, to, within, lambda: seams.dialled(to.remote, wire))
     if failed is None:
         return wire
     seams.undialled(to.remote, failed.detail)
