@@ -34,7 +34,7 @@ def test_an_entry_as_it_is_written(text: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{on: live/cam}", "t:3:5: faults[0]: says nothing that goes wrong (one of loss, jitter, crash, disconnect, cl"),
+        ("{on: live/cam}", "t:3:5: faults[0]: says nothing that goes wrong (one of loss, jitter, stall, refuse, cr"),
         ("{loss: 3%, jitter: 1s}", "says loss and jitter (one of"),
         ("{loss: 3}", "t:3:12: faults[0].loss: 3 is not a share (write it as 3%)"),
         ("{loss: 101%}", "'101%' is not a share (write it as 3%)"),
