@@ -133,7 +133,11 @@ class ScriptedNetwork:
         if accepted is None:
             raise _refused()
         theirs.protocol, ours.protocol = accepted, protocol()
+        self.joined(ours, theirs)
         ours.protocol.connection_made(ours)
+
+    def joined(self, one: "ScriptedTransport", other: "ScriptedTransport") -> None:
+        """A connection was dialled: its ends."""
 
     async def resolve(self, to: Place, remote: Remote | None) -> Place:
         """See `Network.resolve`: names are as they are, unless the script knows better."""

@@ -42,7 +42,9 @@ KINDS: Mapping[str, Kind] = {
     "in": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
     "datagram": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
     "eof": Kind({"who": str, "turns": int}, frozenset({"turns"}), comes_in=True),
-    "lost": Kind({"who": str, "error": str, "turns": int}, frozenset({"error", "turns"}), comes_in=True),
+    "lost": Kind(
+        {"who": str, "error": str, "why": str, "turns": int}, frozenset({"error", "why", "turns"}), comes_in=True
+    ),
     "drained": Kind({"who": str}, comes_in=True),
     "remote": Kind(
         {"who": str, "does": str, "key": str, "url": str, "options": dict}, frozenset({"options"}), comes_in=True

@@ -188,7 +188,8 @@ class Stage:
     def _lost(self, record: Record) -> None:
         transport = self._connections.pop(record.who, None)
         if transport is not None:
-            transport.lose(ConnectionResetError(record.fields["error"]) if "error" in record.fields else None)
+            error = record.get("why") or record.get("error")
+            transport.lose(ConnectionResetError(error) if error else None)
 
     def _drained(self, record: Record) -> None:
         transport = self._connections.get(record.who)

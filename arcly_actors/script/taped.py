@@ -71,7 +71,8 @@ class TapedStream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.BaseProtocol`."""
-        self.put("lost", **({"error": type(exc).__name__} if exc is not None else {}))
+        failure = {"error": type(exc).__name__, "why": str(exc)} if exc is not None else {}
+        self.put("lost", **failure)
         self._on_lost()
         self.inner.connection_lost(exc)
 

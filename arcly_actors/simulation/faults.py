@@ -159,6 +159,30 @@ def clock(world: World) -> str:
     return f"the wall clock jumps by {jump // NS_PER_S} s"
 
 
+def elsewhere(world: World) -> str:
+    """On the way to a server elsewhere a connection is cut, or for a while dials are refused, or nothing comes."""
+    far = world.elsewhere
+    if far is None:
+        return ""
+    far.touch()
+    between, standing = far.between, far.between.standing
+    if standing and world.chance.happens(0.4):
+        between.cut(world.chance.whole(0, len(standing) - 1))
+        return "a connection that was dialled is cut"
+    length = world.chance.whole(NS_PER_S, 15 * NS_PER_S)
+    refused = world.chance.happens(0.5)
+    between.refusing, far.silent, between.silent = refused, not refused, not refused
+    if refused and standing:
+        between.cut(world.chance.whole(0, len(standing) - 1))
+
+    def go_on() -> None:
+        between.refusing = far.silent = between.silent = False
+        far.touch()
+
+    world.later(length, go_on)
+    return f"elsewhere {'nobody answers' if refused else 'all is silent'} for {length / NS_PER_S:.2f} s"
+
+
 def end(world: World) -> str:
     """An operator ends a stream."""
     if not world.holders or not world.chance.happens(0.3):
@@ -222,6 +246,7 @@ FAULTS: Mapping[Fault, float] = {
     time: 2,
     keyframes: 2,
     clock: 0.5,
+    elsewhere: 2,
     end: 0.5,
     crashes: 6,
 }

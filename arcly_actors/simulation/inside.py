@@ -57,14 +57,17 @@ class InsidePublisher(PublishingPeer):
         self.asked.append(self.world.now)
         self.world.later(self.answers_within, self.camera.ask)
 
-    def send(self, camera: Camera) -> None:
-        """See `PublishingPeer`."""
-        handle = self._handle
-        if handle is None:
-            return
-        if not handle.alive:
+    def look(self) -> None:
+        """See `PublishingPeer`: whoever sends nothing learns, too, that the slot is lost."""
+        if self._handle is not None and not self._handle.alive:
             self._leave()
             self.end("engine", "the slot is lost")
+
+    def send(self, camera: Camera) -> None:
+        """See `PublishingPeer`."""
+        self.look()
+        handle = self._handle
+        if handle is None:
             return
         frames = camera.shoot()
         if camera.tracks != self._sent:

@@ -134,6 +134,9 @@ class PublishingPeer(Peer):
         """Send what the camera shoots."""
         raise NotImplementedError
 
+    def look(self) -> None:
+        """It has nothing to send now."""
+
     def change(self, picture: Track) -> None:
         """Go on with another codec or resolution."""
         self.camera.change(picture)
@@ -143,6 +146,8 @@ class PublishingPeer(Peer):
             return
         if not self.silent:
             self.send(self.camera)
+        else:
+            self.look()
         self.world.later(self.camera.every, self._film)
 
 

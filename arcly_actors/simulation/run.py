@@ -7,12 +7,12 @@ from typing import Any, Final
 from arcly_actors.clock import NS_PER_S, SeededEntropy, VirtualClock
 from arcly_actors.engine import Engine
 from arcly_actors.runtime.virtual_loop import VirtualRunaway
-from arcly_actors.script.network import ScriptedNetwork
 from arcly_actors.script.record import Script
 from arcly_actors.script.virtual import run_engine
 from arcly_actors.simulation.bounds import NothingLeaks, WithinBounds
 from arcly_actors.simulation.chance import Chance
 from arcly_actors.simulation.conduct import Blameless, EndedForAReason, KeyframesAsked
+from arcly_actors.simulation.elsewhere import Between, Elsewhere, Reached
 from arcly_actors.simulation.explorer import Explorer, Plan
 from arcly_actors.simulation.invariant import Invariant, Violation
 from arcly_actors.simulation.recorder import Recorder
@@ -56,7 +56,7 @@ def simulate(seed: int, duration_ns: int, plan: Plan | None = None, *, tape: boo
     """
     plan = plan or Plan()
     result = Simulated(seed, duration_ns)
-    clock, network = VirtualClock(), ScriptedNetwork()
+    clock, network = VirtualClock(), Between()
     chance = Chance(seed)
     topology, keys = scene(chance)
 
@@ -64,7 +64,7 @@ def simulate(seed: int, duration_ns: int, plan: Plan | None = None, *, tape: boo
         world = World(engine, network, clock, chance, keys)
         recorder = Recorder(engine, world) if tape else None
         try:
-            await _play(world, plan, result)
+            await _play(world, plan, result, network)
         finally:
             if recorder is not None:
                 result.script = recorder.script(result.seed, result.violation)
@@ -77,9 +77,14 @@ def simulate(seed: int, duration_ns: int, plan: Plan | None = None, *, tape: boo
     return result
 
 
-async def _play(world: World, plan: Plan, result: Simulated) -> None:
+async def _play(world: World, plan: Plan, result: Simulated, between: Between) -> None:
     await world.pass_time(NS_PER_S)
-    world.watch_over(invariants(world))
+    held = invariants(world)
+    elsewhere = world.elsewhere = Elsewhere(world, between) if world.chance.happens(0.5) else None
+    if elsewhere is not None:
+        await elsewhere.start()
+        held.append(Reached(elsewhere, world, world.violations.append))
+    world.watch_over(held)
     explorer = Explorer(world, plan)
     asyncio.get_running_loop().set_exception_handler(lambda _, context: world.strange(_told(context)))
     try:
@@ -92,6 +97,8 @@ async def _play(world: World, plan: Plan, result: Simulated) -> None:
         for peer in (*world.publishers, *world.viewers):
             peer.leave()
             await world.pass_time(NS_PER_S // 100)
+        if elsewhere is not None:
+            await elsewhere.stop()
         await world.pass_time(SETTLING)
         world.check()
         for invariant in world.invariants:

@@ -6,6 +6,8 @@ from typing import Any
 import pykka
 
 from arcly_actors.clock import NS_PER_S
+from arcly_actors.egress.sink import SinkBroke
+from arcly_actors.ingest.source import SourceBroke
 from arcly_actors.runtime.child import Child, ChildState
 from arcly_actors.runtime.exits import Failed
 from arcly_actors.runtime.policy import OnExceeded, Restart
@@ -17,13 +19,13 @@ _MARGIN = NS_PER_S // 10
 
 
 class NoDefect(Invariant):
-    """No actor fails but those that were made to, and supervisors whose children failed too often."""
+    """No actor fails but those that were made to, supervisors whose children failed too often, and who dials in vain."""
 
     text = "no actor fails of itself"
 
     def failed(self, failed: Failed) -> None:
         """See `Invariant`."""
-        if not isinstance(failed.error, Injected | IntensityExceeded):
+        if not isinstance(failed.error, Injected | IntensityExceeded | SourceBroke | SinkBroke):
             self.broken(f"{failed.ref.actor_class.__name__} failed: {failed.error!r}")
 
 
@@ -88,6 +90,8 @@ class Restarted(Invariant):
             if supervisor.has(child) and late > _MARGIN:
                 self.broken(f"{child.spec.id} failed, is temporary, and is still there")
             return not supervisor.has(child) or late > _MARGIN
+        if child.spec.on_exceeded is OnExceeded.DEGRADE and not supervisor.has(child):
+            return True  # a source or sink that was stopped
         if owed.too_many:
             return self._given_up(owed, supervisor, late)
         if child.restarts > owed.restarts or child.state is ChildState.DEGRADED:

@@ -20,6 +20,7 @@ from arcly_actors.runtime.seams import Place
 from arcly_actors.script.network import ScriptedNetwork
 from arcly_actors.script.tape import Tape
 from arcly_actors.simulation.chance import Chance
+from arcly_actors.simulation.elsewhere import Elsewhere
 from arcly_actors.simulation.invariant import Invariant, Violation
 from arcly_actors.simulation.journal import Journal
 from arcly_actors.simulation.peer import Peer, PublishingPeer, ViewingPeer
@@ -57,6 +58,7 @@ class World:
         self._full: int | None = None
         self._ended_by_operator: dict[StreamKey, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.elsewhere: Elsewhere | None = None
         self._troubles: dict[StreamKey | None, int] = {}
         self._seen_by: list[Any] = []
         self._hearing: dict[Place, Callable[[bytes], None]] = {}
