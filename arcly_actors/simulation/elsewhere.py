@@ -10,7 +10,16 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from arcly_actors.bus.events import Event, SinkFailed, SourceFailed
+from arcly_actors.bus.events import (
+    Event,
+    PublishEnded,
+    PublishHeld,
+    SinkFailed,
+    SourceFailed,
+    SubscriberEvicted,
+    SubscriberJoined,
+    SubscriberLeft,
+)
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_MS, NS_PER_S, SeededEntropy
 from arcly_actors.engine import Engine
@@ -30,12 +39,12 @@ if TYPE_CHECKING:
 HERE: Final = StreamKey("live", "far")
 """Where the engine under test publishes what it pulls."""
 
-_SOURCES: Final = (
-    ("rtmp://far.example:2935/live/film", "auto"),
-    ("rtsp://127.0.0.1:2554/live/film", "tcp"),
-    ("rtsp://127.0.0.1:2554/live/film", "udp"),
-    ("srt://127.0.0.1:2890?streamid=read:live/film", "auto"),
-)
+_SOURCES: Final = {
+    ("rtmp://far.example:2935/live/film", "auto"): 2.0,
+    ("rtsp://127.0.0.1:2554/live/film", "tcp"): 2.0,
+    ("rtsp://127.0.0.1:2554/live/film", "udp"): 1.0,
+    ("srt://127.0.0.1:2890?streamid=read:live/film", "auto"): 1.0,  # it looks at its deadlines a hundred times a second
+}
 _SINKS: Final = {
     "live/by-rtmp": "rtmp://far.example:2935/live/by-rtmp",
     "live/by-rtsp": "rtsp://127.0.0.1:2554/live/by-rtsp",
@@ -93,13 +102,16 @@ class Between(ScriptedNetwork):
 
 
 class Elsewhere:
-    """See the module. `troubled` is when something last went wrong on the way (ns), `came` when a push last arrived."""
+    """See the module. `troubled` is when something last went wrong on the way (ns), `came` when a push last arrived
+    at one of its `targets`.
+    """
 
     def __init__(self, world: "World", between: Between) -> None:
         self._world = world
         self.between = between
         self.troubled = world.now
         self.came: dict[str, int] = {}
+        self.targets: tuple[str, ...] = ()
         self.silent = False
         self._far = Engine(
             Topology.model_validate(_TOPOLOGY), clock=world.clock, entropy=SeededEntropy(1), network=between
@@ -120,10 +132,11 @@ class Elsewhere:
         self._publisher = self._far.publish("live/film", self._camera.tracks)
         await self._publisher.__aenter__()
         self._film()
-        url, transport = world.chance.one(_SOURCES)
+        url, transport = world.chance.weighted(_SOURCES)
         self._handles.append(await world.engine.pull(str(HERE), url, transport=transport))
-        for target, sink in _SINKS.items():
-            self._handles.append(await world.engine.push(str(world.keys[0]), sink))
+        self.targets = ("live/by-rtmp", world.chance.weighted({"live/by-rtsp": 2, "live/by-srt": 1}))
+        for target in self.targets:
+            self._handles.append(await world.engine.push(str(world.keys[0]), _SINKS[target]))
             self._looking.append(world.task(self._look(target)))
 
     async def stop(self) -> None:
@@ -177,13 +190,20 @@ class Reached(Invariant):
     def __init__(self, elsewhere: Elsewhere, *arguments: object) -> None:
         super().__init__(*arguments)  # type: ignore[arg-type] # those of `Invariant`
         self._elsewhere = elsewhere
-        self._contested = 0
+        self._lost = self._parted = 0
+        self._pushes: set[tuple[StreamKey, int]] = set()
 
     def happened(self, event: Event) -> None:
-        """See `Invariant`: a source that is not let in has nobody to blame on the way."""
-        if isinstance(event, SourceFailed) and event.error.startswith("its key was lost"):
-            self._contested = self.world.now
-        elif isinstance(event, SinkFailed | SourceFailed):
+        """See `Invariant`: a source that is not let in has nobody to blame on the way, and one may be lost by a crash."""
+        contested = isinstance(event, SourceFailed) and event.error.startswith("its key was lost")
+        if contested or (isinstance(event, PublishHeld | PublishEnded) and event.key == HERE):
+            self._lost = self.world.now
+        elif isinstance(event, SubscriberJoined) and event.protocol.startswith("push-"):
+            self._pushes.add((event.key, event.number))
+        elif isinstance(event, SubscriberLeft | SubscriberEvicted) and (event.key, event.number) in self._pushes:
+            self._pushes.remove((event.key, event.number))
+            self._parted = self.world.now
+        if isinstance(event, SinkFailed | SourceFailed):
             self.world.count(f"{type(event).__name__} elsewhere")
 
     def check(self) -> None:
@@ -191,17 +211,17 @@ class Reached(Invariant):
         world, elsewhere, now = self.world, self._elsewhere, self.world.now
         if elsewhere.over:
             return
-        since = max(elsewhere.troubled, world.trouble(HERE), world.trouble(None), self._contested)
+        since = max(elsewhere.troubled, world.trouble(HERE), world.trouble(None), self._lost)
         if now - since > PATIENCE and world.holders.get(HERE) is None:
             self.broken(f"{HERE} is not there, though nothing was in its way for {(now - since) / NS_PER_S:.0f} s")
         key = world.keys[0]
         life = world.journal.current(key)
-        touched = max(elsewhere.troubled, world.trouble(key), world.trouble(None))
+        touched = max(elsewhere.troubled, world.trouble(key), world.trouble(None), self._parted)
         if life is None or not life.entries or now - touched < PATIENCE or now - life.entries[0].at < PATIENCE:
             return
         recent = [at for at in life.keyframes if life.entries[at].at > now - PATIENCE]
         if not recent:
             return
-        for target in _SINKS:
+        for target in elsewhere.targets:
             if elsewhere.came.get(target, 0) < now - PATIENCE:
                 self.broken(f"nothing of {key} came to {target} for {PATIENCE / NS_PER_S:.0f} s")

@@ -15,7 +15,7 @@ SEED = 5
 
 
 def test_what_is_dialled_is_cut_refused_and_silent_and_comes_back() -> None:
-    result = simulate(SEED, 60 * NS_PER_S, Plan(viewers=8, faults=60))
+    result = simulate(SEED, 40 * NS_PER_S, Plan(viewers=8, faults=60))
     assert result.violation is None
     assert result.counts["fault elsewhere"] > 1
     assert result.counts["SourceConnected"] > 1
