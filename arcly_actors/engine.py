@@ -99,6 +99,8 @@ class Engine:
         loop = asyncio.get_running_loop()
         system = System(loop, self.clock, self._entropy, self._seams)
         self._failed = loop.create_future()
+        if self.topology.record:
+            self._seams.gate = asyncio.Event()
         self._built = build(system, self.topology, self.events, self._console)
         self._watcher = _RootWatcher.start(system, self._built.root, self._failed)
         try:
@@ -109,6 +111,8 @@ class Engine:
                 self._reels = start_recorders(self)
             await self._built.ready()
             self.inject(*self.topology.faults)
+            if self._seams.gate is not None:
+                self._seams.gate.set()
         except BaseException:
             await self.__aexit__(None, None, None)
             raise

@@ -84,7 +84,7 @@ class RtmpPush(SeatedPush):
             return
         self._wire = dialled.outcome
         url = self._request.url
-        with self.system.seams.drawing_for(self._request.key):
+        with self.system.seams.drawing_by(self._request.remote):
             engine = RtmpClient(self.system.entropy.random_bytes(32))
         self._connection = Connection.start(self.system, self._wire, engine)
         notify(self._connection, Attach(self.actor_ref))

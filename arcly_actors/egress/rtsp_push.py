@@ -125,7 +125,7 @@ class RtspPush(SeatedPush):
             wire.abort()
             self._fail_to_carry("RTP", tracks)
             return
-        with self.system.seams.drawing_for(self._request.key):
+        with self.system.seams.drawing_by(self._request.remote):
             engine = RtspClient(self._url, self.system.entropy.random_bytes(16), announce=announced)
         self._connection, self._wire = Connection.start(self.system, wire, engine), wire
         self.watch(self._connection)
@@ -186,7 +186,7 @@ class RtspPush(SeatedPush):
     def started(self, _: Started) -> None:
         """Take a seat."""
         lines = [self._line(setup) for setup in self._setups]
-        with self.system.seams.drawing_for(self._request.key):
+        with self.system.seams.drawing_by(self._request.remote):
             seed = self.system.entropy.random_bytes(16) + str(self._request.key).encode()
             sequence = int.from_bytes(self.system.entropy.random_bytes(2)) & 0x7FFF
         clock = self.system.clock

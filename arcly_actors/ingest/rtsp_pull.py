@@ -144,7 +144,7 @@ class RtspPull(LoopActor):
         if dialled.attempt != self._attempt.number:
             wire.abort()
             return
-        with self.system.seams.drawing_for(self._request.key):
+        with self.system.seams.drawing_by(self._request.remote):
             engine = RtspClient(self._url, self.system.entropy.random_bytes(16))
         connection = Connection.start(self.system, wire, engine)
         self._attempt.connection, self._attempt.wire = connection, wire

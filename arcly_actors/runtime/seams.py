@@ -149,6 +149,10 @@ class Opened:
 class DialsHeard(Protocol):
     """What hears of sources and sinks, and of what they dial."""
 
+    def knows(self, remote: Remote) -> bool:
+        """Whether it is on the tape."""
+        ...
+
     def added(self, remote: Remote) -> None:
         """There is one more."""
         ...
@@ -263,6 +267,8 @@ class Seams:
     """Whom draws of entropy are told to at the moment; None: all."""
     sockets: list[Opened] = field(default_factory=list)
     remotes: list[Remote] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+    """Nothing is dialled before it is set: tapes that begin with the engine are to have it all."""
 
     def opened(
         self, on: str, socket: Tapped, heard: Callable[[], Iterable[Source]], remote: Remote | None = None
@@ -305,6 +311,11 @@ class Seams:
             self.remotes.remove(remote)
             for tape in self.tapes:
                 tape.dials.withdrawn(remote)
+
+    async def may_dial(self) -> None:
+        """Wait for the `gate`."""
+        if self.gate is not None:
+            await self.gate.wait()
 
     def dialling(self, remote: Remote | None, to: Place) -> None:
         """See `DialsHeard.dialling`; None dials for nobody of interest, here and below."""
@@ -371,6 +382,15 @@ class Seams:
         another.
         """
         self.concerned = note.tapes if note is not None else ()
+        try:
+            yield
+        finally:
+            self.concerned = None
+
+    @contextmanager
+    def drawing_by(self, remote: Remote | None) -> Iterator[None]:
+        """What is drawn within is for what a source or sink says, and on no tape that does not have it."""
+        self.concerned = tuple(tape for tape in self.tapes if tape.dials.knows(remote)) if remote is not None else None
         try:
             yield
         finally:

@@ -56,6 +56,10 @@ class TapedDials:
         if remote.tries:  # it dials already, and nobody has answered
             self.dialling(remote, (remote.url.host, remote.url.port or 0))
 
+    def knows(self, remote: Remote) -> bool:
+        """See `DialsHeard.knows`."""
+        return remote in self._known
+
     def withdrawn(self, remote: Remote) -> None:
         """See `DialsHeard.withdrawn`; what it says last is still on the tape."""
         known = self._known.get(remote)

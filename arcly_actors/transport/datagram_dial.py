@@ -27,6 +27,7 @@ Connect: TypeAlias = Callable[[Source | None], tuple[Switchboard, Any]]
 
 async def resolve(system: System, host: str, port: int, remote: Remote | None = None) -> Source | DialFailed:
     """The first address of `host`, as a UDP socket names it, for a source or sink."""
+    await system.seams.may_dial()
     system.seams.dialling(remote, (host, port))
     if system.seams.refused(remote):
         found: Source | DialFailed = DialFailed(f"{host} is not known: refused on purpose")
@@ -137,8 +138,7 @@ class DatagramCaller(LoopActor):
 
     def _open(self, peer: Source | None) -> None:
         assert self._connect is not None
-        key = self._remote.key if self._remote is not None else None
-        with self.system.seams.drawing_for(key):
+        with self.system.seams.drawing_by(self._remote):
             switchboard, engine = self._connect(peer)
         call = (engine, peer) if engine is not None and peer is not None else None
         ours = self.actor_ref

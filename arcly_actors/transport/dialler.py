@@ -61,6 +61,7 @@ def client_context(*, verify: bool = True) -> ssl.SSLContext:
 async def dial(system: System, to: Destination, within: int = limits.DIAL_TIMEOUT) -> Wire | DialFailed:
     """A wire that stands (TLS done) and reads once somebody attaches; it closes itself if nobody does. `within` is ns."""
     seams = system.seams
+    await seams.may_dial()
     seams.dialling(to.remote, (to.host, to.port))
     wire = Wire(system.loop)
     if seams.refused(to.remote):
