@@ -26,6 +26,7 @@ TARGETS: Mapping[str, bool] = {
     "frames": False,
     "listener": False,
     "site": False,
+    "rtp-ports": False,
     "publisher": True,
     "connection": True,
     "rtmp-session": True,

@@ -139,6 +139,9 @@ def time(world: World) -> str:
         return ""
     jump = world.chance.one(JUMPS)
     publisher.camera.jump(jump)
+    for viewer in world.viewers:
+        if viewer.stalled and viewer.key == publisher.key:
+            viewer.excuse("too slow")  # it lags by as much more
     return f"the timestamps of {publisher.name} jump by {jump / NS_PER_S:g} s"
 
 
@@ -199,6 +202,8 @@ def _blame(world: World, target: str, key: StreamKey | None, address: str) -> No
             if viewer.door == "http" and viewer.began is None:
                 viewer.excuse("its site crashed")
     for peer in (*world.publishers, *world.viewers):
+        if target == peer.port:
+            peer.lost()
         inside = address == "in-process" and peer.protocol == "python" and peer.key == key
         if str(peer.address) == address or inside:
             peer.trouble = world.now

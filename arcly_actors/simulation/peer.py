@@ -10,6 +10,7 @@ from arcly_actors.simulation.camera import Camera, number_of
 from arcly_actors.transport.addresses import Address
 
 if TYPE_CHECKING:
+    from arcly_actors.script.network import ScriptedTransport
     from arcly_actors.simulation.world import World
 
 
@@ -38,13 +39,17 @@ class Peer:
 
     `excuses` say why the engine may end it: each is an own fault or something that the operator wanted. `trouble` is when
     a fault last touched it (ns), for what may take a while afterwards; `doomed` when something failed that it ends with.
-    `lossy`: its path loses datagrams, so frames may be missing that nobody skipped.
+    `lossy`: its path loses datagrams, so frames may be missing that nobody skipped. `left_behind` is the engine's end of
+    the connection of one that is gone without a word.
     """
 
     protocol: ClassVar[str] = ""
     door: ClassVar[str] = ""
     faults: ClassVar[frozenset[str]] = frozenset()
     """Names of faults (see `simulation.faults`) that mean something to it."""
+
+    port: ClassVar[str] = ""
+    """What `simulation.crashes` calls the actor that takes its datagrams: some are lost when that fails."""
 
     def __init__(self, world: "World", name: str, key: StreamKey, address: Address) -> None:
         self.world = world
@@ -59,6 +64,7 @@ class Peer:
         self.doomed: int | None = None
         self.lossy = False
         self.trouble = 0
+        self.left_behind: ScriptedTransport | None = None
 
     def __repr__(self) -> str:
         state = self.fate or ("on since " + str(self.began) if self.began is not None else "joining")
@@ -98,6 +104,10 @@ class Peer:
     def lose(self, loss: float, doubled: float) -> None:
         """Of its datagrams this share gets lost, and that share comes twice."""
         del loss, doubled
+
+    def lost(self) -> None:
+        """Some of its datagrams have not arrived, or will not."""
+        self.lossy = True
 
     def excuse(self, why: str) -> None:
         """The engine may end it from here on."""
@@ -154,6 +164,10 @@ class ViewingPeer(Peer):
     """
 
     tells_tracks: ClassVar[bool] = False
+    apart: ClassVar[bool] = False
+    """Whether its tracks go different ways, so that the first frames of one may come before earlier ones of another."""
+    sure_of_keyframes: ClassVar[bool] = False
+    """Whether it shows no picture without its keyframe, whatever is lost."""
 
     def __init__(self, world: "World", name: str, key: StreamKey, address: Address) -> None:
         super().__init__(world, name, key, address)

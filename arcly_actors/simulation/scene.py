@@ -19,7 +19,10 @@ def scene(chance: Chance) -> tuple[Topology, tuple[StreamKey, ...]]:
             "max_publishers": chance.one((2, 100)),
         },
         "supervision": {"backoff": {"first": "200ms", "max": "2s"}},
-        "endpoints": {"rtmp": {"listen": "127.0.0.1:1935"}},
+        "endpoints": {
+            "rtmp": {"listen": "127.0.0.1:1935"},
+            "rtsp": {"session_timeout": chance.one(("5s", "20s", "60s"))},
+        },
     }
     return Topology.model_validate(told), keys
 

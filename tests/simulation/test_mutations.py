@@ -23,9 +23,11 @@ from arcly_actors.runtime.supervisor import Supervisor
 from arcly_actors.simulation import simulate
 from arcly_actors.simulation.explorer import Plan
 from arcly_actors.transport.budget import Budget, Permit
+from arcly_actors.transport.rtp_ports import Destination, PortPair
+from arcly_actors.transport.rtp_trains import Train
 
 BUSY = Plan(viewers=10, faults=60, stay=20)
-SEEDS = (1, 2, 4)
+SEEDS = (1, 2, 4, 5, 9)
 
 
 def join_in_the_middle(channel: Channel, _join: object) -> int | None:
@@ -127,6 +129,16 @@ def stumble(_publisher: Publisher, _frame: MediaFrame) -> None:
     raise KeyError("a defect")
 
 
+def all_but_the_last(send: Callable[..., None]) -> Callable[..., None]:
+    """Of packets over UDP that leave together the last one stays here."""
+
+    def broken(pair: PortPair, train: Train, destination: Destination) -> None:
+        bounds = train.bounds[:-1] if len(train.bounds) > 1 else train.bounds
+        send(pair, Train(train.channel, train.data, bounds), destination)
+
+    return broken
+
+
 def no_anchor(_channel: Channel, _position: int | None) -> None:
     """The GOP cache does not say where to start."""
 
@@ -153,6 +165,7 @@ MUTATIONS: dict[str, tuple[tuple[Patch, ...], set[str]]] = {
     "permits leak": (((Budget, "give_back", never_give_back, False),), {"NothingLeaks"}),
     "the slow are put out": (((Fanout, "lag_ns", far_behind, True),), {"Blameless"}),
     "a defect": (((Publisher, "push", stumble, False),), {"NoDefect"}),
+    "packets stay here": (((PortPair, "send_train", all_but_the_last, True),), {"NoGapNoDuplicate", "Served"}),
     "no anchor": (((Channel, "anchor_at", no_anchor, False),), {"Served"}),
 }
 

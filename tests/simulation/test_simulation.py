@@ -36,7 +36,7 @@ def test_another_seed_goes_another_way() -> None:
     assert simulate(1, 5 * NS_PER_S).done != simulate(2, 5 * NS_PER_S).done
 
 
-@pytest.mark.parametrize("seed", [5, 12])
+@pytest.mark.parametrize("seed", [5, 7])
 def test_a_tape_of_a_simulation_is_a_script_that_replays(seed: int, tmp_path: Path) -> None:
     script = simulate(seed, 20 * NS_PER_S, BUSY, tape=True).script
     assert script is not None

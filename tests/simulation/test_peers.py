@@ -1,0 +1,119 @@
+"""Peers in a world of their own: each publishes or sees what it should, through what a bad path does to it."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from arcly_actors.clock import NS_PER_MS, NS_PER_S, VirtualClock
+from arcly_actors.engine import Engine
+from arcly_actors.media.codec import Kind
+from arcly_actors.protocols.rtsp.server import RtspServer
+from arcly_actors.script.network import ScriptedNetwork
+from arcly_actors.script.virtual import run_engine
+from arcly_actors.simulation.camera import PICTURES, SOUND, Camera
+from arcly_actors.simulation.chance import Chance
+from arcly_actors.simulation.inside import InsideViewer
+from arcly_actors.simulation.invariant import Violation
+from arcly_actors.simulation.peer import PublishingPeer, Sight, ViewingPeer
+from arcly_actors.simulation.rtmp import RtmpPublisher
+from arcly_actors.simulation.rtsp_udp import RtspUdpPublisher, RtspUdpViewer
+from arcly_actors.simulation.run import invariants
+from arcly_actors.simulation.scene import scene
+from arcly_actors.simulation.world import World
+from arcly_actors.transport.addresses import Address
+
+Pair = tuple[type[PublishingPeer], type[ViewingPeer]]
+Act = Callable[[World, PublishingPeer, ViewingPeer], Awaitable[None]]
+
+OVER_UDP: tuple[Pair, ...] = ((RtspUdpPublisher, InsideViewer), (RtmpPublisher, RtspUdpViewer))
+
+
+def seen(pair: Pair, act: Act) -> list[Sight]:
+    """What the viewer saw of the publisher while `act` went on; no invariant was broken, and all are sent away."""
+    clock, network, chance = VirtualClock(), ScriptedNetwork(), Chance(1)
+    topology, keys = scene(chance)
+    sights: list[Sight] = []
+
+    async def play(engine: Engine) -> None:
+        world = World(engine, network, clock, chance, keys)
+        await world.pass_time(NS_PER_S)
+        world.watch_over(invariants(world))
+        publisher = pair[0](world, "publisher", keys[0], Address("10.0.0.1", 40001), camera(world))
+        world.enter(publisher)
+        await world.pass_time(NS_PER_S)
+        viewer = pair[1](world, "viewer", keys[0], Address("10.0.0.2", 40002))
+        world.enter(viewer)
+        await world.pass_time(2 * NS_PER_S)
+        assert publisher.began is not None
+        assert viewer.began is not None
+        await act(world, publisher, viewer)
+        sights.extend(viewer.seen)
+        world.check()
+
+    run_engine(play, topology, clock=clock, network=network)
+    return sights
+
+
+def camera(world: World) -> Camera:
+    return Camera(
+        "publisher",
+        world.chance,
+        world.journal.take_down,
+        world.number,
+        PICTURES[0],
+        SOUND,
+        picture_every=100 * NS_PER_MS,
+        sound_every=256 * NS_PER_MS,
+        gop=10,
+    )
+
+
+async def quietly(world: World, _publisher: PublishingPeer, _viewer: ViewingPeer) -> None:
+    await world.pass_time(3 * NS_PER_S)
+
+
+async def unevenly(world: World, publisher: PublishingPeer, viewer: ViewingPeer) -> None:
+    """What overtakes itself is put in order."""
+    for peer in (publisher, viewer):
+        peer.slow_down(50 * NS_PER_MS, 400 * NS_PER_MS)
+    await world.pass_time(3 * NS_PER_S)
+
+
+async def with_losses(world: World, publisher: PublishingPeer, viewer: ViewingPeer) -> None:
+    for peer in (publisher, viewer):
+        peer.lose(0.1, 0.1)
+    await world.pass_time(20 * NS_PER_S)
+
+
+@pytest.mark.parametrize("pair", OVER_UDP)
+@pytest.mark.parametrize("act", [quietly, unevenly])
+def test_every_frame_is_seen_once(pair: Pair, act: Act) -> None:
+    for kind in Kind.VIDEO, Kind.AUDIO:
+        numbers = [sight.number for sight in seen(pair, act) if sight.kind is kind]
+        assert len(numbers) > 10
+        assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.parametrize("pair", OVER_UDP)
+def test_of_what_gets_lost_the_rest_is_seen_in_order(pair: Pair) -> None:
+    sights = seen(pair, with_losses)
+    pictures = [sight.number for sight in sights if sight.kind is Kind.VIDEO]
+    assert 20 < len(pictures) < 200
+    assert pictures == sorted(set(pictures))
+
+
+async def vanishing(world: World, publisher: PublishingPeer, viewer: ViewingPeer) -> None:
+    assert isinstance(viewer, RtspUdpViewer)
+    viewer.vanish()
+    for _ in range(9):
+        await world.pass_time(10 * NS_PER_S)
+        world.check()
+    assert publisher.fate is None
+
+
+def test_a_player_that_vanishes_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen((RtmpPublisher, RtspUdpViewer), vanishing)
+    monkeypatch.setattr(RtspServer, "_on_deadline", lambda _server: None)
+    with pytest.raises(Violation) as found:
+        seen((RtmpPublisher, RtspUdpViewer), vanishing)
+    assert found.value.invariant == "GivenUp"
