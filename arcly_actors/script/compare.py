@@ -192,17 +192,29 @@ def _differ_in_bytes(lane: str, ours: Sequence[Record], theirs: Sequence[Record]
     """
     if any(record.data is None for record in ours if record.kind == "out"):
         return _differ_by_digest(lane, ours, theirs, end)
-    expected, made = _joined(ours), _joined(theirs)
-    at = _first_difference(expected, made)
-    more = _at(theirs if len(made) > at else ours, at)
-    if expected == made or (at == min(len(expected), len(made)) and more is not None and more.at >= end):
-        return _differ(lane, _others(ours), _others(theirs), exact=False)
+    at = _in_common(_writes(ours), _writes(theirs))
     one, other = _at(ours, at), _at(theirs, at)
+    rest = one or other
+    if rest is None or ((one is None or other is None) and rest.at >= end):
+        return _differ(lane, _others(ours), _others(theirs), exact=False)
     index = ours.index(one) if one is not None else len(ours)
     before, after = tuple(ours[max(0, index - NEIGHBOURS) : index]), tuple(ours[index + 1 : index + 1 + NEIGHBOURS])
-    said, came = (row[at : at + 16].hex() or "the end" for row in (expected, made))
+    said, came = (_joined(records)[at : at + 16].hex() or "the end" for records in (ours, theirs))
     note = f"byte {at}: {said} in the script, {came} made"
     return Divergence(lane, one, other, before, after, note)
+
+
+def _in_common(ours: Iterator[bytes], theirs: Iterator[bytes]) -> int:
+    """How many bytes two rows of writes begin alike with, however they are cut; none of them is joined for that."""
+    position = 0
+    one = other = b""
+    while True:
+        one, other = one or next(ours, b""), other or next(theirs, b"")
+        size = min(len(one), len(other))
+        if not size or one[:size] != other[:size]:
+            return position + _first_difference(one, other)
+        position += size
+        one, other = one[size:], other[size:]
 
 
 def _first_difference(one: bytes, other: bytes) -> int:
@@ -233,7 +245,11 @@ def _differ_by_digest(lane: str, ours: Sequence[Record], theirs: Sequence[Record
 
 
 def _joined(records: Sequence[Record]) -> bytes:
-    return b"".join(record.data or b"" for record in records if record.kind == "out")
+    return b"".join(_writes(records))
+
+
+def _writes(records: Sequence[Record]) -> Iterator[bytes]:
+    return (record.data for record in records if record.kind == "out" and record.data)
 
 
 def _others(records: Sequence[Record]) -> list[Record]:

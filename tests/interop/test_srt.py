@@ -188,12 +188,18 @@ async def test_sources_call_listen_and_meet_halfway(clip_file: ClipFile, udp_por
         assert "cam" not in "".join(str(each.url) for each in server.events(SourceConnected))
 
 
-@pytest.mark.parametrize("mode", ["caller", "listener"])
+OTHER_END = {"caller": "listener", "listener": "caller", "rendezvous": "rendezvous"}
+
+
+@pytest.mark.parametrize("mode", OTHER_END)
 async def test_a_sink_pushes_to_libsrt(clip_file: ClipFile, udp_ports: list[int], mode: str) -> None:
     port = udp_ports[0]
     more: dict[str, Any] = {"latency": 150, "kmrefreshrate": 40, "kmpreannounce": 10}  # our keys change, too
-    theirs = srt(port, mode="listener" if mode == "caller" else "caller", passphrase=PASSPHRASE)
-    sinks = [{"key": "live/cam", "url": srt(port, mode=mode, passphrase=PASSPHRASE.replace(" ", "%20"), **more)}]
+    ours: dict[str, Any] = {"host": "127.0.0.2", "adapter": "127.0.0.1"} if mode == "rendezvous" else {}
+    from_there: dict[str, Any] = {"adapter": "127.0.0.2"} if mode == "rendezvous" else {}
+    theirs = srt(port, mode=OTHER_END[mode], passphrase=PASSPHRASE, **from_there)
+    url = srt(port, mode=mode, passphrase=PASSPHRASE.replace(" ", "%20"), **ours, **more)
+    sinks = [{"key": "live/cam", "url": url}]
     async with (
         live(sinks=sinks) as server,
         transmit(theirs, "file://con") as target,
