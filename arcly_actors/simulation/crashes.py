@@ -27,6 +27,7 @@ TARGETS: Mapping[str, bool] = {
     "listener": False,
     "site": False,
     "rtp-ports": False,
+    "feed": False,
     "publisher": True,
     "connection": True,
     "rtmp-session": True,

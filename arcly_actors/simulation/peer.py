@@ -10,7 +10,6 @@ from arcly_actors.simulation.camera import Camera, number_of
 from arcly_actors.transport.addresses import Address
 
 if TYPE_CHECKING:
-    from arcly_actors.script.network import ScriptedTransport
     from arcly_actors.simulation.world import World
 
 
@@ -39,8 +38,8 @@ class Peer:
 
     `excuses` say why the engine may end it: each is an own fault or something that the operator wanted. `trouble` is when
     a fault last touched it (ns), for what may take a while afterwards; `doomed` when something failed that it ends with.
-    `lossy`: its path loses datagrams, so frames may be missing that nobody skipped. `left_behind` is the engine's end of
-    the connection of one that is gone without a word.
+    `lossy`: its path loses datagrams, so frames may be missing that nobody skipped. `patience` is for how long
+    one that is gone without a word may linger (ns).
     """
 
     protocol: ClassVar[str] = ""
@@ -64,7 +63,7 @@ class Peer:
         self.doomed: int | None = None
         self.lossy = False
         self.trouble = 0
-        self.left_behind: ScriptedTransport | None = None
+        self.patience = 0
 
     def __repr__(self) -> str:
         state = self.fate or ("on since " + str(self.began) if self.began is not None else "joining")
@@ -74,6 +73,11 @@ class Peer:
     def over(self) -> bool:
         """Whether it has ended."""
         return self.fate is not None
+
+    @property
+    def lingers(self) -> bool:
+        """Whether the engine still counts on it, though it is gone without a word."""
+        return False
 
     def start(self) -> None:
         """Connect, and do what it is for."""
@@ -134,6 +138,12 @@ class PublishingPeer(Peer):
         self.camera = camera
         self.silent = False
 
+    @classmethod
+    def serves(cls, world: "World", key: StreamKey) -> bool:
+        """Whether it can publish this key."""
+        del world, key
+        return True
+
     def publish(self) -> None:
         """The slot is ours: film."""
         if self.began is None:
@@ -164,6 +174,8 @@ class ViewingPeer(Peer):
     """
 
     tells_tracks: ClassVar[bool] = False
+    ends_with_the_next: ClassVar[bool] = False
+    """Whether a frame is known to be whole only when the next of its track begins, as in a transport stream."""
     apart: ClassVar[bool] = False
     """Whether its tracks go different ways, so that the first frames of one may come before earlier ones of another."""
     sure_of_keyframes: ClassVar[bool] = False

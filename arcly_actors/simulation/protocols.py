@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from arcly_actors.simulation.feed import FeedPublisher
 from arcly_actors.simulation.http import FlvViewer, TsViewer
 from arcly_actors.simulation.inside import InsidePublisher, InsideViewer
 from arcly_actors.simulation.peer import PublishingPeer, ViewingPeer
@@ -15,6 +16,7 @@ PUBLISHERS: Mapping[type[PublishingPeer], float] = {
     RtspPublisher: 2,
     RtspUdpPublisher: 2,
     SrtPublisher: 2,
+    FeedPublisher: 3,
     InsidePublisher: 2,
 }
 VIEWERS: Mapping[type[ViewingPeer], float] = {

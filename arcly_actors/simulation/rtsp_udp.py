@@ -9,8 +9,10 @@ from arcly_actors.protocols.rtsp.client import SetUp, SetUpAnswered
 from arcly_actors.protocols.rtsp.events import Packet, PacketsReceived, TrackSetUp
 from arcly_actors.protocols.rtsp.transport import Lower, Transport
 from arcly_actors.runtime.seams import Place
+from arcly_actors.script.network import ScriptedTransport
 from arcly_actors.simulation.datagram_path import DatagramPath
 from arcly_actors.simulation.engine_peer import STREAM_FAULTS, Linked
+from arcly_actors.simulation.peer import PublishingPeer
 from arcly_actors.simulation.rtsp import RtspPublisher, RtspViewer
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.rtp_trains import cut
@@ -101,6 +103,7 @@ class OverUdp(Linked):
     door = "rtsp"
     port = "rtp-ports"
     ways: RtpWays
+    _left: ScriptedTransport | None = None
 
     def slow_down(self, latency: int, jitter: int) -> None:
         """See `Peer`: datagrams overtake each other, but who has begun knows how to wait."""
@@ -124,9 +127,18 @@ class OverUdp(Linked):
             self.vanish()
 
     def vanish(self) -> None:
-        """It is gone without a word."""
-        self.left_behind = self.link.vanish()
+        """It is gone without a word: a publisher is missed as one, a player when its session times out and a fifth."""
+        left = self.link.vanish()
+        self._left = left if self.began is not None else None
+        session = self.world.engine.topology.endpoints.rtsp.session_timeout
+        publishes = isinstance(self, PublishingPeer)
+        self.patience = self.world.policy(self.key).idle_ns if publishes else session * 6 // 5
         self.end("us", "vanished")
+
+    @property
+    def lingers(self) -> bool:
+        """See `Peer`."""
+        return self._left is not None and not self._left.over
 
     def end(self, by: str, told: str = "") -> None:
         """See `Peer`."""

@@ -22,6 +22,10 @@ def scene(chance: Chance) -> tuple[Topology, tuple[StreamKey, ...]]:
         "endpoints": {
             "rtmp": {"listen": "127.0.0.1:1935"},
             "rtsp": {"session_timeout": chance.one(("5s", "20s", "60s"))},
+            "mpegts": [
+                {"listen": "udp://127.0.0.1:1234", "key": "live/b", "silence": chance.one(("1s", "5s"))},
+                {"listen": "rtp://127.0.0.1:1236", "key": "stage/a", "silence": chance.one(("1s", "5s"))},
+            ],
         },
     }
     return Topology.model_validate(told), keys

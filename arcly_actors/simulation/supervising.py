@@ -17,13 +17,14 @@ _MARGIN = NS_PER_S // 10
 
 
 class NoDefect(Invariant):
-    """No actor fails but those that were made to, and supervisors whose children failed too often."""
+    """No actor fails but those that were made to, who fail with them, and supervisors whose children failed too often."""
 
     text = "no actor fails of itself"
 
     def failed(self, failed: Failed) -> None:
         """See `Invariant`."""
-        if not isinstance(failed.error, Injected | IntensityExceeded):
+        with_another = isinstance(failed.error.__cause__, Injected)
+        if not with_another and not isinstance(failed.error, Injected | IntensityExceeded):
             self.broken(f"{failed.ref.actor_class.__name__} failed: {failed.error!r}")
 
 

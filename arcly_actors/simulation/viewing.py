@@ -216,7 +216,7 @@ class Served(Invariant):
             if not lane or (viewer.codecs is not None and kind not in viewer.codecs):
                 continue
             due = self._due(viewer, place, kind)
-            if due is not None and life.entries[due].at <= until:
+            if due is not None and self._complete_at(viewer, life, due) <= until:
                 self.broken(f"{viewer} waits for {kind} {life.entries[due].number} (place {due}) for too long")
                 return
 
@@ -229,9 +229,17 @@ class Served(Invariant):
             entry = life.entries[index]
             if entry.at < since:
                 return None
-            if entry.at <= until and wanted in (None, entry.codec):
+            if wanted in (None, entry.codec) and self._complete_at(viewer, life, index) <= until:
                 return index
         return None
+
+    def _complete_at(self, viewer: ViewingPeer, life: Life, index: int) -> int:
+        """When the viewer could know that it has all of an entry."""
+        if not viewer.ends_with_the_next:
+            return life.entries[index].at
+        lane = life.of_kind[life.entries[index].kind]
+        after = bisect_left(lane, index) + 1
+        return life.entries[lane[after]].at if after < len(lane) else self.world.now
 
     def _due(self, viewer: ViewingPeer, place: _Place, kind: Kind) -> int | None:
         return self._places._due(viewer, place, kind)  # noqa: SLF001 - one idea in two classes

@@ -17,6 +17,7 @@ from arcly_actors.bus.timeline import Timeline
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.egress.view import View
 from arcly_actors.ingest.publisher import Publisher
+from arcly_actors.ingest.ts_datagrams import TsDatagrams
 from arcly_actors.media.frame import MediaFrame
 from arcly_actors.runtime.child import Child
 from arcly_actors.runtime.supervisor import Supervisor
@@ -139,6 +140,11 @@ def all_but_the_last(send: Callable[..., None]) -> Callable[..., None]:
     return broken
 
 
+def hear_no_silence(feed: TsDatagrams) -> int | None:
+    """A feed that has ended is waited for."""
+    return min((at for at in (feed._stream.wake_at, feed._jitter.wake_at) if at is not None), default=None)
+
+
 def no_anchor(_channel: Channel, _position: int | None) -> None:
     """The GOP cache does not say where to start."""
 
@@ -166,6 +172,7 @@ MUTATIONS: dict[str, tuple[tuple[Patch, ...], set[str]]] = {
     "the slow are put out": (((Fanout, "lag_ns", far_behind, True),), {"Blameless"}),
     "a defect": (((Publisher, "push", stumble, False),), {"NoDefect"}),
     "packets stay here": (((PortPair, "send_train", all_but_the_last, True),), {"NoGapNoDuplicate", "Served"}),
+    "feeds are waited for": (((TsDatagrams, "wake_at", property(hear_no_silence), False),), {"GivenUp"}),
     "no anchor": (((Channel, "anchor_at", no_anchor, False),), {"Served"}),
 }
 
