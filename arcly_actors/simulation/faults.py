@@ -147,7 +147,8 @@ def time(world: World) -> str:
 
 def keyframes(world: World) -> str:
     """A publisher makes its GOPs longer or shorter, or no more keyframes."""
-    publisher = _one(world, [each for each in world.publishers if each.began], "keyframes")
+    able = [each for each in world.publishers if each.began and each.camera.opened]
+    publisher = _one(world, able, "keyframes")  # who never makes one counts as silent
     if publisher is None:
         return ""
     publisher.camera.gop = world.chance.one((0, 1, 5, 25, 100))

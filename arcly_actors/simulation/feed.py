@@ -85,9 +85,9 @@ class FeedPublisher(PublishingPeer):
         self._path.latency, self._path.jitter = latency, jitter
 
     def lose(self, loss: float, doubled: float) -> None:
-        """See `Peer`."""
+        """See `Peer`: only RTP has numbers by which a datagram that comes twice is told."""
         self.lost()
-        self._path.loss, self._path.doubled = loss, doubled
+        self._path.loss, self._path.doubled = loss, doubled if self._in_rtp else 0
 
     def lost(self) -> None:
         """See `Peer`: what needs a lost keyframe goes on."""

@@ -22,6 +22,8 @@ class Sight:
     keyframe: bool
     dts: int
     at: int
+    leap: bool = False
+    """Whether its viewer was told that something of its kind may be missing before it."""
 
 
 @dataclass(slots=True)
@@ -174,6 +176,8 @@ class ViewingPeer(Peer):
     """
 
     tells_tracks: ClassVar[bool] = False
+    delayed: ClassVar[bool] = False
+    """Whether its frames come many at once, when a segment is whole."""
     ends_with_the_next: ClassVar[bool] = False
     """Whether a frame is known to be whole only when the next of its track begins, as in a transport stream."""
     apart: ClassVar[bool] = False
@@ -193,8 +197,8 @@ class ViewingPeer(Peer):
         if self.began is None:
             self.began = self.world.now
 
-    def see(self, kind: Kind, dts: int, payload: bytes, *, keyframe: bool) -> None:
+    def see(self, kind: Kind, dts: int, payload: bytes, *, keyframe: bool, leap: bool = False) -> None:
         """A frame came."""
         number = number_of(payload)
         if number is not None:
-            self.seen.append(Sight(number, kind, keyframe, dts, self.world.now))
+            self.seen.append(Sight(number, kind, keyframe, dts, self.world.now, leap))

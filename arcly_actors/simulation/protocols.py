@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from arcly_actors.simulation.feed import FeedPublisher
+from arcly_actors.simulation.hls import HlsViewer
 from arcly_actors.simulation.http import FlvViewer, TsViewer
 from arcly_actors.simulation.inside import InsidePublisher, InsideViewer
 from arcly_actors.simulation.peer import PublishingPeer, ViewingPeer
@@ -25,6 +26,7 @@ VIEWERS: Mapping[type[ViewingPeer], float] = {
     RtspUdpViewer: 2,
     FlvViewer: 2,
     TsViewer: 2,
+    HlsViewer: 2,
     SrtViewer: 2,
     InsideViewer: 2,
 }

@@ -197,6 +197,7 @@ class RtspUdpViewer(OverUdp, RtspViewer):
     def start(self) -> None:
         """See `Peer`."""
         self._settles: int | None = None
+        self._heard: set[int] = set()
         self.ways = RtpWays(self.world, self.address.host, self._arrived)
         super().start()
 
@@ -213,6 +214,8 @@ class RtspUdpViewer(OverUdp, RtspViewer):
 
     def _arrived(self, packet: Packet) -> None:
         if not self.over and not self.stalled:
+            if not packet.rtcp:
+                self._heard.add(packet.medium)
             self.take(PacketsReceived((packet,)))
             self._await()
 
@@ -234,6 +237,12 @@ class RtspUdpViewer(OverUdp, RtspViewer):
         for packet in self._tracks.reports(self.world.now) if not self.stalled else ():
             self.ways.send(packet)
         self.world.later(limits.RTSP_REPORT_INTERVAL, self._report)
+
+    def slow_down(self, latency: int, jitter: int) -> None:
+        """See `Peer`: of a medium that is yet to come, nobody can tell which packet is the first."""
+        super().slow_down(latency, jitter)
+        if len(self._heard) < len(self._description.media):
+            self.lost()
 
     def stall(self) -> None:
         """See `Peer`."""

@@ -16,6 +16,7 @@ from arcly_actors.simulation.conduct import Blameless, EndedForAReason, Keyframe
 from arcly_actors.simulation.explorer import Explorer, Plan
 from arcly_actors.simulation.invariant import Invariant, Violation
 from arcly_actors.simulation.missing import GivenUp
+from arcly_actors.simulation.packaging import Packaged
 from arcly_actors.simulation.recorder import Recorder
 from arcly_actors.simulation.scene import scene
 from arcly_actors.simulation.supervising import NoDefect, Restarted
@@ -115,6 +116,7 @@ def invariants(world: World) -> list[Invariant]:
         RisingTimes(world, report),
         places,
         Served(places, world, report),
+        Packaged(places, world, report),
         Fed(world, report),
         GivenUp(world, report),
         Blameless(world, report),

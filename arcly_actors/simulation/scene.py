@@ -43,4 +43,10 @@ def _application(chance: Chance, conflict: str) -> dict[str, Any]:
         "subscriber": {"join": chance.weighted({"instant": 4, "live": 1}), "max_lag": chance.one(("2s", "5s"))},
         "flush_interval": chance.one(("0s", "95ms", "300ms")),
         "audio": "passthrough",
+        "hls": {
+            "format": chance.one(("fmp4", "mpegts")),
+            "segment": chance.one(("1s", "2s")),
+            "window": chance.one((3, 6)),
+            "idle": chance.one(("5s", "30s")),
+        },
     }

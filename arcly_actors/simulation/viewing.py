@@ -119,7 +119,7 @@ class NoGapNoDuplicate(Invariant):
         if due is None or index < due:
             self.broken(f"{viewer} got {sight.kind} {sight.number} (place {index}) again or too late: {due} was due")
             return
-        if index > due:
+        if index > due and not sight.leap:
             self._skipped(viewer, place, sight, due, index)
         place.due[sight.kind] = index + 1
 
@@ -194,6 +194,8 @@ class Served(Invariant):
             life = self._lives[viewer]
             if life is None or life.over or viewer.stalled or viewer.lossy or viewer.doomed is not None:
                 continue
+            if viewer.delayed:
+                continue  # see `simulation.packaging`
             since = max(viewer.began, viewer.trouble, self.world.trouble(viewer.key))
             if now - since >= self.PATIENCE:
                 self._look(viewer, life, since, now - self.PATIENCE)

@@ -1,7 +1,9 @@
 """The invariants can fail: an engine that is broken on purpose is found out, each time by the invariant that says so."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -15,6 +17,8 @@ from arcly_actors.bus.place import Place
 from arcly_actors.bus.stream import StreamActor
 from arcly_actors.bus.timeline import Timeline
 from arcly_actors.clock import NS_PER_S
+from arcly_actors.egress.hls_segmenter import Segment, Segmenter
+from arcly_actors.egress.hls_shelf import Shelf
 from arcly_actors.egress.view import View
 from arcly_actors.ingest.publisher import Publisher
 from arcly_actors.ingest.ts_datagrams import TsDatagrams
@@ -28,7 +32,7 @@ from arcly_actors.transport.rtp_ports import Destination, PortPair
 from arcly_actors.transport.rtp_trains import Train
 
 BUSY = Plan(viewers=10, faults=60, stay=20)
-SEEDS = (1, 2, 4, 5, 9)
+SEEDS = (15, 9, 7, 1, 4)
 
 
 def join_in_the_middle(channel: Channel, _join: object) -> int | None:
@@ -145,6 +149,22 @@ def hear_no_silence(feed: TsDatagrams) -> int | None:
     return min((at for at in (feed._stream.wake_at, feed._jitter.wake_at) if at is not None), default=None)
 
 
+def cut_short(close: Callable[..., Segment | None]) -> Callable[..., Segment | None]:
+    """The last frame of an HLS segment is not in it."""
+
+    def broken(segmenter: Segmenter, until: MediaFrame | None) -> Segment | None:
+        closed = close(segmenter, until)
+        return closed and replace(closed, frames=closed.frames[:-1] or closed.frames)
+
+    return broken
+
+
+def stand_still(media: Callable[[Shelf], str]) -> Callable[[Shelf], str]:
+    """A playlist stays as it was at first."""
+    first: WeakKeyDictionary[Shelf, str] = WeakKeyDictionary()
+    return lambda shelf: first.setdefault(shelf, media(shelf))
+
+
 def no_anchor(_channel: Channel, _position: int | None) -> None:
     """The GOP cache does not say where to start."""
 
@@ -173,6 +193,8 @@ MUTATIONS: dict[str, tuple[tuple[Patch, ...], set[str]]] = {
     "a defect": (((Publisher, "push", stumble, False),), {"NoDefect"}),
     "packets stay here": (((PortPair, "send_train", all_but_the_last, True),), {"NoGapNoDuplicate", "Served"}),
     "feeds are waited for": (((TsDatagrams, "wake_at", property(hear_no_silence), False),), {"GivenUp"}),
+    "segments are cut short": (((Segmenter, "_close", cut_short, True),), {"NoGapNoDuplicate"}),
+    "a playlist stands still": (((Shelf, "media", stand_still, True),), {"Packaged"}),
     "no anchor": (((Channel, "anchor_at", no_anchor, False),), {"Served"}),
 }
 

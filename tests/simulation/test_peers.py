@@ -14,6 +14,7 @@ from arcly_actors.script.virtual import run_engine
 from arcly_actors.simulation.camera import PICTURES, SOUND, Camera
 from arcly_actors.simulation.chance import Chance
 from arcly_actors.simulation.feed import FeedPublisher
+from arcly_actors.simulation.hls import HlsViewer
 from arcly_actors.simulation.inside import InsideViewer
 from arcly_actors.simulation.invariant import Violation
 from arcly_actors.simulation.peer import PublishingPeer, Sight, ViewingPeer
@@ -36,7 +37,7 @@ FEEDS = (1, 2)
 
 def seen(pair: Pair, act: Act, key: int = 0) -> list[Sight]:
     """What the viewer saw of the publisher while `act` went on; no invariant was broken."""
-    clock, network, chance = VirtualClock(), ScriptedNetwork(), Chance(1)
+    clock, network, chance = VirtualClock(), ScriptedNetwork(), Chance(9)
     topology, keys = scene(chance)
     sights: list[Sight] = []
 
@@ -147,3 +148,18 @@ def test_a_feed_is_of_one_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Violation) as found:
         seen(FEED, beside_another, FEEDS[0])
     assert found.value.invariant == "KeyframeFirst"
+
+
+async def for_a_while(world: World, _publisher: PublishingPeer, _viewer: ViewingPeer) -> None:
+    await world.pass_time(18 * NS_PER_S)
+
+
+@pytest.mark.parametrize("key", FEEDS)
+def test_segments_have_every_frame_once(key: int) -> None:
+    """From the oldest segment on, and up to what is not whole yet; one key has MP4, the other transport streams."""
+    sights = seen((RtmpPublisher, HlsViewer), for_a_while, key)
+    for kind, least in ((Kind.VIDEO, 160), (Kind.AUDIO, 62)):
+        shown = [sight for sight in sights if sight.kind is kind]
+        assert len(shown) > least
+        assert [sight.number for sight in shown] == sorted({sight.number for sight in shown})
+        assert [sight.leap for sight in shown].count(True) == 0
