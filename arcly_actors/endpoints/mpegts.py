@@ -15,6 +15,7 @@ from arcly_actors.bus.messages import Ref
 from arcly_actors.endpoints.complaint_log import ComplaintLog
 from arcly_actors.errors import ArclyError, Refusal, Refused
 from arcly_actors.ingest.publisher import KeyframeNeeded, PublishAccepted, Publishing, PublishLost
+from arcly_actors.ingest.track_gathering import TracksGathered
 from arcly_actors.ingest.ts import TsItems, TsPublisher
 from arcly_actors.ingest.ts_datagrams import TsDatagrams
 from arcly_actors.ingest.ts_receiver import OpenInlet, TsReceiver
@@ -104,6 +105,7 @@ class TsPort(TsReceiver):
         self._on_bound = on_bound
         self._publishers: dict[int, Ref] = {}
         self._known: set[int] = set()
+        self._tracks: dict[int, TracksGathered] = {}  # as each programme told them, for a publisher that comes later
         self.counts = datagrams.counts
 
     def on_start(self) -> None:
@@ -128,6 +130,7 @@ class TsPort(TsReceiver):
         for program in list(self._publishers):
             self._end_publisher(program)
         self._known.clear()
+        self._tracks.clear()
 
     def take(self, items: list[tuple[int, TsItem]]) -> None:
         """Give each programme its own; the first that is heard of one starts its publisher."""
@@ -141,9 +144,11 @@ class TsPort(TsReceiver):
             publisher = self._publishers.get(program)
             if publisher is not None:
                 notify(publisher, TsItems(tuple(own)))
+            self._tracks.update((program, item) for item in own if isinstance(item, TracksGathered))
             if any(isinstance(item, ProgramEnded) for item in own):
                 self._end_publisher(program)
                 self._known.discard(program)
+                self._tracks.pop(program, None)
 
     # -- publishers ---------------------------------------------------------------------------------------------------
 
@@ -158,6 +163,8 @@ class TsPort(TsReceiver):
         publisher = _FeedPublisher.start(self.system, self._bus, publishing, self.actor_ref)
         self._publishers[program] = publisher
         self.watch(publisher)
+        if program in self._tracks:
+            notify(publisher, TsItems((self._tracks[program],)))
 
     def _end_publisher(self, program: int) -> None:
         publisher = self._publishers.pop(program, None)

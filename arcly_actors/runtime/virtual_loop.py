@@ -81,7 +81,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> asyncio.TimerHandle:
         """See `asyncio.AbstractEventLoop`; timers that are due at one time fire in the order in which they were set."""
         timer = _Timer(when, callback, args, self, context)
-        heapq.heappush(self._timers, (round(when * NS_PER_S), next(self._order), timer))
+        due, now = round(when * NS_PER_S), self._clock.monotonic_ns()
+        if due <= now and when > now / NS_PER_S:  # a part of a ns ahead: who waits for `when` would wait for ever
+            due = now + 1
+        heapq.heappush(self._timers, (due, next(self._order), timer))
         return timer
 
     def timers(self) -> list[asyncio.TimerHandle]:

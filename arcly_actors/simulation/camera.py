@@ -113,6 +113,11 @@ class Camera:
         """How many ns of its time a shot takes."""
         return self.picture_every if self.picture is not None else self.sound_every
 
+    @property
+    def opened(self) -> bool:
+        """Whether it has made a keyframe of the present picture."""
+        return self._opened is not None
+
     def ask(self) -> None:
         """Make the next picture a keyframe."""
         self._asked = True

@@ -26,6 +26,8 @@ TARGETS: Mapping[str, bool] = {
     "frames": False,
     "listener": False,
     "site": False,
+    "rtp-ports": False,
+    "feed": False,
     "publisher": True,
     "connection": True,
     "rtmp-session": True,

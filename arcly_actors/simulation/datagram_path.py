@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
+from arcly_actors.runtime.seams import Place
 from arcly_actors.transport.addresses import Address
 
 if TYPE_CHECKING:
@@ -57,10 +58,15 @@ class DatagramPath:
                 at = self._last[up] = max(at, self._last.get(up, 0) + 1)
             world.loop.call_at(at / NS_PER_S, arrive, data)
 
-    def _arrive(self, data: bytes) -> None:
+    def to(self) -> Place | None:
+        """Where its datagrams go; None while nobody is there."""
         at = self._world.address(self._door)
-        if self.open and at is not None:
-            self._world.network.send(data, (at.host, at.port), self._address)
+        return (at.host, at.port) if at is not None else None
+
+    def _arrive(self, data: bytes) -> None:
+        to = self.to()
+        if self.open and to is not None:
+            self._world.network.send(data, to, self._address)
 
     def _deliver(self, data: bytes) -> None:
         if self.open:

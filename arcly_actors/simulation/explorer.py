@@ -34,9 +34,8 @@ class Explorer:
         self._plan = plan
         self._chance = world.chance
         self._named = 0
-        self._doors = {
-            each for each in ("", "rtmp", "rtsp", "http", "srt") if not each or world.address(each) is not None
-        }
+        doors = {kind.door for kind in (*PUBLISHERS, *VIEWERS)}
+        self._doors = {each for each in doors if not each or world.address(each) is not None}
         self.done: list[tuple[int, str]] = []
 
     def step(self) -> None:
@@ -71,10 +70,14 @@ class Explorer:
 
     def _publish(self, key: object) -> None:
         chance, world = self._chance, self._world
-        able = {protocol: weight for protocol, weight in PUBLISHERS.items() if protocol.door in self._doors}
+        parsed = next(each for each in world.keys if each is key)
+        able = {
+            protocol: weight
+            for protocol, weight in PUBLISHERS.items()
+            if protocol.door in self._doors and protocol.serves(world, parsed)
+        }
         kind = chance.weighted(able)
         name = self._name(f"{kind.protocol}-publisher")
-        parsed = next(each for each in world.keys if each is key)
         peer: PublishingPeer = kind(world, name, parsed, self._address(), self._camera(name, kind))
         self._say(f"{name} publishes {parsed}")
         world.enter(peer)

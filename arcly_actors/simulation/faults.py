@@ -139,12 +139,16 @@ def time(world: World) -> str:
         return ""
     jump = world.chance.one(JUMPS)
     publisher.camera.jump(jump)
+    for viewer in world.viewers:
+        if viewer.stalled and viewer.key == publisher.key:
+            viewer.excuse("too slow")  # it lags by as much more
     return f"the timestamps of {publisher.name} jump by {jump / NS_PER_S:g} s"
 
 
 def keyframes(world: World) -> str:
     """A publisher makes its GOPs longer or shorter, or no more keyframes."""
-    publisher = _one(world, [each for each in world.publishers if each.began], "keyframes")
+    able = [each for each in world.publishers if each.began and each.camera.opened]
+    publisher = _one(world, able, "keyframes")  # who never makes one counts as silent
     if publisher is None:
         return ""
     publisher.camera.gop = world.chance.one((0, 1, 5, 25, 100))
@@ -223,6 +227,8 @@ def _blame(world: World, target: str, key: StreamKey | None, address: str) -> No
             if viewer.door == "http" and viewer.began is None:
                 viewer.excuse("its site crashed")
     for peer in (*world.publishers, *world.viewers):
+        if target == peer.port:
+            peer.lost()
         inside = address == "in-process" and peer.protocol == "python" and peer.key == key
         if str(peer.address) == address or inside:
             peer.trouble = world.now

@@ -94,6 +94,7 @@ class TsViewer(HttpViewer):
 
     protocol = "http-ts"
     suffix = ".ts"
+    ends_with_the_next = True
 
     def start(self) -> None:
         """See `Peer`."""

@@ -89,6 +89,17 @@ class Link:
         """The connection breaks."""
         self._close(ConnectionResetError("the simulation cut it"))
 
+    def vanish(self) -> ScriptedTransport | None:
+        """This machine is gone: nothing comes, nothing is read, and nobody is told. The engine's end, which stays."""
+        left, self._transport = self._transport, None
+        if left is not None:
+            left.heard, left.shut = lambda _data: None, lambda: None
+            left.stall()
+        self.closed_by = self.closed_by or "us"
+        self._in.clear()
+        self._out.clear()
+        return left
+
     def close(self) -> None:
         """Close it in order: what was sent before still arrives."""
         if self._transport is None or self.closed_by:

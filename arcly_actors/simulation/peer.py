@@ -22,6 +22,8 @@ class Sight:
     keyframe: bool
     dts: int
     at: int
+    leap: bool = False
+    """Whether its viewer was told that something of its kind may be missing before it."""
 
 
 @dataclass(slots=True)
@@ -38,13 +40,17 @@ class Peer:
 
     `excuses` say why the engine may end it: each is an own fault or something that the operator wanted. `trouble` is when
     a fault last touched it (ns), for what may take a while afterwards; `doomed` when something failed that it ends with.
-    `lossy`: its path loses datagrams, so frames may be missing that nobody skipped.
+    `lossy`: its path loses datagrams, so frames may be missing that nobody skipped. `patience` is for how long
+    one that is gone without a word may linger (ns).
     """
 
     protocol: ClassVar[str] = ""
     door: ClassVar[str] = ""
     faults: ClassVar[frozenset[str]] = frozenset()
     """Names of faults (see `simulation.faults`) that mean something to it."""
+
+    port: ClassVar[str] = ""
+    """What `simulation.crashes` calls the actor that takes its datagrams: some are lost when that fails."""
 
     def __init__(self, world: "World", name: str, key: StreamKey, address: Address) -> None:
         self.world = world
@@ -59,6 +65,7 @@ class Peer:
         self.doomed: int | None = None
         self.lossy = False
         self.trouble = 0
+        self.patience = 0
 
     def __repr__(self) -> str:
         state = self.fate or ("on since " + str(self.began) if self.began is not None else "joining")
@@ -68,6 +75,11 @@ class Peer:
     def over(self) -> bool:
         """Whether it has ended."""
         return self.fate is not None
+
+    @property
+    def lingers(self) -> bool:
+        """Whether the engine still counts on it, though it is gone without a word."""
+        return False
 
     def start(self) -> None:
         """Connect, and do what it is for."""
@@ -99,6 +111,10 @@ class Peer:
         """Of its datagrams this share gets lost, and that share comes twice."""
         del loss, doubled
 
+    def lost(self) -> None:
+        """Some of its datagrams have not arrived, or will not."""
+        self.lossy = True
+
     def excuse(self, why: str) -> None:
         """The engine may end it from here on."""
         if why not in self.excuses:
@@ -123,6 +139,12 @@ class PublishingPeer(Peer):
         super().__init__(world, name, key, address)
         self.camera = camera
         self.silent = False
+
+    @classmethod
+    def serves(cls, world: "World", key: StreamKey) -> bool:
+        """Whether it can publish this key."""
+        del world, key
+        return True
 
     def publish(self) -> None:
         """The slot is ours: film."""
@@ -159,6 +181,14 @@ class ViewingPeer(Peer):
     """
 
     tells_tracks: ClassVar[bool] = False
+    delayed: ClassVar[bool] = False
+    """Whether its frames come many at once, when a segment is whole."""
+    ends_with_the_next: ClassVar[bool] = False
+    """Whether a frame is known to be whole only when the next of its track begins, as in a transport stream."""
+    apart: ClassVar[bool] = False
+    """Whether its tracks go different ways, so that the first frames of one may come before earlier ones of another."""
+    sure_of_keyframes: ClassVar[bool] = False
+    """Whether it shows no picture without its keyframe, whatever is lost."""
 
     def __init__(self, world: "World", name: str, key: StreamKey, address: Address) -> None:
         super().__init__(world, name, key, address)
@@ -172,8 +202,8 @@ class ViewingPeer(Peer):
         if self.began is None:
             self.began = self.world.now
 
-    def see(self, kind: Kind, dts: int, payload: bytes, *, keyframe: bool) -> None:
+    def see(self, kind: Kind, dts: int, payload: bytes, *, keyframe: bool, leap: bool = False) -> None:
         """A frame came."""
         number = number_of(payload)
         if number is not None:
-            self.seen.append(Sight(number, kind, keyframe, dts, self.world.now))
+            self.seen.append(Sight(number, kind, keyframe, dts, self.world.now, leap))

@@ -2,24 +2,31 @@
 
 from collections.abc import Mapping
 
+from arcly_actors.simulation.feed import FeedPublisher
+from arcly_actors.simulation.hls import HlsViewer
 from arcly_actors.simulation.http import FlvViewer, TsViewer
 from arcly_actors.simulation.inside import InsidePublisher, InsideViewer
 from arcly_actors.simulation.peer import PublishingPeer, ViewingPeer
 from arcly_actors.simulation.rtmp import RtmpPublisher, RtmpViewer
 from arcly_actors.simulation.rtsp import RtspPublisher, RtspViewer
+from arcly_actors.simulation.rtsp_udp import RtspUdpPublisher, RtspUdpViewer
 from arcly_actors.simulation.srt import SrtPublisher, SrtViewer
 
 PUBLISHERS: Mapping[type[PublishingPeer], float] = {
     RtmpPublisher: 3,
     RtspPublisher: 2,
+    RtspUdpPublisher: 2,
     SrtPublisher: 2,
+    FeedPublisher: 3,
     InsidePublisher: 2,
 }
 VIEWERS: Mapping[type[ViewingPeer], float] = {
     RtmpViewer: 3,
-    RtspViewer: 3,
+    RtspViewer: 2,
+    RtspUdpViewer: 2,
     FlvViewer: 2,
     TsViewer: 2,
+    HlsViewer: 2,
     SrtViewer: 2,
     InsideViewer: 2,
 }

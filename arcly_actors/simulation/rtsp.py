@@ -1,10 +1,10 @@
 """RTSP peers whose packets go within the connection."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from arcly_actors.egress.rtsp import Line, RtspEncoder
 from arcly_actors.ingest.flv_tracks import TracksLearnt
-from arcly_actors.ingest.rtp_tracks import RtpTracks
+from arcly_actors.ingest.rtp_tracks import Learnt, RtpTracks
 from arcly_actors.media.frame import Track
 from arcly_actors.protocols.rtsp.address import RtspUrl
 from arcly_actors.protocols.rtsp.client import Described, RtspClient, SetUp, Started, Stop
@@ -45,7 +45,7 @@ class RtspPublisher(DrivenPublisher):
         if self.over:
             return
         if isinstance(event, Described):
-            self.command(_interleaved([medium.index for medium in self._description.media]))
+            self.command(self.set_up([medium.index for medium in self._description.media]))
         elif isinstance(event, Started):
             lines = [Line(medium, _channels(medium.index)) for medium in self._description.media]
             seed, first = self.world.chance.data(16), self.world.chance.whole(0, 0x7FFF)
@@ -62,7 +62,15 @@ class RtspPublisher(DrivenPublisher):
         """See `PublishingPeer`."""
         encoder = self._encoder
         if encoder is not None:
-            self.link.send(b"".join(encoder.frame(frame) for frame in camera.shoot()))
+            self.carry(b"".join(encoder.frame(frame) for frame in camera.shoot()))
+
+    def set_up(self, media: list[int]) -> SetUp:
+        """How the packets of these media are to go."""
+        return _interleaved(media)
+
+    def carry(self, data: bytes) -> None:
+        """Send interleaved frames."""
+        self.link.send(data)
 
     def leave(self) -> None:
         """See `Peer`."""
@@ -76,6 +84,8 @@ class RtspViewer(Driven, LinkedViewer):
     protocol = "rtsp"
     door = "rtsp"
     tells_tracks = True
+    reorder: ClassVar[bool] = False
+    """Whether its packets may come out of order."""
 
     def start(self) -> None:
         """See `Peer`."""
@@ -89,19 +99,27 @@ class RtspViewer(Driven, LinkedViewer):
         if self.over:
             return
         if isinstance(event, PacketsReceived):
-            self._take(event)
+            self.take(event)
         elif isinstance(event, Described):
             self._description = event.description
             self.codecs = {track.kind: track.codec for track in event.description.tracks}
-            self._tracks = RtpTracks(event.description.media, 1, "viewer", reorder=False)
-            self.command(_interleaved([medium.index for medium in event.description.media]))
+            self._tracks = RtpTracks(event.description.media, 1, "viewer", reorder=self.reorder)
+            self.command(self.set_up([medium.index for medium in event.description.media]))
         elif isinstance(event, Started):
             self.watch()
 
-    def _take(self, received: PacketsReceived) -> None:
-        if self._tracks is None:
-            return
-        for item in self._tracks.receive(received.packets, self.world.now):
+    def set_up(self, media: list[int]) -> SetUp:
+        """How the packets of these media are to come."""
+        return _interleaved(media)
+
+    def take(self, received: PacketsReceived) -> None:
+        """Packets have come."""
+        if self._tracks is not None:
+            self.show(self._tracks.receive(received.packets, self.world.now))
+
+    def show(self, learnt: Learnt) -> None:
+        """What they complete is seen."""
+        for item in learnt:
             if not isinstance(item, TracksLearnt):
                 self.see(item.track.kind, item.dts, item.payload, keyframe=item.keyframe)
 

@@ -15,10 +15,12 @@ from arcly_actors.simulation.conduct import Blameless, EndedForAReason, Keyframe
 from arcly_actors.simulation.elsewhere import Between, Elsewhere, Reached
 from arcly_actors.simulation.explorer import Explorer, Plan
 from arcly_actors.simulation.invariant import Invariant, Violation
+from arcly_actors.simulation.missing import GivenUp
+from arcly_actors.simulation.packaging import Packaged
 from arcly_actors.simulation.recorder import Recorder
 from arcly_actors.simulation.scene import scene
 from arcly_actors.simulation.supervising import NoDefect, Restarted
-from arcly_actors.simulation.viewing import KeyframeFirst, NoGapNoDuplicate, RisingTimes, Served
+from arcly_actors.simulation.viewing import Fed, KeyframeFirst, NoGapNoDuplicate, RisingTimes, Served
 from arcly_actors.simulation.world import World
 
 SETTLING: Final = 90 * NS_PER_S
@@ -121,6 +123,9 @@ def invariants(world: World) -> list[Invariant]:
         RisingTimes(world, report),
         places,
         Served(places, world, report),
+        Packaged(places, world, report),
+        Fed(world, report),
+        GivenUp(world, report),
         Blameless(world, report),
         EndedForAReason(world, report),
         KeyframesAsked(world, report),

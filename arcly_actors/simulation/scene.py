@@ -19,7 +19,14 @@ def scene(chance: Chance) -> tuple[Topology, tuple[StreamKey, ...]]:
             "max_publishers": chance.one((2, 100)),
         },
         "supervision": {"backoff": {"first": "200ms", "max": "2s"}},
-        "endpoints": {"rtmp": {"listen": "127.0.0.1:1935"}},
+        "endpoints": {
+            "rtmp": {"listen": "127.0.0.1:1935"},
+            "rtsp": {"session_timeout": chance.one(("5s", "20s", "60s"))},
+            "mpegts": [
+                {"listen": "udp://127.0.0.1:1234", "key": "live/b", "silence": chance.one(("1s", "5s"))},
+                {"listen": "rtp://127.0.0.1:1236", "key": "stage/a", "silence": chance.one(("1s", "5s"))},
+            ],
+        },
     }
     return Topology.model_validate(told), keys
 
@@ -36,4 +43,10 @@ def _application(chance: Chance, conflict: str) -> dict[str, Any]:
         "subscriber": {"join": chance.weighted({"instant": 4, "live": 1}), "max_lag": chance.one(("2s", "5s"))},
         "flush_interval": chance.one(("0s", "95ms", "300ms")),
         "audio": "passthrough",
+        "hls": {
+            "format": chance.one(("fmp4", "mpegts")),
+            "segment": chance.one(("1s", "2s")),
+            "window": chance.one((3, 6)),
+            "idle": chance.one(("5s", "30s")),
+        },
     }

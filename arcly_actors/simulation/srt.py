@@ -3,9 +3,8 @@
 from typing import Any, ClassVar
 
 from arcly_actors import limits
-from arcly_actors.egress.ts import TsEncoder, make_encoder
 from arcly_actors.ingest.ts_source import TsSource
-from arcly_actors.media.frame import MediaFrame, Track
+from arcly_actors.media.frame import MediaFrame
 from arcly_actors.protocols.outputs import Hangup
 from arcly_actors.protocols.srt.caller import Call, SrtCaller
 from arcly_actors.protocols.srt.events import Disconnect, Established, Received, Send
@@ -14,6 +13,7 @@ from arcly_actors.simulation.camera import Camera
 from arcly_actors.simulation.datagram_path import DatagramPath
 from arcly_actors.simulation.engine_peer import EnginePeer, reason_of
 from arcly_actors.simulation.peer import PublishingPeer, ViewingPeer
+from arcly_actors.simulation.transport_stream import FilmedStream
 from arcly_actors.transport.srt_ciphers import SrtCiphers
 
 DATAGRAM_FAULTS = frozenset({"cut", "jitter", "loss", "garbage"})
@@ -82,29 +82,19 @@ class SrtPublisher(Caller, PublishingPeer):
 
     def start(self) -> None:
         """See `Peer`."""
-        self._encoder: TsEncoder | None = None
-        self._sent: tuple[Track, ...] = ()
+        self._made: FilmedStream | None = None
         self.call("publish")
 
     def told(self, event: Any) -> None:
         """See `Caller`."""
         if isinstance(event, Established):
-            self._encoder = make_encoder()
+            self._made = FilmedStream()
             self.publish()
 
     def send(self, camera: Camera) -> None:
         """See `PublishingPeer`."""
-        encoder = self._encoder
-        if encoder is None or self.over:
-            return
-        frames = camera.shoot()
-        if camera.tracks != self._sent:
-            encoder.follow(camera.tracks)
-            self._sent = camera.tracks
-        data = b"".join(encoder.frame(frame) for frame in frames)
-        size = limits.SRT_PAYLOAD
-        cut = tuple(data[start : start + size] for start in range(0, len(data), size))
-        self.command(Send(cut))
+        if self._made is not None and not self.over:
+            self.command(Send(self._made.shoot(camera)))
 
 
 class SrtViewer(Caller, ViewingPeer):
@@ -112,6 +102,7 @@ class SrtViewer(Caller, ViewingPeer):
 
     protocol = "srt"
     faults: ClassVar[frozenset[str]] = DATAGRAM_FAULTS
+    ends_with_the_next = True
 
     def start(self) -> None:
         """See `Peer`."""

@@ -19,13 +19,16 @@ _MARGIN = NS_PER_S // 10
 
 
 class NoDefect(Invariant):
-    """No actor fails but those that were made to, supervisors whose children failed too often, and who dials in vain."""
+    """No actor fails but those that were made to, who fail with them, supervisors whose children failed too often, and
+    who dials in vain.
+    """
 
     text = "no actor fails of itself"
 
     def failed(self, failed: Failed) -> None:
         """See `Invariant`."""
-        if not isinstance(failed.error, Injected | IntensityExceeded | SourceBroke | SinkBroke):
+        with_another = isinstance(failed.error.__cause__, Injected)
+        if not with_another and not isinstance(failed.error, Injected | IntensityExceeded | SourceBroke | SinkBroke):
             self.broken(f"{failed.ref.actor_class.__name__} failed: {failed.error!r}")
 
 

@@ -31,8 +31,10 @@ class KeyframeFirst(Invariant):
             self.broken(f"{viewer} was sent {sight.number} as {'a' if sight.keyframe else 'no'} keyframe")
         if shot.keyframe:
             self._opened[viewer] = sight.number
-        elif viewer.lossy or (shot.gop is not None and shot.publisher in self.world.lossy):
+        elif viewer.lossy and not viewer.sure_of_keyframes:
             return  # datagrams were lost: its keyframe may be among them
+        elif shot.gop is not None and shot.publisher in self.world.lossy:
+            return  # likewise
         elif shot.gop is None or self._opened.get(viewer) != shot.gop:
             self.broken(
                 f"{viewer} saw {sight.number}, which needs {shot.gop}; its last keyframe is {self._opened.get(viewer)}"
@@ -111,11 +113,13 @@ class NoGapNoDuplicate(Invariant):
         if index is None:
             self.broken(f"{viewer} got {sight.number}, which is not of its stream's present life")
             return
+        if viewer.apart and sight.kind not in place.due and index < place.first and self._precedes(viewer, place, index):
+            place.first = index
         due = self._due(viewer, place, sight.kind)
         if due is None or index < due:
             self.broken(f"{viewer} got {sight.kind} {sight.number} (place {index}) again or too late: {due} was due")
             return
-        if index > due:
+        if index > due and not sight.leap:
             self._skipped(viewer, place, sight, due, index)
         place.due[sight.kind] = index + 1
 
@@ -128,13 +132,20 @@ class NoGapNoDuplicate(Invariant):
         place = self._places[viewer] = _Place(life, first)
         return place
 
+    def _precedes(self, viewer: ViewingPeer, place: _Place, index: int) -> bool:
+        """Whether a viewer whose first entry was of another kind has missed none of that kind since `index`."""
+        kind = place.life.entries[place.first].kind
+        return viewer.lossy or self._next(viewer, place.life, kind, index) == place.first
+
     def _due(self, viewer: ViewingPeer, place: _Place, kind: Kind) -> int | None:
         """The next entry of a kind that the viewer's format carries."""
-        start = place.due.get(kind, place.first)
-        lane = place.life.of_kind[kind]
+        return self._next(viewer, place.life, kind, place.due.get(kind, place.first))
+
+    def _next(self, viewer: ViewingPeer, life: Life, kind: Kind, start: int) -> int | None:
+        lane = life.of_kind[kind]
         wanted = viewer.codecs.get(kind) if viewer.codecs is not None else None
         for at in range(bisect_left(lane, start), len(lane)):
-            if wanted is None or place.life.entries[lane[at]].codec is wanted:
+            if wanted is None or life.entries[lane[at]].codec is wanted:
                 return lane[at]
         return None
 
@@ -183,6 +194,8 @@ class Served(Invariant):
             life = self._lives[viewer]
             if life is None or life.over or viewer.stalled or viewer.lossy or viewer.doomed is not None:
                 continue
+            if viewer.delayed:
+                continue  # see `simulation.packaging`
             since = max(viewer.began, viewer.trouble, self.world.trouble(viewer.key))
             if now - since >= self.PATIENCE:
                 self._look(viewer, life, since, now - self.PATIENCE)
@@ -205,23 +218,72 @@ class Served(Invariant):
             if not lane or (viewer.codecs is not None and kind not in viewer.codecs):
                 continue
             due = self._due(viewer, place, kind)
-            if due is not None and life.entries[due].at <= until:
+            if due is not None and self._complete_at(viewer, life, due) <= until:
                 self.broken(f"{viewer} waits for {kind} {life.entries[due].number} (place {due}) for too long")
                 return
 
     def _waits_for(self, viewer: ViewingPeer, life: Life, since: int, until: int) -> int | None:
         """The newest keyframe that it should have been shown."""
+        if viewer.codecs is not None and Kind.VIDEO not in viewer.codecs:
+            return None
         wanted = viewer.codecs.get(Kind.VIDEO) if viewer.codecs is not None else None
         for index in reversed(life.keyframes):
             entry = life.entries[index]
             if entry.at < since:
                 return None
-            if entry.at <= until and wanted in (None, entry.codec):
+            if wanted in (None, entry.codec) and self._complete_at(viewer, life, index) <= until:
                 return index
         return None
 
+    def _complete_at(self, viewer: ViewingPeer, life: Life, index: int) -> int:
+        """When the viewer could know that it has all of an entry."""
+        if not viewer.ends_with_the_next:
+            return life.entries[index].at
+        lane = life.of_kind[life.entries[index].kind]
+        after = bisect_left(lane, index) + 1
+        return life.entries[lane[after]].at if after < len(lane) else self.world.now
+
     def _due(self, viewer: ViewingPeer, place: _Place, kind: Kind) -> int | None:
         return self._places._due(viewer, place, kind)  # noqa: SLF001 - one idea in two classes
+
+
+class Fed(Invariant):
+    """Who loses datagrams gets the others: of so much sound that some of it must have arrived, some has."""
+
+    text = "a viewer that loses datagrams gets the others"
+    SPAN = 12 * NS_PER_S
+    SOUNDS = 30
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._last: dict[ViewingPeer, int] = {}
+
+    def saw(self, viewer: ViewingPeer, sight: Sight) -> None:
+        """See `Invariant`."""
+        if sight.kind is Kind.AUDIO:
+            self._last[viewer] = sight.at
+
+    def ended(self, peer: Peer) -> None:
+        """See `Invariant`."""
+        if isinstance(peer, ViewingPeer):
+            self._last.pop(peer, None)
+
+    def check(self) -> None:
+        """See `Invariant`."""
+        until = self.world.now - NS_PER_S
+        for viewer in self.world.viewers:
+            if not viewer.lossy or viewer.over or viewer.began is None or viewer.stalled or viewer.doomed is not None:
+                continue
+            since = max(viewer.began, viewer.trouble, self.world.trouble(viewer.key), self._last.get(viewer, 0))
+            life = self.world.journal.current(viewer.key)
+            deaf = viewer.codecs is not None and Kind.AUDIO not in viewer.codecs
+            if until - since < self.SPAN or life is None or deaf:
+                continue
+            lane = life.of_kind[Kind.AUDIO]
+            sounds = sum(1 for at in reversed(lane[-self.SOUNDS :]) if since < life.entries[at].at <= until)
+            if sounds == self.SOUNDS:
+                self.broken(f"{viewer} has heard nothing for {_ms(self.world.now - since)}")
+                self._last[viewer] = self.world.now
 
 
 def _ms(ns: int) -> str:

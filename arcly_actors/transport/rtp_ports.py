@@ -85,6 +85,7 @@ class PortPair:
         self._bounds = bounds
         self._wanted = (rtp, rtcp or Address(rtp.host, rtp.port + 1 if rtp.port else 0))
         self._sockets: tuple[Datagrams, Datagrams] | None = None
+        self._latest: Datagrams | None = None
         self._routes: dict[tuple[str, int, bool], _Route] = {}
         self._trains: dict[int, tuple[bytes, Cut]] = {}
         self._paced: list[Paced] = []
@@ -104,7 +105,7 @@ class PortPair:
         """Bind both; AddressUnavailable when one is taken. Where the system chooses, both ports are neighbours."""
         rtp, rtcp = self._wanted
         sockets = self._bind_neighbours(rtp) if not rtp.port else self._bind(rtp, rtcp)
-        self._sockets = sockets
+        self._sockets, self._latest = sockets, sockets[0]
         self._wanted = (Address(rtp.host, sockets[0].bound.port), Address(rtp.host, sockets[1].bound.port))
         for one, is_rtcp in zip(sockets, (False, True), strict=True):
             one.start(_Reading(self, one, is_rtcp=is_rtcp).wake)
@@ -143,14 +144,17 @@ class PortPair:
         return exact if exact is not None else self._routes.get((address.host, 0, rtcp))
 
     def path(self, host: str, port: int, local: str) -> Path | None:
-        """The way to a peer, from our address `local`; None while the sockets are closed."""
-        if self._sockets is None:
+        """The way to a peer, from our address `local`; None before the sockets were opened.
+
+        Like all ways it outlives them: it is a way again when they are open again.
+        """
+        if self._latest is None:
             return None
-        bound = self._sockets[0].bound.host
+        bound = self._latest.bound.host
         source: tuple[Any, ...] = (host, port)
         if ":" in bound:
             source = (host if ":" in host else f"::ffff:{host}", port, 0, 0)
-        return self._sockets[0].path(source, _from(local, bound) if bound in _WILDCARDS else b"")
+        return self._latest.path(source, _from(local, bound) if bound in _WILDCARDS else b"")
 
     def send(self, data: bytes, destination: Destination) -> None:
         """One packet, dropped when the sockets are closed."""

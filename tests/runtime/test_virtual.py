@@ -56,6 +56,26 @@ def test_hours_take_no_time_and_are_exact_to_the_nanosecond() -> None:
     assert run_virtual(scenario) == [1, 11, 3600 * NS_PER_S + 11, 3600 * NS_PER_S + 12]
 
 
+def test_who_waits_for_a_part_of_a_nanosecond_does_not_wait_for_ever() -> None:
+    """As aiohttp does, whose timer sets itself again when it fires too early (simulation, seed 20)."""
+
+    async def scenario(system: System) -> int:
+        loop, over = system.loop, asyncio.Event()
+        when = 5.0000000004
+
+        def look() -> None:
+            if loop.time() < when:
+                loop.call_at(when, look)
+            else:
+                over.set()
+
+        look()
+        await over.wait()
+        return system.clock.monotonic_ns()
+
+    assert run_virtual(scenario) == 5 * NS_PER_S + 1
+
+
 def test_callbacks_run_in_order_before_time_moves() -> None:
     async def scenario(system: System) -> list[str]:
         order: list[str] = []

@@ -1,7 +1,9 @@
 """The invariants can fail: an engine that is broken on purpose is found out, each time by the invariant that says so."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -15,17 +17,22 @@ from arcly_actors.bus.place import Place
 from arcly_actors.bus.stream import StreamActor
 from arcly_actors.bus.timeline import Timeline
 from arcly_actors.clock import NS_PER_S
+from arcly_actors.egress.hls_segmenter import Segment, Segmenter
+from arcly_actors.egress.hls_shelf import Shelf
 from arcly_actors.egress.view import View
 from arcly_actors.ingest.publisher import Publisher
+from arcly_actors.ingest.ts_datagrams import TsDatagrams
 from arcly_actors.media.frame import MediaFrame
 from arcly_actors.runtime.child import Child
 from arcly_actors.runtime.supervisor import Supervisor
 from arcly_actors.simulation import simulate
 from arcly_actors.simulation.explorer import Plan
 from arcly_actors.transport.budget import Budget, Permit
+from arcly_actors.transport.rtp_ports import Destination, PortPair
+from arcly_actors.transport.rtp_trains import Train
 
 BUSY = Plan(viewers=10, faults=60, stay=20)
-SEEDS = (1, 2, 4)
+SEEDS = (15, 9, 7, 1, 4)
 
 
 def join_in_the_middle(channel: Channel, _join: object) -> int | None:
@@ -127,6 +134,37 @@ def stumble(_publisher: Publisher, _frame: MediaFrame) -> None:
     raise KeyError("a defect")
 
 
+def all_but_the_last(send: Callable[..., None]) -> Callable[..., None]:
+    """Of packets over UDP that leave together the last one stays here."""
+
+    def broken(pair: PortPair, train: Train, destination: Destination) -> None:
+        bounds = train.bounds[:-1] if len(train.bounds) > 1 else train.bounds
+        send(pair, Train(train.channel, train.data, bounds), destination)
+
+    return broken
+
+
+def hear_no_silence(feed: TsDatagrams) -> int | None:
+    """A feed that has ended is waited for."""
+    return min((at for at in (feed._stream.wake_at, feed._jitter.wake_at) if at is not None), default=None)
+
+
+def cut_short(close: Callable[..., Segment | None]) -> Callable[..., Segment | None]:
+    """The last frame of an HLS segment is not in it."""
+
+    def broken(segmenter: Segmenter, until: MediaFrame | None) -> Segment | None:
+        closed = close(segmenter, until)
+        return closed and replace(closed, frames=closed.frames[:-1] or closed.frames)
+
+    return broken
+
+
+def stand_still(media: Callable[[Shelf], str]) -> Callable[[Shelf], str]:
+    """A playlist stays as it was at first."""
+    first: WeakKeyDictionary[Shelf, str] = WeakKeyDictionary()
+    return lambda shelf: first.setdefault(shelf, media(shelf))
+
+
 def no_anchor(_channel: Channel, _position: int | None) -> None:
     """The GOP cache does not say where to start."""
 
@@ -153,6 +191,10 @@ MUTATIONS: dict[str, tuple[tuple[Patch, ...], set[str]]] = {
     "permits leak": (((Budget, "give_back", never_give_back, False),), {"NothingLeaks"}),
     "the slow are put out": (((Fanout, "lag_ns", far_behind, True),), {"Blameless"}),
     "a defect": (((Publisher, "push", stumble, False),), {"NoDefect"}),
+    "packets stay here": (((PortPair, "send_train", all_but_the_last, True),), {"NoGapNoDuplicate", "Served"}),
+    "feeds are waited for": (((TsDatagrams, "wake_at", property(hear_no_silence), False),), {"GivenUp"}),
+    "segments are cut short": (((Segmenter, "_close", cut_short, True),), {"NoGapNoDuplicate"}),
+    "a playlist stands still": (((Shelf, "media", stand_still, True),), {"Packaged"}),
     "no anchor": (((Channel, "anchor_at", no_anchor, False),), {"Served"}),
 }
 
