@@ -74,9 +74,8 @@ def test_another_publisher_goes_on_where_the_first_one_left(second: int) -> None
 def test_another_publisher_is_shown_after_what_the_first_one_had_still_to_be(late_ms: int) -> None:
     """Its pictures are out of order, the new one's are not. Seed 21 of a simulation."""
     timeline = Timeline()
-    for number in range(5):
-        frame = video(number * FRAME_MS)
-        last = timeline.place(replace(frame, pts=frame.dts + late_ms * NS_PER_MS))
+    frames = [video(number * FRAME_MS) for number in range(5)]
+    last = [timeline.place(replace(each, pts=each.dts + late_ms * NS_PER_MS)) for each in frames][-1]
     timeline.begin()
     first = timeline.place(video(7_000))
     assert first.discontinuity
