@@ -17,6 +17,7 @@ from arcly_actors.bus.events import (
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.errors import Refusal
+from arcly_actors.simulation.inside import InsidePublisher
 from arcly_actors.simulation.invariant import Invariant
 from arcly_actors.simulation.peer import Peer, PublishingPeer, ViewingPeer
 
@@ -69,7 +70,8 @@ class Blameless(Invariant):
             if self.world.holders.get(key) is not None:
                 self._taken[key] = now
         for peer in (*self.world.publishers, *self.world.viewers):
-            if peer.doomed is not None and now - peer.doomed > _ORPHANED and not peer.over:
+            asleep = isinstance(peer, InsidePublisher) and peer.silent  # a program that sends nothing learns nothing
+            if peer.doomed is not None and now - peer.doomed > _ORPHANED and not (peer.over or asleep):
                 peer.doomed = None
                 self.broken(f"{peer} is still there, though {', '.join(peer.excuses)}")
 

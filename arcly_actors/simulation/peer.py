@@ -99,6 +99,10 @@ class Peer:
         """Of its datagrams this share gets lost, and that share comes twice."""
         del loss, doubled
 
+    def crashed(self, target: str) -> None:
+        """An actor of this kind that serves it has failed."""
+        del target
+
     def excuse(self, why: str) -> None:
         """The engine may end it from here on."""
         if why not in self.excuses:
@@ -150,10 +154,13 @@ class ViewingPeer(Peer):
     """A viewer: `seen` is what it got since it was looked at last.
 
     `codecs` are those that it is sent by kind, None: whatever there is. `tells_tracks`: its protocol describes a stream
-    before it is played.
+    before it is played; `together`: pictures and sound begin at one place of the stream. `conceals`: it shows no picture
+    whose references it lacks, whatever its path loses.
     """
 
     tells_tracks: ClassVar[bool] = False
+    together: ClassVar[bool] = True
+    conceals: ClassVar[bool] = False
 
     def __init__(self, world: "World", name: str, key: StreamKey, address: Address) -> None:
         super().__init__(world, name, key, address)
@@ -161,6 +168,11 @@ class ViewingPeer(Peer):
         self.codecs: dict[Kind, CodecId] | None = None
         self.stalled = False
         self.stalls = 0
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it may be shown a GOP once more."""
+        return False
 
     def watch(self) -> None:
         """The engine lets us."""

@@ -8,6 +8,7 @@ from arcly_actors.simulation.peer import PublishingPeer, ViewingPeer
 from arcly_actors.simulation.rtmp import RtmpPublisher, RtmpViewer
 from arcly_actors.simulation.rtsp import RtspPublisher, RtspViewer
 from arcly_actors.simulation.srt import SrtPublisher, SrtViewer
+from arcly_actors.simulation.whep import WhepViewer
 
 PUBLISHERS: Mapping[type[PublishingPeer], float] = {
     RtmpPublisher: 3,
@@ -22,4 +23,5 @@ VIEWERS: Mapping[type[ViewingPeer], float] = {
     TsViewer: 2,
     SrtViewer: 2,
     InsideViewer: 2,
+    WhepViewer: 4,
 }

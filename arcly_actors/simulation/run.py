@@ -14,6 +14,7 @@ from arcly_actors.simulation.bounds import NothingLeaks, WithinBounds
 from arcly_actors.simulation.chance import Chance
 from arcly_actors.simulation.conduct import Blameless, EndedForAReason, KeyframesAsked
 from arcly_actors.simulation.explorer import Explorer, Plan
+from arcly_actors.simulation.feedback import RequestsAnswered
 from arcly_actors.simulation.invariant import Invariant, Violation
 from arcly_actors.simulation.recorder import Recorder
 from arcly_actors.simulation.scene import scene
@@ -117,6 +118,7 @@ def invariants(world: World) -> list[Invariant]:
         Blameless(world, report),
         EndedForAReason(world, report),
         KeyframesAsked(world, report),
+        RequestsAnswered(places, world, report),
         NoDefect(world, report),
         Restarted(world, report),
         WithinBounds(world, report),

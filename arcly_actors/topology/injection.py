@@ -17,6 +17,7 @@ OPERATORS: Final = ("loss", "jitter", "crash", "disconnect", "clock_jump")
 Actor = Literal[
     "publisher", "subscriber", "stream", "gop", "connection", "listener", "port", "srt-port", "rtp-ports", "feed",
     "supervisor", "directory", "frames", "site", "rtmp-session", "rtsp-session", "http-session", "srt-session",
+    "webrtc-port", "whip-session", "whep-session",
 ]  # fmt: skip
 ACTORS: Final[tuple[str, ...]] = get_args(Actor)
 """Kinds of actors that a crash can name."""

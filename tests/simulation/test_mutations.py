@@ -25,7 +25,7 @@ from arcly_actors.simulation.explorer import Plan
 from arcly_actors.transport.budget import Budget, Permit
 
 BUSY = Plan(viewers=10, faults=60, stay=20)
-SEEDS = (1, 2, 4)
+SEEDS = range(1, 9)
 
 
 def join_in_the_middle(channel: Channel, _join: object) -> int | None:
