@@ -34,6 +34,7 @@ TARGETS: Mapping[str, bool] = {
     "http-session": True,
     "srt-session": True,
     "webrtc-port": True,
+    "whip-session": False,
     "whep-session": False,
 }
 """Kinds of actors (`script.faults.KINDS`) that are made to fail, and whether the peer that one serves ends with it."""

@@ -214,7 +214,8 @@ def _blame(world: World, target: str, key: StreamKey | None, address: str) -> No
             peer.trouble = world.now
             peer.crashes += 1
             peer.crashed(target)
-            if TARGETS[target] and (target != "publisher" or isinstance(peer, PublishingPeer)):
+            ends = TARGETS[target] and target not in peer.outlives
+            if ends and (target != "publisher" or isinstance(peer, PublishingPeer)):
                 peer.excuse(f"its {target} crashed")
                 peer.doomed = peer.doomed or world.now
             elif peer.crashes > 5:

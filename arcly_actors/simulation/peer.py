@@ -45,6 +45,8 @@ class Peer:
     door: ClassVar[str] = ""
     faults: ClassVar[frozenset[str]] = frozenset()
     """Names of faults (see `simulation.faults`) that mean something to it."""
+    outlives: ClassVar[frozenset[str]] = frozenset()
+    """Kinds of actors after whose crash it goes on, though others of its kind would not."""
 
     def __init__(self, world: "World", name: str, key: StreamKey, address: Address) -> None:
         self.world = world

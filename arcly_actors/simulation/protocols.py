@@ -9,12 +9,14 @@ from arcly_actors.simulation.rtmp import RtmpPublisher, RtmpViewer
 from arcly_actors.simulation.rtsp import RtspPublisher, RtspViewer
 from arcly_actors.simulation.srt import SrtPublisher, SrtViewer
 from arcly_actors.simulation.whep import WhepViewer
+from arcly_actors.simulation.whip import WhipPublisher
 
 PUBLISHERS: Mapping[type[PublishingPeer], float] = {
     RtmpPublisher: 3,
     RtspPublisher: 2,
     SrtPublisher: 2,
     InsidePublisher: 2,
+    WhipPublisher: 3,
 }
 VIEWERS: Mapping[type[ViewingPeer], float] = {
     RtmpViewer: 3,

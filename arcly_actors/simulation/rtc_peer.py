@@ -54,6 +54,8 @@ class RtcPeer(Peer):
     door = "http"
     kind: ClassVar[str] = ""
     faults: ClassVar[frozenset[str]] = frozenset({"cut", "loss", "jitter", "garbage"})
+    nonsense: ClassVar[tuple[bytes, ...]] = (b"", b"\x80\xc9", b"\x81\xcd", b"\x81\xce", b"\x80\x66")
+    """What its garbage begins with."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -164,7 +166,7 @@ class RtcPeer(Peer):
 
     def babble(self, data: bytes) -> None:
         """See `Peer`: nonsense that passed SRTP, some of it with a header that is none."""
-        head = self.world.chance.one((b"", b"\x80\xc9", b"\x81\xcd", b"\x81\xce", b"\x80\x66"))
+        head = self.world.chance.one(self.nonsense)
         self.path.send((head + data)[: limits.RTP_BYTES])
 
     def slow_down(self, latency: int, jitter: int) -> None:

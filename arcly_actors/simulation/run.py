@@ -13,6 +13,7 @@ from arcly_actors.script.virtual import run_engine
 from arcly_actors.simulation.bounds import NothingLeaks, WithinBounds
 from arcly_actors.simulation.chance import Chance
 from arcly_actors.simulation.conduct import Blameless, EndedForAReason, KeyframesAsked
+from arcly_actors.simulation.contribution import Contributed
 from arcly_actors.simulation.explorer import Explorer, Plan
 from arcly_actors.simulation.feedback import RequestsAnswered
 from arcly_actors.simulation.invariant import Invariant, Violation
@@ -119,6 +120,7 @@ def invariants(world: World) -> list[Invariant]:
         EndedForAReason(world, report),
         KeyframesAsked(world, report),
         RequestsAnswered(places, world, report),
+        Contributed(world, report),
         NoDefect(world, report),
         Restarted(world, report),
         WithinBounds(world, report),

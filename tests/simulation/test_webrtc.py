@@ -9,12 +9,17 @@ from arcly_actors.clock import NS_PER_S
 from arcly_actors.egress.rtp_line import RtpLine
 from arcly_actors.egress.rtp_slice import Slice
 from arcly_actors.egress.rtp_viewer import RtpViewer
+from arcly_actors.ingest.rtp_receiver import Received, RtpReceiver
 from arcly_actors.script import read_file, write_file
 from arcly_actors.script.replay import replay
-from arcly_actors.simulation import simulate
+from arcly_actors.simulation import explorer, faults, simulate
 from arcly_actors.simulation.explorer import Plan
-from arcly_actors.simulation.protocols import VIEWERS
+from arcly_actors.simulation.faults import FAULTS, Fault, crashes, loss, stall, storm
+from arcly_actors.simulation.peer import PublishingPeer
+from arcly_actors.simulation.protocols import PUBLISHERS, VIEWERS
+from arcly_actors.simulation.rtmp import RtmpPublisher
 from arcly_actors.simulation.whep import WhepViewer
+from arcly_actors.simulation.whip import WhipPublisher
 
 BUSY = Plan(viewers=12, faults=60)
 SEEDS = (1, 5, 9, 20)
@@ -22,8 +27,10 @@ SEEDS = (1, 5, 9, 20)
 
 @pytest.fixture(autouse=True)
 def crowd(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most viewers come over WebRTC."""
+    """Most peers come over WebRTC."""
     monkeypatch.setitem(cast("dict[Any, float]", VIEWERS), WhepViewer, 40)
+    monkeypatch.setitem(cast("dict[Any, float]", PUBLISHERS), WhipPublisher, 4)
+    monkeypatch.setitem(cast("dict[Any, float]", FAULTS), loss, 6)
 
 
 def test_all_invariants_hold_and_every_fault_is_met() -> None:
@@ -34,8 +41,9 @@ def test_all_invariants_hold_and_every_fault_is_met() -> None:
         for what, count in result.counts.items():
             counts[what] = counts.get(what, 0) + count
     assert counts["whep viewer"] > 60
+    assert counts["whip publisher"] > 20
     met = {"fault storm", "fault loss", "fault stall", "fault jitter", "fault garbage"}
-    assert met | {"SubscriberDegraded", "KeyframeRequested"} <= set(counts)
+    assert met | {"KeyframeRequested"} <= set(counts)
 
 
 def test_the_same_seed_goes_the_same_way_twice_and_its_tape_replays(tmp_path: Path) -> None:
@@ -73,21 +81,41 @@ def again_at_once(viewer: RtpViewer, now: int) -> bool:
     return REPLAY(viewer, now)
 
 
-TAKE, REPLAY = RtpLine.take, RtpViewer.replay
-MUTATIONS: dict[str, tuple[Any, str, Any, set[str]]] = {
-    "deltas first": (RtpLine, "take", start_anywhere, {"KeyframeFirst"}),
-    "nobody listens": (RtpViewer, "heard", hear_nothing, {"RequestsAnswered"}),
-    "a crash loses pictures": (RtpLine, "go_on", forget, {"NoGapNoDuplicate", "KeyframeFirst"}),
-    "GOPs without end": (RtpViewer, "replay", again_at_once, {"RequestsAnswered"}),
+def mislay(receiver: RtpReceiver, data: bytes, now: int) -> Received | None:
+    """Now and then what a sender's packet completes is lost."""
+    received = RECEIVE(receiver, data, now)
+    return None if data[3] % 32 == 7 else received
+
+
+def ask_for_none(_receiver: RtpReceiver, _sources: object, *, full_intra: bool) -> bytes:
+    """No sender is asked for a keyframe."""
+    del full_intra
+    return b""
+
+
+TAKE, REPLAY, RECEIVE = RtpLine.take, RtpViewer.replay, RtpReceiver.receive
+Mutation = tuple[Any, str, Any, type[PublishingPeer], Fault]
+MUTATIONS: dict[str, tuple[Mutation, set[str]]] = {
+    "deltas first": ((RtpLine, "take", start_anywhere, RtmpPublisher, storm), {"KeyframeFirst"}),
+    "nobody listens": ((RtpViewer, "heard", hear_nothing, RtmpPublisher, stall), {"RequestsAnswered"}),
+    "a crash loses pictures": ((RtpLine, "go_on", forget, RtmpPublisher, crashes), {"NoGapNoDuplicate", "KeyframeFirst"}),
+    "GOPs without end": ((RtpViewer, "replay", again_at_once, RtmpPublisher, storm), {"RequestsAnswered"}),
+    "frames are mislaid": ((RtpReceiver, "receive", mislay, WhipPublisher, storm), {"Contributed", "KeyframeFirst"}),
+    "no PLIs": ((RtpReceiver, "keyframe_request", ask_for_none, WhipPublisher, storm), {"KeyframesAsked"}),
 }
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_broken_engine_is_found_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    owner, attribute, replacement, expected = MUTATIONS[name]
+    """In a world that has little but what it takes."""
+    (owner, attribute, replacement, publisher, fault), expected = MUTATIONS[name]
     monkeypatch.setattr(owner, attribute, replacement)
+    monkeypatch.setattr(explorer, "PUBLISHERS", {publisher: 1})
+    monkeypatch.setattr(explorer, "VIEWERS", {WhepViewer: 1})
+    monkeypatch.setattr(explorer, "FAULTS", {fault: 1})
+    monkeypatch.setattr(faults, "TARGETS", {"whep-session": False})
     for seed in range(1, 9):
-        found = simulate(seed, 30 * NS_PER_S, BUSY).violation
+        found = simulate(seed, 20 * NS_PER_S, BUSY).violation
         if found is not None:
             assert found.invariant in expected, str(found)
             return
