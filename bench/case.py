@@ -17,7 +17,7 @@ from bench.native_tools import native
 from bench.proc import cpu_seconds, resident_bytes
 from bench.server import APPLICATION, NAME, free_port, running_server, topology
 
-JOIN_SECONDS, SETTLE_SECONDS = 5.0, 2.0
+JOIN_SECONDS, JOIN_STEP, SETTLE_SECONDS = 5.0, 0.125, 2.0
 GOP_SECONDS = 2.0
 
 
@@ -110,12 +110,19 @@ def measure_floor(case: Case, flush_ms: float, bench: Bench) -> Measurement | No
         return _watch(case, bench, floor, port)
 
 
+def phases(viewers: int, seconds: float) -> tuple[str, str, str, str]:
+    """What load clients are told: how many come, within how many seconds, how long all is left to settle, then measured.
+
+    They come one after the other, so that no two find the same GOP at the same place in it; many come faster.
+    """
+    join = min(JOIN_SECONDS, (viewers - 1) * JOIN_STEP)
+    return str(viewers), str(join), str(SETTLE_SECONDS), str(seconds)
+
+
 def _watch(case: Case, bench: Bench, server: Child, port: int) -> Measurement:
-    join = JOIN_SECONDS if case.viewers > 1 else 0.0
-    numbers = map(str, (case.viewers, join, SETTLE_SECONDS, case.seconds))
     program = native("viewers")
     command: list[str | Path] = [program] if program else [sys.executable, "-m", "bench.viewers"]
-    command += [bench.clip, "127.0.0.1", str(port), APPLICATION, NAME, *numbers]
+    command += [bench.clip, "127.0.0.1", str(port), APPLICATION, NAME, *phases(case.viewers, case.seconds)]
     return watch(command, case.viewers, case.seconds, bench, server)
 
 

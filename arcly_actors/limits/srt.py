@@ -107,3 +107,10 @@ SRT_KEY_ANNOUNCE = 1 << 12
 
 SRT_SEND_DROP = 1 * NS_PER_S
 """The least age at which a sender drops what was not acknowledged (libsrt: 1 s, or the peer's latency if longer)."""
+
+SRT_FEC_COLUMNS = 127
+"""Columns of forward error correction: a packet of protection has its column in a signed byte."""
+
+SRT_FEC_PACKETS = 512
+"""Packets of a matrix of forward error correction: two of them are remembered, in sums of 1.5 kB, one for each row and
+column; at 2.6 Mb/s 512 packets are two seconds, and the latency has to be longer than a matrix."""

@@ -7,6 +7,7 @@ threads or signals: whatever asks for one is told so.
 import asyncio
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any, NoReturn, TypeVarTuple
@@ -34,10 +35,7 @@ class _Jump:
         self._left -= 1
         if self._left == 0:  # not "<=": what ends the scenario afterwards needs turns, too
             raise VirtualRunaway("the scenario did not end within its bound of loop turns")
-        if timeout is None:
-            raise VirtualDeadlock("nothing is scheduled and the scenario is not done: it awaits what will never come")
-        if timeout > 0:
-            self._loop.jump()
+        self._loop.ripen(idle=timeout is None)
         return []
 
 
@@ -45,27 +43,21 @@ _Arguments = TypeVarTuple("_Arguments")
 
 
 class _Timer(asyncio.TimerHandle):
-    """A heap alone gives those of one time in an order that depends on all others in it."""
+    """`stands`: it is in the heap."""
 
-    __slots__ = ("_number",)
+    __slots__ = ("stands",)
 
-    def __init__(self, number: int, *arguments: Any) -> None:
+    def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._number = number
-        self._scheduled: bool
-
-    def stands(self) -> None:
-        """It is in the heap: a loop counts those of its heap that are cancelled."""
-        self._scheduled = True
-
-    def __lt__(self, other: object) -> bool:
-        if not isinstance(other, _Timer):
-            return NotImplemented
-        return (self.when(), self._number) < (other.when(), other._number)
+        self.stands = True
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """See the module. `iterations` bounds its turns."""
+    """See the module. `iterations` bounds its turns.
+
+    Its timers are in a heap of its own, asyncio's stays empty: that one gives timers of one time in an order that depends
+    on all others in it, and compares them in Python, which was a tenth of what a simulation did.
+    """
 
     virtual = True
 
@@ -75,8 +67,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._order = itertools.count()
         self._end = clock.monotonic_ns() + VIRTUAL_SPAN
         self._selector = _Jump(self, iterations)
-        self._clock_resolution = 1 / NS_PER_S
-        self._scheduled: list[asyncio.TimerHandle]
+        self._timers: list[tuple[int, int, _Timer]] = []
+        self._cancelled = 0
+        self._ready: deque[asyncio.Handle]
         self.__dict__.update(dict.fromkeys(_SOCKETS, _refuse_sockets), **dict.fromkeys(_THREADS, _refuse_threads))
 
     def time(self) -> float:
@@ -87,18 +80,50 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, when: float, callback: Callable[[*_Arguments], object], *args: *_Arguments, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """See `asyncio.AbstractEventLoop`; timers that are due at one time fire in the order in which they were set."""
-        timer = _Timer(next(self._order), when, callback, args, self, context)
-        heapq.heappush(self._scheduled, timer)
-        timer.stands()
+        timer = _Timer(when, callback, args, self, context)
+        heapq.heappush(self._timers, (round(when * NS_PER_S), next(self._order), timer))
         return timer
 
-    def jump(self) -> None:
-        """Let the time pass until the next timer is due."""
-        due = round(self._scheduled[0].when() * NS_PER_S)
+    def timers(self) -> list[asyncio.TimerHandle]:
+        """Those that are still to fire."""
+        return [timer for _, _, timer in self._timers if not timer.cancelled()]
+
+    def ripen(self, *, idle: bool) -> None:
+        """Have what is due called; when the loop is `idle` let the time pass until something is."""
+        if idle:
+            self._jump()
+        now = self._clock.monotonic_ns()
+        while self._timers and self._timers[0][0] <= now:
+            self._take_first()
+
+    def _take_first(self) -> None:
+        timer = heapq.heappop(self._timers)[2]
+        timer.stands = False
+        if timer.cancelled():
+            self._cancelled -= 1
+        else:
+            self._ready.append(timer)
+
+    def _jump(self) -> None:
+        while self._timers and self._timers[0][2].cancelled():
+            self._take_first()
+        if not self._timers:
+            raise VirtualDeadlock("nothing is scheduled and the scenario is not done: it awaits what will never come")
+        due = self._timers[0][0]
         if due > self._end:
             self._end += VIRTUAL_SPAN
             raise VirtualRunaway("the scenario did not end within its bound of virtual time")
         self._clock.advance(max(0, due - self._clock.monotonic_ns()))
+
+    def _timer_handle_cancelled(self, timer: _Timer) -> None:
+        """Asyncio's word from a timer that somebody cancels. When they are many they are taken out."""
+        if not timer.stands:
+            return
+        self._cancelled += 1
+        if self._cancelled > _MANY and 2 * self._cancelled > len(self._timers):
+            self._timers = [entry for entry in self._timers if not (entry[2].cancelled() or entry[2] is timer)]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
 
     def _process_events(self, _events: list[Any]) -> None:
         """No sockets, no events."""
@@ -106,6 +131,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         """Nothing sleeps, nothing needs waking."""
 
+
+_MANY = 100
+"""So many cancelled timers may stay in the heap whatever else is in it."""
 
 _SOCKETS = ("add_reader", "add_writer", "create_connection", "create_datagram_endpoint", "create_server", "sock_connect")
 _THREADS = ("run_in_executor",)

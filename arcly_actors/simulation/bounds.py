@@ -8,6 +8,7 @@ from typing import Any
 from arcly_actors import limits
 from arcly_actors.bus.stream import StreamActor
 from arcly_actors.runtime.mailbox import Mailbox
+from arcly_actors.runtime.virtual_loop import VirtualLoop
 from arcly_actors.simulation.invariant import Invariant
 from arcly_actors.transport.connection import Connection
 
@@ -75,8 +76,8 @@ class NothingLeaks(Invariant):
         counts: Counter[str] = Counter()
         counts.update(f"actor {ref.actor_class.__name__}" for ref in built.system.actors())
         counts["tasks"] = len(asyncio.all_tasks(loop))
-        timers = (handle for handle in loop._scheduled if not handle.cancelled())  # type: ignore[attr-defined]  # noqa: SLF001 - of `asyncio.BaseEventLoop`
-        counts.update(f"timer {_named(handle)}" for handle in timers)
+        assert isinstance(loop, VirtualLoop)
+        counts.update(f"timer {_named(handle)}" for handle in loop.timers())
         counts["connections"] = built.budget.in_use + built.budget.refusing
         return counts
 

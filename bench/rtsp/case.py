@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.case import JOIN_SECONDS, SETTLE_SECONDS, Bench, Measurement, watch, with_publisher
+from bench.case import Bench, Measurement, phases, watch, with_publisher
 from bench.child import Child
 from bench.native_tools import native
 from bench.rtsp.packets import cached_packets
@@ -39,9 +39,14 @@ def measure_floor(case: RtspCase, flush_ms: float, bench: Bench) -> Measurement 
 
 
 def _watch(case: RtspCase, bench: Bench, server: Child, port: int) -> Measurement:
-    join = JOIN_SECONDS if case.viewers > 1 else 0.0
-    numbers = map(str, (case.viewers, join, SETTLE_SECONDS, case.seconds))
     program = native("rtsp_viewers")
     command: list[str | Path] = [program] if program else [sys.executable, "-m", "bench.rtsp.viewers"]
-    command += [bench.clip, "127.0.0.1", str(port), f"{APPLICATION}/{NAME}", *numbers, case.transport]
+    command += [
+        bench.clip,
+        "127.0.0.1",
+        str(port),
+        f"{APPLICATION}/{NAME}",
+        *phases(case.viewers, case.seconds),
+        case.transport,
+    ]
     return watch(command, case.viewers, case.seconds, bench, server)

@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.case import JOIN_SECONDS, SETTLE_SECONDS, Bench, Measurement, watch, with_publisher
+from bench.case import Bench, Measurement, phases, watch, with_publisher
 from bench.child import Child
 from bench.native_tools import native
 from bench.server import APPLICATION, NAME, free_port, running_server, webrtc_topology
@@ -41,7 +41,13 @@ def measure_floor(case: WhepCase, bench: Bench) -> Measurement | None:
 
 
 def _watch(case: WhepCase, bench: Bench, server: Child, url: str) -> Measurement:
-    join = JOIN_SECONDS if case.viewers > 1 else 0.0
-    numbers = map(str, (case.viewers, join, SETTLE_SECONDS, case.seconds))
-    command: list[str | Path] = [sys.executable, "-m", "bench.whep.viewers", bench.clip, url, *numbers, case.profiles]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "bench.whep.viewers",
+        bench.clip,
+        url,
+        *phases(case.viewers, case.seconds),
+        case.profiles,
+    ]
     return watch(command, case.viewers, case.seconds, bench, server)

@@ -1,6 +1,7 @@
 """What the sampled viewers and the native reader have to find: a check that cannot fail proves nothing."""
 
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 
@@ -14,7 +15,7 @@ from bench.opus_clip import CODED
 from bench.stamp import NAME, STAMP_AT, STAMP_END, stamp, write_over
 from bench.whep.crowd import NativeReader
 from bench.whep.packets import SSRCS, dump
-from bench.whep.peer import Peer
+from bench.whep.peer import TIMESTAMPNS, Peer
 from bench.whep.sdp import H264, OPUS
 from bench.whep.srtp import receiving, sending
 from bench.whep.viewers import sampled
@@ -105,20 +106,41 @@ def test_a_perfect_stream_has_no_fault(peer: Peer) -> None:
     assert abs(watcher.first_picture_ns - time.time_ns()) < 20_000_000_000
 
 
+def busy(ns: int) -> None:
+    """Do nothing useful for so long."""
+    deadline = time.monotonic_ns() + ns
+    while time.monotonic_ns() < deadline:
+        pass
+
+
+def until_the_kernel_stamps_what_arrives() -> None:
+    """It begins to some time after a socket has asked for it; until then what is read is stamped when it is read."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        own.setsockopt(socket.SOL_SOCKET, TIMESTAMPNS, 1)
+        own.bind(("127.0.0.1", 0))
+        for _ in range(400):
+            own.sendto(b"?", own.getsockname())
+            busy(5_000_000)
+            _, ((_, _, stamp),), _, _ = own.recvmsg(1, 64)
+            seconds, ns = struct.unpack("@qq", stamp)
+            if time.time_ns() - seconds * 1_000_000_000 - ns >= 5_000_000:
+                return
+    pytest.fail("this kernel does not stamp what arrives")
+
+
 def test_lateness_is_from_the_stamp_to_the_kernels_time(peer: Peer) -> None:
+    until_the_kernel_stamps_what_arrives()
     watcher = Watcher(peer, Reference(small_clip()), window := Window(measuring=True))
     sender = sending(MASTER)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         for packet in packets():
             server.sendto(sender.protect(packet), peer.socket.getsockname())
-    deadline = time.monotonic_ns() + 2_000_000_000
-    while time.monotonic_ns() < deadline:
-        pass  # what the reader does with its time does not count
+    busy(1_000_000_000)  # what the reader does with its time does not count
     watcher.on_readable()
     assert window.late.count == 6
     p100 = window.late.quantile_ms(1)
     assert p100 is not None
-    assert p100 < 1900
+    assert p100 < 900
 
 
 def drop(at: int) -> Callable[[list[bytes]], list[bytes]]:

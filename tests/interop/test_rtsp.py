@@ -39,7 +39,7 @@ async def plays(url: str, transport: str = "tcp", seconds: float = 1.5) -> Probe
     return await ffprobe(url, seconds, "-rtsp_transport", transport)
 
 
-async def gstreamer_reaches_the_end(player: Program) -> None:
+async def check_gstreamer_played(player: Program) -> None:
     """It played all that it was to play, or all there was.
 
     Then now and then its main thread closes the connection under its other thread's PAUSE, of which it complains and
@@ -154,7 +154,7 @@ async def test_users(clip_file: ClipFile, caplog: pytest.LogCaptureFixture) -> N
         launch = require_tool("gst-launch-1.0")
         source = ("rtspsrc", f"location={server.rtsp(user='eye:gl4ss')}", "protocols=tcp", "!", "fakesink")
         async with running(launch, *source, "num-buffers=20") as player:
-            await gstreamer_reaches_the_end(player)
+            await check_gstreamer_played(player)
     assert "s3cret" not in caplog.text + str(server.seen)
 
 
@@ -207,7 +207,7 @@ async def test_gstreamer_plays_and_publishes(clip_file: ClipFile, transport: str
             check_played(await plays(server.rtsp(), transport), "h264")
             source = ("rtspsrc", f"location={server.rtsp()}", f"protocols={transport}", "!", "rtph264depay")
             async with running(launch, *source, "!", "fakesink", "num-buffers=40") as player:
-                await gstreamer_reaches_the_end(player)
+                await check_gstreamer_played(player)
             assert publisher.running
 
 
@@ -221,7 +221,7 @@ async def test_gstreamer_hears_the_end(clip_file: ClipFile, transport: str) -> N
             await server.event(SubscriberJoined)
             await until(lambda: has_heard(server))
             server.engine.end_stream("live/cam")
-            await gstreamer_reaches_the_end(player)
+            await check_gstreamer_played(player)
 
 
 def has_heard(server: Live) -> bool:

@@ -14,6 +14,7 @@ from arcly_actors.bus.events import (
     SourceConnected,
     SubscriberRefused,
 )
+from arcly_actors.media.mpegts.demuxer import TsDemuxer
 from tests.interop.conftest import ClipFile
 from tests.interop.test_ffmpeg import check_probed
 from tests.support.flv_view import fetch
@@ -129,6 +130,37 @@ async def test_ten_percent_loss_jitter_and_reordering_cost_no_frame(clip_file: C
             assert unbroken(bytes(viewer.written)) > 60
 
 
+@pytest.mark.parametrize("secret", [{}, {"passphrase": PASSPHRASE}], ids=["plain", "encrypted"])
+async def test_forward_error_correction_mends_what_is_never_asked_for(
+    clip_file: ClipFile, secret: dict[str, str]
+) -> None:
+    """Both ways, with libsrt's own filter: `arq:never` leaves nothing else that could."""
+    application: dict[str, Any] = {"srt": secret} if secret else {}
+    wanted: dict[str, Any] = {"latency": 400, "packetfilter": "fec,cols:6,rows:5,arq:never", **secret}
+    async with (
+        live() as other,
+        srt_publishes(other, clip_file()),
+        live(applications={"live": application}) as server,
+        relaying(server.port("srt"), seed=5) as relay,
+        transmit(srt(other.port("srt"), "read:live/cam"), srt(relay.port, "publish:live/cam", **wanted)),
+    ):
+        await server.until(lambda: bool(server.engine.streams()), 15)
+        async with transmit(srt(relay.port, "read:live/cam", **wanted), "file://con", "-to:15") as viewer:
+            await viewer.until(lambda: len(viewer.written) > 20_000)
+            relay.up.loss = relay.down.loss = 0.03
+            await viewer.until(lambda: len(viewer.written) > 200_000, 20)
+            came, left = counted(server), counted(server, 1)
+            lost = relay.down.counts["lost"]
+        assert came["pktRcvFilterSupply"] > 2
+        assert came["pktRcvDrop"] < came["pktRcvFilterSupply"]
+        assert came["pktSentNAK"] == left["pktRetrans"] == 0
+        assert left["pktSndFilterExtra"] > 50
+        gaps = TsDemuxer()
+        gaps.feed(bytes(viewer.written))
+        assert lost > 8
+        assert gaps.counts["continuity"] < lost // 4
+
+
 async def test_beyond_the_budget_frames_are_dropped_counted_and_the_stream_goes_on(clip_file: ClipFile) -> None:
     async with (
         live() as server,
@@ -188,12 +220,18 @@ async def test_sources_call_listen_and_meet_halfway(clip_file: ClipFile, udp_por
         assert "cam" not in "".join(str(each.url) for each in server.events(SourceConnected))
 
 
-@pytest.mark.parametrize("mode", ["caller", "listener"])
+OTHER_END = {"caller": "listener", "listener": "caller", "rendezvous": "rendezvous"}
+
+
+@pytest.mark.parametrize("mode", OTHER_END)
 async def test_a_sink_pushes_to_libsrt(clip_file: ClipFile, udp_ports: list[int], mode: str) -> None:
     port = udp_ports[0]
     more: dict[str, Any] = {"latency": 150, "kmrefreshrate": 40, "kmpreannounce": 10}  # our keys change, too
-    theirs = srt(port, mode="listener" if mode == "caller" else "caller", passphrase=PASSPHRASE)
-    sinks = [{"key": "live/cam", "url": srt(port, mode=mode, passphrase=PASSPHRASE.replace(" ", "%20"), **more)}]
+    ours: dict[str, Any] = {"host": "127.0.0.2", "adapter": "127.0.0.1"} if mode == "rendezvous" else {}
+    from_there: dict[str, Any] = {"adapter": "127.0.0.2"} if mode == "rendezvous" else {}
+    theirs = srt(port, mode=OTHER_END[mode], passphrase=PASSPHRASE, **from_there)
+    url = srt(port, mode=mode, passphrase=PASSPHRASE.replace(" ", "%20"), **ours, **more)
+    sinks = [{"key": "live/cam", "url": url}]
     async with (
         live(sinks=sinks) as server,
         transmit(theirs, "file://con") as target,

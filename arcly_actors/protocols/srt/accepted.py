@@ -30,6 +30,7 @@ class AcceptedSrt(SrtEngine):
         self._stamp, self._arrived = timestamp, now
         self._line.peer_id = shake.socket_id
         self._capabilities, self.stream_id = agreement.request_of(shake)
+        self._filter = agreement.protection(shake, terms)
         agreement.take_keys(shake, keys)
         self._line.keys = keys
         self._answer: Handshake | None = None
@@ -47,7 +48,7 @@ class AcceptedSrt(SrtEngine):
             self._refuse(int(command.reason), now)
             return
         agreed = agreement.latencies(self._terms, self._capabilities)
-        flags, blocks = agreement.answer(shake, agreed)
+        flags, blocks = agreement.answer(shake, agreed, self._filter)
         self._answer = Handshake(
             shake.version,
             HandshakeType.CONCLUSION,
@@ -63,6 +64,7 @@ class AcceptedSrt(SrtEngine):
         )
         self._respond(now)
         first = shake.sequence & SEQUENCE_MASK
+        self._protect(self._filter)
         self._establish(first, first, self._capabilities, agreed, self._stamp, self._arrived)
 
     def _refuse(self, reason: int, now: int) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_MS
 from arcly_actors.errors import Malformed
+from arcly_actors.protocols.srt.fec_plan import FecPlan, agreed
 from arcly_actors.protocols.srt.handshake import (
     OUR_FLAGS,
     OUR_VERSION,
@@ -35,7 +36,8 @@ _FIRST_ANSWERS = {
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What our side wants: latency (ns) of what it receives, the secret, and the least latency (ns) that the peer is to
-    have with what we send. `refresh` and `announce` are in packets.
+    have with what we send. `refresh` and `announce` are in packets. `packet_filter` is a configuration of forward error
+    correction (see `fec_plan`); without one it is the peer's, if that has one.
     """
 
     latency: int = limits.SRT_LATENCY
@@ -44,6 +46,7 @@ class Terms:
     refresh: int = limits.SRT_KEY_REFRESH
     announce: int = limits.SRT_KEY_ANNOUNCE
     send_latency: int = 0
+    packet_filter: str = ""
 
     @property
     def latency_ms(self) -> int:
@@ -72,6 +75,9 @@ def offer(terms: Terms, keys: Keys | None, stream_id: str) -> tuple[int, tuple[B
     if stream_id:
         blocks.append(Block(ExtensionType.STREAM_ID, encode_text(stream_id)))
         flags |= ExtensionFlag.CONFIGURATION
+    if terms.packet_filter:
+        blocks.append(Block(ExtensionType.FILTER, encode_text(terms.packet_filter)))
+        flags |= ExtensionFlag.CONFIGURATION
     return int(flags), tuple(blocks)
 
 
@@ -88,12 +94,22 @@ def request_of(shake: Handshake) -> tuple[Capabilities, str]:
     congestion = shake.block(ExtensionType.CONGESTION)
     if congestion is not None and read_text(congestion) != "live":
         raise Rejected(Reject.CONGESTION, "only live transmission is served, no files")
-    if shake.block(ExtensionType.FILTER) is not None:
-        raise Rejected(Reject.FILTER, "packet filters are not served")
     if shake.block(ExtensionType.GROUP) is not None:
         raise Rejected(Reject.GROUP, "groups of connections are not served")
     stream_id = shake.block(ExtensionType.STREAM_ID)
     return capabilities, read_text(stream_id) if stream_id is not None else ""
+
+
+def protection(shake: Handshake, terms: Terms) -> str:
+    """Which packet filter both sides have, of what a conclusion says; empty for none. Rejected when they do not agree."""
+    content = shake.block(ExtensionType.FILTER)
+    if content is None:
+        if terms.packet_filter:
+            raise Rejected(Reject.FILTER, "the peer has no packet filter")
+        return ""
+    found = agreed(terms.packet_filter, read_text(content))
+    FecPlan.of(found)
+    return found
 
 
 def take_keys(shake: Handshake, keys: Keys | None) -> None:
@@ -110,7 +126,7 @@ def take_keys(shake: Handshake, keys: Keys | None) -> None:
         raise Rejected(Reject.ROGUE, "the key material could not be read") from None
 
 
-def answer(shake: Handshake, latencies: tuple[int, int]) -> tuple[int, tuple[Block, ...]]:
+def answer(shake: Handshake, latencies: tuple[int, int], packet_filter: str = "") -> tuple[int, tuple[Block, ...]]:
     """What the side says that was asked: the flags and extensions of its conclusion; keys are sent back as they came."""
     blocks = [Block(ExtensionType.HSRSP, _capabilities(*latencies).encode())]
     flags = ExtensionFlag.HANDSHAKE
@@ -118,6 +134,9 @@ def answer(shake: Handshake, latencies: tuple[int, int]) -> tuple[int, tuple[Blo
     if material is not None:
         blocks.append(Block(ExtensionType.KMRSP, material))
         flags |= ExtensionFlag.KEY_MATERIAL
+    if packet_filter:
+        blocks.append(Block(ExtensionType.FILTER, encode_text(packet_filter)))
+        flags |= ExtensionFlag.CONFIGURATION
     return int(flags), tuple(blocks)
 
 

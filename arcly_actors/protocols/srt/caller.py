@@ -76,6 +76,7 @@ class SrtCaller(SrtEngine):
     def _agree(self, shake: Handshake, timestamp: int, now: int) -> None:
         try:
             capabilities = agreement.answered(shake, self._secret)
+            self._protect(agreement.protection(shake, self._call.terms))
         except (Rejected, Malformed) as error:
             self._line.peer_id = shake.socket_id
             self._line.control(ControlType.SHUTDOWN, 0, now)

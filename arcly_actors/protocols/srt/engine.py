@@ -20,6 +20,8 @@ from arcly_actors.protocols.srt.events import (
     SrtCommand,
     SrtOutput,
 )
+from arcly_actors.protocols.srt.fec import FecReceiver, FecSender
+from arcly_actors.protocols.srt.fec_plan import FecPlan
 from arcly_actors.protocols.srt.handshake import Capabilities, Handshake
 from arcly_actors.protocols.srt.line import Line
 from arcly_actors.protocols.srt.packet import CONTROL_BIT, HEADER, HEADER_SIZE, ControlType
@@ -45,6 +47,7 @@ class SrtEngine:
         self._outputs = self._line.outputs
         self._sender: Sender | None = None
         self._receiver: Receiver | None = None
+        self._fec: FecPlan | None = None
         self._heard = now
         self._wake_at: int | None = None
         self._waiting = False
@@ -137,6 +140,10 @@ class SrtEngine:
         """Our own decision on what was asked."""
         raise ValueError(f"there is nothing to {type(command).__name__.lower()}")
 
+    def _protect(self, packet_filter: str) -> None:
+        """The connection that is about to be established has this packet filter; empty for none."""
+        self._fec = FecPlan.of(packet_filter) if packet_filter else None
+
     def _establish(
         self, ours: int, theirs: int, capabilities: Capabilities, latencies: tuple[int, int], stamp: int, now: int
     ) -> None:
@@ -145,8 +152,10 @@ class SrtEngine:
         receive, send = (each * NS_PER_MS for each in latencies)
         line = self._line
         line.statistics.msRcvTsbPdDelay, line.statistics.msSndTsbPdDelay = latencies
-        self._sender = Sender(line, ours, send, now)
-        self._receiver = Receiver(line, theirs, PeerClock(stamp, now, receive), now)
+        plan = self._fec
+        self._sender = Sender(line, ours, send, now, FecSender(plan, ours) if plan else None)
+        arrives = FecReceiver(plan, theirs) if plan else None
+        self._receiver = Receiver(line, theirs, PeerClock(stamp, now, receive), now, arrives)
         self._heard = now
         self._outputs.append(Emit(Established(receive, send, line.keys is not None, capabilities.version)))
         self._plan(now)

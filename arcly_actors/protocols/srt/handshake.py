@@ -68,7 +68,7 @@ class Flag(IntFlag):
 
 
 OUR_FLAGS = (
-    Flag.TSBPD_SEND | Flag.TSBPD_RECEIVE | Flag.CRYPT | Flag.TOO_LATE_DROP | Flag.PERIODIC_NAK | Flag.REXMIT
+    Flag.TSBPD_SEND | Flag.TSBPD_RECEIVE | Flag.CRYPT | Flag.TOO_LATE_DROP | Flag.PERIODIC_NAK | Flag.REXMIT | Flag.FILTER
 )  # fmt: skip
 
 

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Sequence
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_MS
 from arcly_actors.errors import Malformed
+from arcly_actors.protocols.srt.fec import FecReceiver, Packet
+from arcly_actors.protocols.srt.fec_plan import Arq
 from arcly_actors.protocols.srt.line import Line
 from arcly_actors.protocols.srt.packet import (
     KEY_SHIFT,
+    MESSAGE_MASK,
     RETRANSMITTED,
     SEQUENCE_MASK,
     ControlType,
@@ -28,8 +31,9 @@ _LEAST_NAK_PERIOD = 20 * NS_PER_MS
 class Receiver:
     """See the module."""
 
-    def __init__(self, line: Line, first: int, clock: PeerClock, now: int) -> None:
+    def __init__(self, line: Line, first: int, clock: PeerClock, now: int, fec: FecReceiver | None = None) -> None:
         self._line = line
+        self._fec = fec
         self._clock = clock
         self._buffer = ReceiveBuffer(first, line.statistics)
         self._rate = Rate(now)
@@ -42,16 +46,32 @@ class Receiver:
         self._nak_at = 0
 
     def data(self, sequence: int, word: int, timestamp: int, payload: bytes, now: int) -> None:
-        """A data packet came."""
-        line, buffer = self._line, self._buffer
-        statistics = line.statistics
+        """A data packet came, or one of protection."""
+        buffer, fec = self._buffer, self._fec
+        statistics = self._line.statistics
         index = buffer.top
         if sequence != index & SEQUENCE_MASK:
             index = unwrap(sequence, index)
         statistics.pktRecv += 1
         statistics.byteRecv += len(payload)
-        if word & RETRANSMITTED:
-            statistics.pktRcvRetrans += 1
+        if fec is None:
+            again: list[Packet] = []
+        elif word & MESSAGE_MASK:
+            again = fec.data(Packet(index, word, timestamp, payload))
+        else:
+            again = fec.protection(index, timestamp, payload)
+            statistics.pktRcvFilterExtra = fec.extra
+        if fec is None or word & MESSAGE_MASK:
+            if word & RETRANSMITTED:
+                statistics.pktRcvRetrans += 1
+            self._take(index, word, timestamp, payload, now)
+        for packet in again:
+            statistics.pktRcvFilterSupply += 1
+            self._take(*packet, now)
+
+    def _take(self, index: int, word: int, timestamp: int, payload: bytes, now: int) -> None:
+        line, buffer = self._line, self._buffer
+        statistics = line.statistics
         which = word >> KEY_SHIFT & 3
         if which or line.keys is not None:
             plain = line.keys.decrypt(which, index, payload) if which and line.keys is not None else None
@@ -64,14 +84,14 @@ class Receiver:
             return
         statistics.pktRecvUnique += 1
         self._rate.add(1, len(payload))
-        if missing:
+        if missing and (self._fec is None or self._fec.arq is Arq.ALWAYS):
             self._report(missing, now)
             if now >= self._nak_at:  # these, too, may be lost again, or their report: all are reported together then
                 self._nak_at = now + self._nak_period
         self._since_ack += 1
         if self._since_ack >= _LIGHT_ACK:
             self._since_ack = 0
-            line.control(ControlType.ACK, 0, now, struct.pack(">I", buffer.acknowledged & SEQUENCE_MASK))
+            line.control(ControlType.ACK, 0, now, struct.pack(">I", self._acknowledged & SEQUENCE_MASK))
 
     def passed(self, timestamp: int) -> None:
         """A control packet has this time stamp: the clock must not miss a wrap while no data comes."""
@@ -107,14 +127,14 @@ class Receiver:
         statistics = line.statistics
         statistics.mbpsRecvRate = self._rate.bytes * 8 / 1e6
         statistics.pktRcvBuf = len(buffer)
-        acknowledged = buffer.acknowledged
+        acknowledged = self._acknowledged
         trip = line.trip
         if (acknowledged != self._acked and now - self._acked_at >= limits.SRT_TICK - limits.SRT_HURRY) or (
             acknowledged != self._confirmed and now - self._acked_at > trip.smoothed + 4 * trip.variance
         ):
             self._acknowledge(acknowledged, now)
         if buffer.has_losses and now >= self._nak_at:
-            self._report(buffer.losses, now)
+            self._report(self._wanted, now)
             self._nak_at = now + self._nak_period
         return due
 
@@ -127,7 +147,21 @@ class Receiver:
         """How soon the next `tick` is needed (ns): packets wait, or the peer has not heard all of what came."""
         if self._buffer.has_losses:
             return limits.SRT_HURRY
-        return limits.SRT_TICK if len(self._buffer) or self._buffer.acknowledged != self._confirmed else None
+        return limits.SRT_TICK if len(self._buffer) or self._acknowledged != self._confirmed else None
+
+    @property
+    def _acknowledged(self) -> int:
+        """Before this index nothing is expected any more: who never asks again waits for nothing."""
+        never = self._fec is not None and self._fec.arq is Arq.NEVER
+        return self._buffer.top if never else self._buffer.acknowledged
+
+    @property
+    def _wanted(self) -> Iterable[int]:
+        """What is missing and to be asked for: with forward error correction mostly what that cannot make again."""
+        fec, losses = self._fec, self._buffer.losses
+        if fec is None or fec.arq is Arq.ALWAYS:
+            return losses
+        return () if fec.arq is Arq.NEVER else filter(fec.hopeless, losses)
 
     def next_due(self) -> int | None:
         """When the next packet is due (ns)."""
@@ -160,5 +194,7 @@ class Receiver:
 
     def _report(self, missing: Iterable[int], now: int) -> None:
         content = loss_list(missing)
+        if not content:
+            return
         self._line.statistics.pktSentNAK += 1
         self._line.control(ControlType.NAK, 0, now, content)

@@ -103,13 +103,16 @@ class SrtRendezvous(SrtEngine):
                 self._say(now)
                 return
             capabilities = agreement.answered(shake, self._secret)
+            self._protect(agreement.protection(shake, self._terms))
             self._shake = replace(self._shake, kind=HandshakeType.AGREEMENT, extension=0, blocks=())
         else:
             if shake.block(ExtensionType.HSREQ) is None:
                 return
             capabilities, _ = agreement.request_of(shake)
             agreement.take_keys(shake, self._secret)
-            flags, blocks = agreement.answer(shake, agreement.latencies(self._terms, capabilities))
+            found = agreement.protection(shake, self._terms)
+            self._protect(found)
+            flags, blocks = agreement.answer(shake, agreement.latencies(self._terms, capabilities), found)
             self._shake = replace(self._shake, extension=flags, blocks=blocks)
         self._line.keys = self._secret
         agreed = agreement.latencies(self._terms, capabilities)

@@ -14,6 +14,8 @@ from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Malformed
 from arcly_actors.protocols.outputs import Transmit
 from arcly_actors.protocols.srt.events import Train
+from arcly_actors.protocols.srt.fec import FecSender, Packet
+from arcly_actors.protocols.srt.fec_plan import Arq
 from arcly_actors.protocols.srt.line import Line
 from arcly_actors.protocols.srt.packet import (
     HEADER,
@@ -41,8 +43,9 @@ class _Kept(NamedTuple):
 class Sender:
     """`first` is the oldest index that is not acknowledged, `next` the one to be sent next."""
 
-    def __init__(self, line: Line, first: int, latency: int, now: int) -> None:
+    def __init__(self, line: Line, first: int, latency: int, now: int, fec: FecSender | None = None) -> None:
         self._line = line
+        self._fec = fec
         self.first = self.next = first
         self._kept: dict[int, _Kept] = {}
         self._again: dict[int, int] = {}
@@ -78,7 +81,7 @@ class Sender:
         self._burst -= count
         if self.next == self.first:
             self._progress = now
-        line, pack, keys, kept = self._line, HEADER.pack, self._line.keys, self._kept
+        line, pack, keys, kept, fec = self._line, HEADER.pack, self._line.keys, self._kept, self._fec
         stamp, peer, index, message = line.stamp(now), line.peer_id, self.next, self._message
         parts: list[bytes] = []
         step = size = 0
@@ -95,6 +98,11 @@ class Sender:
                 parts, step = [], length
             kept[index] = _Kept(payload, word, stamp, now)
             parts += (pack(index & SEQUENCE_MASK, word, stamp, peer), payload)
+            if fec is not None and (more := fec.protect(Packet(index, word, stamp, payload), peer)):
+                self._depart(parts, step)
+                parts = []
+                line.outputs.extend(map(Transmit, more))
+                line.statistics.pktSndFilterExtra += len(more)
             index += 1
             message = message + 1 & MESSAGE_MASK or 1
         self._depart(parts, step)
@@ -209,7 +217,8 @@ class Sender:
             self._progress = now
         trip = self._line.trip
         patience = trip.smoothed + 4 * trip.variance + 2 * limits.SRT_TICK
-        if self.first < self.next and now - self._progress > patience:
+        once = self._fec is not None and self._fec.arq is Arq.NEVER
+        if self.first < self.next and now - self._progress > patience and not once:
             self._progress = now
             self._repeat(self.next - 1, now)  # what is missing before it the peer will say by itself
         self.announce(now)

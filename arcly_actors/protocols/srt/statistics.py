@@ -37,6 +37,9 @@ class Statistics:
     mbpsSendRate: float = 0.0  # noqa: N815
     mbpsRecvRate: float = 0.0  # noqa: N815
     mbpsBandwidth: float = 0.0  # noqa: N815
+    pktSndFilterExtra: int = 0  # noqa: N815
+    pktRcvFilterExtra: int = 0  # noqa: N815
+    pktRcvFilterSupply: int = 0  # noqa: N815
     pktRecvKM: int = 0  # noqa: N815 - ours: keys that the peer announced after the first
     pktMalformed: int = 0  # noqa: N815 - ours: what could not be read, or could not be meant
 

@@ -16,13 +16,17 @@ from arcly_actors.errors import ConfigurationError
 from arcly_actors.protocols.srt.agreement import Terms
 from arcly_actors.protocols.srt.caller import Call, SingleConnection, SrtCaller
 from arcly_actors.protocols.srt.engine import SrtEngine
+from arcly_actors.protocols.srt.fec_plan import FecPlan, settings
 from arcly_actors.protocols.srt.keys import KEY_SIZES, Ciphers
 from arcly_actors.protocols.srt.listener import SrtListener
 from arcly_actors.protocols.srt.reject import Reject, Rejected
 from arcly_actors.protocols.srt.rendezvous import SrtRendezvous
 from arcly_actors.protocols.srt.seed import Seed
 
-_WORDS: Final = ("mode", "streamid", "passphrase", "pbkeylen", "latency", "adapter", "kmrefreshrate", "kmpreannounce")
+_WORDS: Final = (
+    *("mode", "streamid", "passphrase", "pbkeylen", "latency", "adapter", "kmrefreshrate", "kmpreannounce"),
+    "packetfilter",
+)
 
 
 class Mode(StrEnum):
@@ -112,9 +116,21 @@ def _terms(said: dict[str, str]) -> Terms:
         raise ConfigurationError("pbkeylen is 16, 24 or 32")
     longest = limits.SRT_MAX_LATENCY // NS_PER_MS
     latency = _number(said, "latency", limits.SRT_LATENCY // NS_PER_MS, longest) * NS_PER_MS
-    terms = Terms(latency, passphrase, size, send_latency=latency if "latency" in said else 0)
+    terms = Terms(
+        latency, passphrase, size, send_latency=latency if "latency" in said else 0, packet_filter=_filter(said)
+    )
     refresh = _number(said, "kmrefreshrate", terms.refresh, 1 << 31)
     return replace(terms, refresh=max(refresh, 8), announce=_number(said, "kmpreannounce", terms.announce, 1 << 30))
+
+
+def _filter(said: dict[str, str]) -> str:
+    text = said.get("packetfilter", "")
+    try:
+        if text and "cols" in settings(text):
+            FecPlan.of(text)
+    except Rejected as rejected:
+        raise ConfigurationError(f"packetfilter: {rejected}") from None
+    return text
 
 
 def _number(said: dict[str, str], word: str, otherwise: int, most: int) -> int:

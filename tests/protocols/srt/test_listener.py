@@ -105,7 +105,7 @@ def test_connections_are_bounded_and_told() -> None:
         ({"flags": 0x3F | Flag.STREAM}, Reject.MESSAGE_API),
         ({"version": 0x010200}, Reject.VERSION),
         ({"more": (Block(ExtensionType.CONGESTION, encode_text("file")),)}, Reject.CONGESTION),
-        ({"more": (Block(ExtensionType.FILTER, encode_text("fec,cols:10")),)}, Reject.FILTER),
+        ({"more": (Block(ExtensionType.FILTER, encode_text("mix,cols:10")),)}, Reject.FILTER),
         ({"more": (Block(ExtensionType.GROUP, bytes(8)),)}, Reject.GROUP),
         ({"more": (Block(ExtensionType.KMREQ, bytes(72)),)}, Reject.UNSECURE),
     ],
