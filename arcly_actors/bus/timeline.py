@@ -17,6 +17,9 @@ JUMP_BACK_NS = 1 * NS_PER_S
 SEAM_NS = 40 * NS_PER_MS
 """The distance kept between the last frame before a seam and the first one after it: about one frame."""
 
+REORDER_NS = 1 * NS_PER_S
+"""A picture that is to be shown so much later than it is decoded is not waited for at a seam."""
+
 
 @dataclass(slots=True)
 class _Lane:
@@ -29,7 +32,7 @@ class _Lane:
 class Timeline:
     """Maps publishers' timestamps (ns) to the stream's: DTS strictly rises in each track while the stream lives.
 
-    Each call of `begin` starts a new publisher; its first frame follows the newest one of the publisher before, and the
+    Each call of `begin` starts a new publisher; its first frame follows all of the publisher before, and the
     first of each of its tracks is marked as a discontinuity. A clock that jumps within one publisher is treated alike,
     and the other tracks take the same correction, so that sound and picture stay together. A track whose clock has
     nothing to do with its publisher's other clock is put beside it.
@@ -39,6 +42,7 @@ class Timeline:
         self._lanes: dict[int, _Lane] = {}
         self._offset: int | None = None
         self._newest: int | None = None
+        self._shown = 0  # the largest PTS, within bounds
         self._fresh: set[int] = set()
         self._resumed = False
         self.repaired = 0
@@ -70,13 +74,14 @@ class Timeline:
         lane.last = dts
         if self._newest is None or dts > self._newest:
             self._newest = dts
+        self._shown = max(self._shown, min(pts, dts + REORDER_NS))
         return frame.at(pts=pts, dts=dts, discontinuity=seam or frame.discontinuity)
 
     def _lane(self, frame: MediaFrame) -> tuple[_Lane, bool]:
         """The lane of a frame's track, with the offset that is right for it, and whether that is a new one."""
         track = frame.track.id
         if self._offset is None:
-            self._offset = (0 if self._newest is None else self._newest + SEAM_NS) - frame.dts
+            self._offset = (0 if self._newest is None else self._shown + SEAM_NS) - frame.dts
         lane = self._lanes.get(track)
         if lane is None:
             lane = self._lanes[track] = _Lane(self._aligned(frame.dts), -STEP_NS)
@@ -108,5 +113,5 @@ class Timeline:
             if other is not lane and not self._jumped(lane, dts + other.offset):
                 lane.offset = other.offset
                 return
-        lane.offset = (self._newest or 0) + SEAM_NS - dts
+        lane.offset = self._shown + SEAM_NS - dts
         self._offset = lane.offset

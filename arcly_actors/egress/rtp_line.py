@@ -81,6 +81,7 @@ class RtpLine:
         self._backlog: deque[_Due] = deque()
         self._resends = ResendGate(limits.RESEND_RATE)
         self._skipping = False
+        self._ticks: int | None = None  # of its newest frame, once the GOP was put in: times of its own
         self._packets = self._octets = 0  # sent apart from the others, the others' count at the beginning taken off
 
     @property
@@ -115,14 +116,15 @@ class RtpLine:
 
     def put_in(self, gop: Sequence[Slice]) -> bool:
         """Give the GOP again, under new numbers, to a viewer that lost its references; False when that cannot be now:
-        before it began, behind a backlog, while a picture has left in part.
+        before it began, behind a backlog, while a picture has left in part, or when too little time is left for it.
         """
-        times = _between(gop, self.track.rate)
+        times = _between(gop, self.track.rate, self._ticks)
         if not self._started or self._backlog or times is None or self.track.next != self.track.sent:
             return False
         self.part()
         self._depart()
         self.waiting = False
+        self._ticks = times[-1]
         for one, ticks in zip(gop, times, strict=True):
             self._backlog.append(_Due(one, self._next, ticks, own=True))
             self._next += len(one.chunks)
@@ -185,12 +187,20 @@ class RtpLine:
             return
         if self._next != one.sequence:
             self._depart()
-        due = _Due(one, self._next, one.ticks, own=self._shared_to is not None)
+        due = _Due(one, self._next, self._rising(one), own=self._shared_to is not None)
         self._next += len(one.chunks)
         if self._backlog:
             self._backlog.append(due)
         else:
             self._transmit(due, now, one.wall)
+
+    def _rising(self, one: Slice) -> int:
+        """A slice's ticks, later than those of a GOP that was put in."""
+        if self._ticks is None:
+            return one.ticks
+        if one.opens:
+            self._ticks = max(one.ticks, self._ticks + 1)
+        return self._ticks
 
     def portion(self, size: int, now: int, wall: int) -> int:
         """Send up to `size` bytes of the backlog, at least one slice; the bytes that were sent."""
@@ -249,12 +259,16 @@ def _ending_at(last: int, gop: Sequence[Slice], rate: int) -> list[int]:
     return [last - behind * step for behind in _behind(gop)]
 
 
-def _between(gop: Sequence[Slice], rate: int) -> list[int] | None:
-    """Ticks that follow the newest frame's and come before those of the next; None when there are too many frames."""
+def _between(gop: Sequence[Slice], rate: int, shown: int | None) -> list[int] | None:
+    """Ticks that follow the newest frame's and what was `shown`, and come before those of the next frame.
+
+    None when there are too many frames for that.
+    """
     frames = sorted({one.ticks for one in gop})
+    begin = max(frames[-1], shown or 0)
     most = from_ns(limits.REPLAY_SPACING, rate)
-    step = min(most, (frames[-1] - frames[-2]) // (len(frames) + 1)) if len(frames) > 1 else most
-    return [frames[-1] + (len(frames) - behind) * step for behind in _behind(gop)] if step else None
+    step = min(most, (2 * frames[-1] - frames[-2] - begin) // (len(frames) + 1)) if len(frames) > 1 else most
+    return [begin + (len(frames) - behind) * step for behind in _behind(gop)] if step > 0 else None
 
 
 def _behind(gop: Sequence[Slice]) -> list[int]:

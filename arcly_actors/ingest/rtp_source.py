@@ -143,6 +143,10 @@ class RtpSource:
         except Malformed:
             self.unreadable += 1
             return None
+        if unit.keyframe and track.codec in _NEEDS_CONFIGURATION and not track.configuration:
+            self.unreadable += 1
+            self._depacketiser.discontinuity()  # its parameter sets are lost, so nobody can decode what follows, either
+            return None
         if self._color_space:
             track = self._coloured(track, elements, keyframe=unit.keyframe)
         self.track = track
@@ -162,6 +166,9 @@ class RtpSource:
             return track
         return replace(track, metadata=MappingProxyType({COLOR_SPACE: found} if found else {}))
 
+
+_NEEDS_CONFIGURATION = frozenset({CodecId.H264, CodecId.H265})
+"""What has to come with the pictures, since no offer says it."""
 
 _SMOOTHING = 4
 """Round trips over which they are averaged."""

@@ -22,7 +22,7 @@ class DecodingTimes:
 
     def place(self, pts: int) -> int:
         """The DTS of the next picture: it rises, and is not after `pts` unless the depth has only just been learnt."""
-        if self._recent and pts < max(self._recent) - _JUMP:
+        if self._recent and not -_BACK <= pts - max(self._recent) <= _FORWARD:
             self.restart()
         self._learn(pts)
         heapq.heappush(self._waiting, pts)
@@ -37,7 +37,7 @@ class DecodingTimes:
         return dts
 
     def restart(self) -> None:
-        """The clock started over: what was before says nothing about what comes."""
+        """The clock started over or was set: what was before says nothing about what comes."""
         self._waiting, self._recent, self._last = [], [], None
 
     def _learn(self, pts: int) -> None:
@@ -47,8 +47,11 @@ class DecodingTimes:
         del self._recent[: -limits.RTSP_REORDER]
 
 
-_JUMP = SECOND
+_BACK = SECOND
 """A PTS that is so far back is no reordering but a clock that started over."""
+
+_FORWARD = 10 * SECOND
+"""One that is so far ahead is no pause but a clock that was set: pictures would be shown that much after their DTS."""
 
 _LEAD = 10 * MILLISECOND
 """Nanoseconds between the first pictures, before which none is known: less than any frame lasts."""

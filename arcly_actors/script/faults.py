@@ -22,6 +22,7 @@ from arcly_actors.endpoints.rtmp_session import RtmpSession
 from arcly_actors.endpoints.rtsp_session import RtspSession
 from arcly_actors.endpoints.srt_session import SrtSession
 from arcly_actors.ingest.publisher import Publisher
+from arcly_actors.ingest.whip import WhipPublisher
 from arcly_actors.runtime import LoopActor, Supervisor, System
 from arcly_actors.runtime.receiver import Crash
 from arcly_actors.topology.explain import checked
@@ -52,6 +53,9 @@ KINDS: dict[str, type[LoopActor] | tuple[type[LoopActor], ...]] = {
     "rtsp-session": RtspSession,
     "http-session": HttpStreamSession,
     "srt-session": SrtSession,
+    "webrtc-port": WebRtcPort,
+    "whip-session": WhipPublisher,
+    "whep-session": WhepSession,
 }
 """What a crash can name (`topology.injection.ACTORS`)."""
 

@@ -81,6 +81,8 @@ class _NoPackets(WebRtcSession):
 
     def __init__(self, port: SessionPort, owner: pykka.ActorRef[Any], remote: RemoteParameters) -> None:
         self.heard: Callable[[bytes], None] = lambda _packet: None
+        self.shut: Callable[[str], None] = lambda _reason: None
+        self.consents = True
         super().__init__(port, owner, remote)
 
     def _association(self, remote: RemoteParameters) -> Association:
@@ -96,8 +98,9 @@ class _NoPackets(WebRtcSession):
         return self._take((data,), self._dtls.profile.tag + _RTCP_INDEX)
 
     def look_after(self, now: int, orphan_timeout: int) -> None:
-        """See `SrtpSession.look_after`; its peer is there until the script says otherwise."""
-        self._consented_at = self._heard_at = now
+        """See `SrtpSession.look_after`; a peer that consents is there, though no check of it is ever seen."""
+        if self.consents:
+            self._consented_at = self._heard_at = now
         super().look_after(now, orphan_timeout)
 
     def _take(self, packets: Sequence[bytes], grown: int) -> bool:
@@ -112,7 +115,10 @@ class _NoPackets(WebRtcSession):
 
 
 class ScriptedSession(TapedSession, _NoPackets):
-    """The engine's end of a session whose other end is a script. `heard` is called with each packet that goes out."""
+    """The engine's end of a session whose other end is a script. `heard` is called with each packet that goes out.
+
+    `shut` is called with the reason when it ends. A peer that no longer `consents` is gone: it ends in its time.
+    """
 
     def __init__(
         self,
@@ -156,9 +162,17 @@ class ScriptedSession(TapedSession, _NoPackets):
         elif self.owner is None:
             self.drop("no-owner")
         else:
+            self._heard_at = self._port.now()
             self._figures.packets_received += 1
             self._figures.bytes_received += len(packet) + self._dtls.profile.tag + (_RTCP_INDEX if rtcp else 0)
             notify(self.owner, (RtcpArrived if rtcp else RtpArrived)(packet, self._port.now()))
+
+    def end(self, reason: str, error: BaseException | None = None) -> None:
+        """See `SrtpSession.end`."""
+        stood = self.state is not SessionState.CLOSED
+        super().end(reason, error)
+        if stood:
+            self.shut(reason)
 
     def _ended(self) -> None:
         super()._ended()

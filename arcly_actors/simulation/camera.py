@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from arcly_actors.clock import NS_PER_MS
-from arcly_actors.media import aac, avc, hevc
+from arcly_actors.media import aac, avc, hevc, opus
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.describe import evolve
 from arcly_actors.media.frame import MediaFrame, Track
@@ -39,6 +39,10 @@ def _hevc_track() -> Track:
 
 PICTURES: tuple[Track, ...] = (*(_avc_track(*sets) for sets in _AVC), _hevc_track())
 SOUND = evolve(Track(AUDIO, CodecId.AAC), aac.write_configuration(8000, 1))
+OPUS = evolve(Track(AUDIO, CodecId.OPUS), opus.write_head(opus.OpusHead(1)))
+
+_TWICE_60_MS = b"\x19"
+"""What an Opus packet of two frames begins with (RFC 6716 §3.1): 120 ms, and silence until the next."""
 
 # The unit header and the beginning of a slice, for a picture that opens a GOP and for one that does not.
 _SLICES = {
@@ -58,7 +62,7 @@ def payload_of(track: Track, number: int, *, keyframe: bool, size: int) -> bytes
     body = b"<%0*d>" % (_DIGITS, number)
     body += b"U" * max(0, size - len(body))
     if track.kind is Kind.AUDIO:
-        return b"\x01" + body
+        return (b"\x01" if track.codec is CodecId.AAC else _TWICE_60_MS) + body
     unit = _SLICES[track.codec][0 if keyframe else 1] + body
     return len(unit).to_bytes(4) + unit
 

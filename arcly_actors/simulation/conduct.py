@@ -17,6 +17,7 @@ from arcly_actors.bus.events import (
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.errors import Refusal
+from arcly_actors.simulation.inside import InsidePublisher
 from arcly_actors.simulation.invariant import Invariant
 from arcly_actors.simulation.peer import Peer, PublishingPeer, ViewingPeer
 
@@ -69,7 +70,8 @@ class Blameless(Invariant):
             if self.world.holders.get(key) is not None:
                 self._taken[key] = now
         for peer in (*self.world.publishers, *self.world.viewers):
-            if peer.doomed is not None and now - peer.doomed > _ORPHANED and not peer.over:
+            asleep = isinstance(peer, InsidePublisher) and peer.silent  # a program that sends nothing learns nothing
+            if peer.doomed is not None and now - peer.doomed > _ORPHANED and not (peer.over or asleep):
                 peer.doomed = None
                 self.broken(f"{peer} is still there, though {', '.join(peer.excuses)}")
 
@@ -83,7 +85,8 @@ class Blameless(Invariant):
             held = self.world.holders.get(peer.key) is not None
             if peer.began is None and (held or self._taken.get(peer.key, -1) >= peer.born - _ASKING):
                 return  # the slot was somebody's
-            if self.world.takes_over(peer.key) and self._resumed.get(peer.key, -1) >= peer.born:
+            other = self.world.holders.get(peer.key) not in (None, str(peer.address))
+            if self.world.takes_over(peer.key) and (other or self._resumed.get(peer.key, -1) >= peer.born):
                 return  # another took it over
         elif isinstance(peer, ViewingPeer) and peer.began is None:
             if peer.key not in self.world.holders or self._absent.get(peer.key, -1) >= peer.born - _ASKING:
@@ -123,10 +126,9 @@ class EndedForAReason(Invariant):
         elif isinstance(event, PublishEnded):
             held = self._since.pop(event.key, None)
             hold = self.world.policy(event.key).hold_ns
-            if (
-                self.world.was_ended(event.key)
-                or self.world.now - self.world.trouble(event.key) < limits.REATTACH_PATIENCE
-            ):
+            # One that left while the stream's actor was down is not told of: the hold is counted from its restart.
+            unheard = limits.REATTACH_PATIENCE + (hold if held is None else 0)
+            if self.world.was_ended(event.key) or self.world.now - self.world.trouble(event.key) < unheard:
                 return
             if held is None:
                 self.broken(f"{event.key} ended with a publisher: {event.reason}")

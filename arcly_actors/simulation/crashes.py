@@ -10,6 +10,7 @@ from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.stream import StreamActor
 from arcly_actors.egress.byte_subscriber import ByteSubscriber
 from arcly_actors.egress.in_process import FrameSubscriber
+from arcly_actors.egress.whep import WhepSession
 from arcly_actors.endpoints.http_stream import HttpStreamSession
 from arcly_actors.endpoints.rtmp_session import RtmpSession
 from arcly_actors.endpoints.rtsp_session import RtspSession
@@ -34,6 +35,9 @@ TARGETS: Mapping[str, bool] = {
     "rtsp-session": True,
     "http-session": True,
     "srt-session": True,
+    "webrtc-port": True,
+    "whip-session": False,
+    "whep-session": False,
 }
 """Kinds of actors (`script.faults.KINDS`) that are made to fail, and whether the peer that one serves ends with it."""
 
@@ -52,6 +56,8 @@ def served_by(ref: pykka.ActorRef[Any]) -> tuple[StreamKey | None, str]:
         return actor._publishing.key, actor._publishing.peer  # noqa: SLF001
     if isinstance(actor, ByteSubscriber | HttpStreamSession):
         return actor._viewing.key, actor._viewing.peer  # noqa: SLF001
+    if isinstance(actor, WhepSession):
+        return actor._player.key, actor._player.peer  # noqa: SLF001
     if isinstance(actor, Connection):
         return None, str(actor.wire.peer)
     if isinstance(actor, RtmpSession | RtspSession | SrtSession):

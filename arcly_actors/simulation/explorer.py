@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
-from arcly_actors.simulation.camera import PICTURES, SOUND, Camera
+from arcly_actors.simulation.camera import OPUS, PICTURES, SOUND, Camera
 from arcly_actors.simulation.faults import FAULTS
 from arcly_actors.simulation.peer import PublishingPeer, ViewingPeer
 from arcly_actors.simulation.protocols import PUBLISHERS, VIEWERS
@@ -96,7 +96,7 @@ class Explorer:
     def _camera(self, name: str, kind: type[PublishingPeer]) -> Camera:
         chance, world = self._chance, self._world
         picture = chance.one(PICTURES) if kind.needs_picture or chance.happens(0.95) else None
-        sound = SOUND if picture is None or chance.happens(0.7) else None
+        sound = chance.one((SOUND, OPUS)) if picture is None or chance.happens(0.7) else None
         every = chance.weighted({40: 0.5, 100: 3, 200: 3, 333: 2}) * NS_PER_MS
         gop = chance.weighted({0: 1, 1: 1, 4: 2, 10: 4, 25: 3, 100: 1})
         # A publisher whose keyframe never comes, and who cannot be asked, is taken for one that sends nothing.

@@ -9,6 +9,8 @@ from arcly_actors.script.faults import actors_of, strike
 from arcly_actors.simulation.camera import PICTURES
 from arcly_actors.simulation.crashes import TARGETS, served_by
 from arcly_actors.simulation.peer import Peer, PublishingPeer
+from arcly_actors.simulation.rtc_peer import RtcPeer
+from arcly_actors.simulation.whep import WhepViewer
 from arcly_actors.simulation.world import World
 
 PeerT = TypeVar("PeerT", bound=Peer)
@@ -86,6 +88,17 @@ def loss(world: World) -> str:
     peer.lose(lost, doubled)
     peer.trouble = world.now
     return f"{peer.name} loses {lost:.0%} of its datagrams"
+
+
+def storm(world: World) -> str:
+    """A viewer asks for keyframes all the time."""
+    able = [each for each in world.viewers if isinstance(each, WhepViewer) and each.began]
+    viewer = _one(world, able, "storm")
+    if viewer is None:
+        return ""
+    count, span = world.chance.whole(10, 200), world.chance.whole(0, 5) * NS_PER_S
+    viewer.storm(count, span)
+    return f"{viewer.name} asks for {count} keyframes in {span // NS_PER_S} s"
 
 
 def silence(world: World) -> str:
@@ -222,10 +235,7 @@ def _blame(world: World, target: str, key: StreamKey | None, address: str) -> No
     world.count(f"crash {target}")
     if not address:
         world.troubled(key)
-    if target == "site":  # requests end with it, streams do not
-        for viewer in world.viewers:
-            if viewer.door == "http" and viewer.began is None:
-                viewer.excuse("its site crashed")
+    _blame_all(world, target)
     for peer in (*world.publishers, *world.viewers):
         if target == peer.port:
             peer.lost()
@@ -233,11 +243,22 @@ def _blame(world: World, target: str, key: StreamKey | None, address: str) -> No
         if str(peer.address) == address or inside:
             peer.trouble = world.now
             peer.crashes += 1
-            if TARGETS[target] and (target != "publisher" or isinstance(peer, PublishingPeer)):
+            peer.crashed(target)
+            ends = TARGETS[target] and target not in peer.outlives
+            if ends and (target != "publisher" or isinstance(peer, PublishingPeer)):
                 peer.excuse(f"its {target} crashed")
                 peer.doomed = peer.doomed or world.now
             elif peer.crashes > 5:
                 peer.excuse(f"its {target} crashed too often")
+
+
+def _blame_all(world: World, target: str) -> None:
+    """Some serve more than one."""
+    for peer in (*world.publishers, *world.viewers):
+        if target == "site" and peer.door == "http" and peer.began is None:  # requests end with it, streams do not
+            peer.excuse("its site crashed")
+        if target == "webrtc-port" and isinstance(peer, RtcPeer):
+            peer.port_crashed()
 
 
 FAULTS: Mapping[Fault, float] = {
@@ -246,6 +267,7 @@ FAULTS: Mapping[Fault, float] = {
     garbage: 1,
     jitter: 2,
     loss: 1,
+    storm: 1,
     silence: 2,
     abandon: 1,
     picture: 2,

@@ -48,6 +48,8 @@ class Peer:
     door: ClassVar[str] = ""
     faults: ClassVar[frozenset[str]] = frozenset()
     """Names of faults (see `simulation.faults`) that mean something to it."""
+    outlives: ClassVar[frozenset[str]] = frozenset()
+    """Kinds of actors after whose crash it goes on, though others of its kind would not."""
 
     port: ClassVar[str] = ""
     """What `simulation.crashes` calls the actor that takes its datagrams: some are lost when that fails."""
@@ -114,6 +116,10 @@ class Peer:
     def lost(self) -> None:
         """Some of its datagrams have not arrived, or will not."""
         self.lossy = True
+
+    def crashed(self, target: str) -> None:
+        """An actor of this kind that serves it has failed."""
+        del target
 
     def excuse(self, why: str) -> None:
         """The engine may end it from here on."""
@@ -189,6 +195,8 @@ class ViewingPeer(Peer):
     """Whether its tracks go different ways, so that the first frames of one may come before earlier ones of another."""
     sure_of_keyframes: ClassVar[bool] = False
     """Whether it shows no picture without its keyframe, whatever is lost."""
+    together: ClassVar[bool] = True
+    """Whether pictures and sound begin at one place of the stream."""
 
     def __init__(self, world: "World", name: str, key: StreamKey, address: Address) -> None:
         super().__init__(world, name, key, address)
@@ -196,6 +204,11 @@ class ViewingPeer(Peer):
         self.codecs: dict[Kind, CodecId] | None = None
         self.stalled = False
         self.stalls = 0
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it may be shown a GOP once more."""
+        return False
 
     def watch(self) -> None:
         """The engine lets us."""

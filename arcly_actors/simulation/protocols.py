@@ -11,6 +11,8 @@ from arcly_actors.simulation.rtmp import RtmpPublisher, RtmpViewer
 from arcly_actors.simulation.rtsp import RtspPublisher, RtspViewer
 from arcly_actors.simulation.rtsp_udp import RtspUdpPublisher, RtspUdpViewer
 from arcly_actors.simulation.srt import SrtPublisher, SrtViewer
+from arcly_actors.simulation.whep import WhepViewer
+from arcly_actors.simulation.whip import WhipPublisher
 
 PUBLISHERS: Mapping[type[PublishingPeer], float] = {
     RtmpPublisher: 3,
@@ -19,6 +21,7 @@ PUBLISHERS: Mapping[type[PublishingPeer], float] = {
     SrtPublisher: 2,
     FeedPublisher: 3,
     InsidePublisher: 2,
+    WhipPublisher: 3,
 }
 VIEWERS: Mapping[type[ViewingPeer], float] = {
     RtmpViewer: 3,
@@ -29,4 +32,5 @@ VIEWERS: Mapping[type[ViewingPeer], float] = {
     HlsViewer: 2,
     SrtViewer: 2,
     InsideViewer: 2,
+    WhepViewer: 4,
 }

@@ -12,8 +12,10 @@ from arcly_actors.script.virtual import run_engine
 from arcly_actors.simulation.bounds import NothingLeaks, WithinBounds
 from arcly_actors.simulation.chance import Chance
 from arcly_actors.simulation.conduct import Blameless, EndedForAReason, KeyframesAsked
+from arcly_actors.simulation.contribution import Contributed
 from arcly_actors.simulation.elsewhere import Between, Elsewhere, Reached
 from arcly_actors.simulation.explorer import Explorer, Plan
+from arcly_actors.simulation.feedback import RequestsAnswered
 from arcly_actors.simulation.invariant import Invariant, Violation
 from arcly_actors.simulation.missing import GivenUp
 from arcly_actors.simulation.packaging import Packaged
@@ -129,6 +131,8 @@ def invariants(world: World) -> list[Invariant]:
         Blameless(world, report),
         EndedForAReason(world, report),
         KeyframesAsked(world, report),
+        RequestsAnswered(places, world, report),
+        Contributed(world, report),
         NoDefect(world, report),
         Restarted(world, report),
         WithinBounds(world, report),

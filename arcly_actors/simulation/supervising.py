@@ -99,6 +99,8 @@ class Restarted(Invariant):
             return self._given_up(owed, supervisor, late)
         if child.restarts > owed.restarts or child.state is ChildState.DEGRADED:
             return True
+        if child.spec.on_exceeded is OnExceeded.ABANDON and not supervisor.has(child):
+            return True  # its peer has left meanwhile
         backoff = supervisor.policy.backoff
         if late > backoff.cap_ns * (1 + backoff.jitter) + _MARGIN:
             self.broken(f"{child.spec.id} failed {late / NS_PER_S:.1f} s ago and was not restarted ({child.state})")

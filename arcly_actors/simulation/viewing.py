@@ -4,7 +4,13 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any
 
-from arcly_actors.bus.events import Event, SubscriberJoined, SubscriberLagged
+from arcly_actors.bus.events import (
+    Event,
+    SubscriberDegraded,
+    SubscriberJoined,
+    SubscriberLagged,
+    SubscriberRecovered,
+)
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.media.codec import Kind
@@ -61,18 +67,23 @@ class RisingTimes(Invariant):
 
 @dataclass(slots=True)
 class _Place:
-    """Where a viewer stands in a stream: the next index of each kind that is due."""
+    """Where a viewer stands in a stream: the next index of each kind that is due.
+
+    Kinds that are `apart` begin wherever their first frame is, which is due from when the viewer had another one's.
+    """
 
     life: Life
     first: int
     due: dict[Kind, int] = field(default_factory=dict)
     missed: dict[Kind, int] = field(default_factory=dict)
+    apart: set[Kind] = field(default_factory=set)
 
 
 class NoGapNoDuplicate(Invariant):
     """From its first frame on a viewer gets every frame of the stream once and in order, but for skips that were told.
 
-    After a skip it goes on at a keyframe; what it missed is no more than `SubscriberLagged` said.
+    After a skip it goes on at a keyframe; what it missed is no more than `SubscriberLagged` said. From
+    `SubscriberDegraded` to `SubscriberRecovered` it gets keyframes only.
     """
 
     text = "a join has no gap and no duplicate"
@@ -83,6 +94,7 @@ class NoGapNoDuplicate(Invariant):
         self._told: dict[object, int] = {}
         self._lagged: dict[object, int] = {}
         self._seats: dict[tuple[StreamKey, int], object] = {}
+        self._thin: dict[object, int | None] = {}
 
     def place(self, viewer: ViewingPeer) -> _Place | None:
         """Where a viewer stands."""
@@ -97,6 +109,15 @@ class NoGapNoDuplicate(Invariant):
             whose = self._seats.get((event.key, event.number))
             self._told[whose] = self._told.get(whose, 0) + event.frames
             self._lagged[whose] = self.world.now
+        elif isinstance(event, SubscriberDegraded | SubscriberRecovered):
+            whose = self._seats.get((event.key, event.number))
+            self._thin[whose] = None if isinstance(event, SubscriberDegraded) else self.world.now
+            self._lagged[whose] = self.world.now
+
+    def is_thin(self, viewer: ViewingPeer) -> bool:
+        """Whether a viewer is sent keyframes only, or was a moment ago."""
+        until = self._thin.get(_seat(viewer), 0)
+        return until is None or (until > 0 and self.world.now - until < NS_PER_S)
 
     def skips_since(self, viewer: ViewingPeer) -> int:
         """When a viewer was last told to have skipped: it may wait for a keyframe since then. 0 for never."""
@@ -115,8 +136,14 @@ class NoGapNoDuplicate(Invariant):
             return
         if viewer.apart and sight.kind not in place.due and index < place.first and self._precedes(viewer, place, index):
             place.first = index
+        if sight.kind in place.apart:
+            place.apart.discard(sight.kind)
+            place.due[sight.kind] = index
         due = self._due(viewer, place, sight.kind)
         if due is None or index < due:
+            if sight.keyframe and sight.kind is Kind.VIDEO and viewer.repeats:
+                place.due[sight.kind] = index + 1
+                return
             self.broken(f"{viewer} got {sight.kind} {sight.number} (place {index}) again or too late: {due} was due")
             return
         if index > due and not sight.leap:
@@ -130,6 +157,9 @@ class NoGapNoDuplicate(Invariant):
             return None
         first = life.by_number[sight.number]
         place = self._places[viewer] = _Place(life, first)
+        if not viewer.together:
+            place.apart = {kind for kind in Kind if kind is not sight.kind}
+            place.due = dict.fromkeys(place.apart, len(life.entries))
         return place
 
     def _precedes(self, viewer: ViewingPeer, place: _Place, index: int) -> bool:
@@ -152,6 +182,8 @@ class NoGapNoDuplicate(Invariant):
     def _skipped(self, viewer: ViewingPeer, place: _Place, sight: Sight, due: int, index: int) -> None:
         entries = place.life.entries
         lane = place.life.of_kind[sight.kind]
+        if sight.keyframe and sight.kind is Kind.VIDEO and self.is_thin(viewer):
+            return
         wanted = viewer.codecs.get(sight.kind) if viewer.codecs is not None else None
         between = lane[bisect_left(lane, due) : bisect_left(lane, index)]
         lost = sum(1 for each in between if wanted is None or entries[each].codec is wanted)
@@ -208,14 +240,17 @@ class Served(Invariant):
     def _look(self, viewer: ViewingPeer, life: Life, since: int, until: int) -> None:
         place = self._places.place(viewer)
         lagged = self._places.skips_since(viewer)
-        if place is None or lagged:
+        shown = viewer.codecs is None or Kind.VIDEO in viewer.codecs
+        waiting = shown and (place is None or lagged or Kind.VIDEO in place.apart)
+        if waiting:
             at = place.due.get(Kind.VIDEO, 0) if place is not None else 0
             waits = self._waits_for(viewer, life, max(since, lagged), until)
             if waits is not None and waits >= at:
                 self.broken(f"{viewer} waits for a keyframe since {_ms(self.world.now - since)}, and did not get {waits}")
+        if place is None or lagged:
             return
         for kind, lane in life.of_kind.items():
-            if not lane or (viewer.codecs is not None and kind not in viewer.codecs):
+            if not lane or (waiting and kind is Kind.VIDEO) or (viewer.codecs is not None and kind not in viewer.codecs):
                 continue
             due = self._due(viewer, place, kind)
             if due is not None and self._complete_at(viewer, life, due) <= until:

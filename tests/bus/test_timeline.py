@@ -70,6 +70,19 @@ def test_another_publisher_goes_on_where_the_first_one_left(second: int) -> None
     assert [frame.discontinuity for frame in after] == [True, True] + [False] * 98
 
 
+@pytest.mark.parametrize("late_ms", [80, 400, 10**7])
+def test_another_publisher_is_shown_after_what_the_first_one_had_still_to_be(late_ms: int) -> None:
+    """Its pictures are out of order, the new one's are not. Seed 21 of a simulation."""
+    timeline = Timeline()
+    frames = [video(number * FRAME_MS) for number in range(5)]
+    last = [timeline.place(replace(each, pts=each.dts + late_ms * NS_PER_MS)) for each in frames][-1]
+    timeline.begin()
+    first = timeline.place(video(7_000))
+    assert first.discontinuity
+    assert first.pts > min(last.pts, last.dts + NS_PER_S), "nobody waits longer than that for what may be nonsense"
+    assert first.dts <= last.dts + NS_PER_S + SEAM_NS
+
+
 def test_a_track_that_only_the_second_publisher_has_is_marked_too() -> None:
     timeline = Timeline()
     timeline.place(video(0))

@@ -52,6 +52,41 @@ async def test_the_cached_gop_is_given_again_under_new_numbers(system: System) -
 
 
 @in_virtual_time
+@pytest.mark.parametrize("pictures", [11, 14])
+async def test_a_gop_that_is_given_again_twice_is_later_each_time(system: System, pictures: int) -> None:
+    """Nothing came in between: a player drops pictures whose times it has passed. Seeds 5, 20 and 28 of a simulation."""
+    fed = Fed(system)
+    viewer = FedViewer(fed)
+    viewer.join()
+    await fed.play(pictures)
+    for _ in range(3):
+        assert viewer.viewer.replay(system.clock.monotonic_ns())
+        await pass_time(limits.REPLAY_INTERVAL)
+    fed.push(picture(pictures * 40 - 39))  # sooner than the ones before
+    await fed.play(2)
+    assert len(viewer.names()) == pictures + 3 * (pictures - 10) + 3
+    stamps = [unit.timestamp for unit in viewer.units()]
+    assert stamps == sorted(set(stamps))
+
+
+@in_virtual_time
+async def test_there_is_an_end_to_giving_the_same_gop_again(system: System) -> None:
+    """Between two pictures there is room for so many times only."""
+    fed = Fed(system)
+    viewer = FedViewer(fed)
+    viewer.join()
+    await fed.play(19)
+    given = 0
+    while viewer.viewer.replay(system.clock.monotonic_ns()):
+        given += 1
+        await pass_time(limits.REPLAY_INTERVAL)
+    assert 4 <= given < 1000
+    await fed.play(1)
+    stamps = [unit.timestamp for unit in viewer.units()]
+    assert stamps == sorted(set(stamps))
+
+
+@in_virtual_time
 async def test_the_gop_is_not_given_again_in_the_middle_of_a_picture(system: System) -> None:
     fed = Fed(system)
     viewer = FedViewer(fed)

@@ -179,7 +179,7 @@ MUTATIONS: dict[str, tuple[tuple[Patch, ...], set[str]]] = {
     "every write twice": (((EncodedFeed, "joined", twice, True),), {"NoGapNoDuplicate", "RisingTimes"}),
     "a frame is lost": (((Fanout, "_unsettle", lose_one, True),), {"NoGapNoDuplicate", "KeyframeFirst"}),
     "subscribers stay down": (((View, "restart", give_up, False),), {"Blameless"}),
-    "places are forgotten": (((View, "restart", start_over, True),), {"NoGapNoDuplicate", "NoDefect"}),
+    "places are forgotten": (((View, "restart", start_over, True),), {"NoGapNoDuplicate", "NoDefect", "Served"}),
     "no restarts": (((Supervisor, "_launch", never_again, True),), {"Restarted"}),
     "no throttle": (
         ((KeyframeBroker, "due", too_soon, False), (KeyframeBroker, "wake_in", soon, False)),

@@ -1,0 +1,86 @@
+"""A WebRTC peer's way to its session: decrypted packets that take a while, get lost, come twice."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from arcly_actors.clock import NS_PER_S
+from arcly_actors.protocols.rtp.packet import is_rtcp
+from arcly_actors.script.webrtc import ScriptedSession
+from arcly_actors.simulation.datagram_path import DatagramPath
+from arcly_actors.transport.addresses import Address
+
+if TYPE_CHECKING:
+    from arcly_actors.simulation.world import World
+
+
+class MediaPath(DatagramPath):
+    """Ends at a `ScriptedSession` instead of at a port. What leaves at one moment over a clean path arrives at one, too.
+
+    Between `pause` and `resume` nothing is read and nothing is said; the peer's consent ends with that.
+    """
+
+    def __init__(self, world: "World", address: Address, received: Callable[[bytes], None]) -> None:
+        super().__init__(world, "", address, received)
+        self._session: ScriptedSession | None = None
+        self._deaf = False
+        self._together: dict[bool, tuple[int, list[bytes]]] = {}
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything arrives."""
+        return not (self.loss or self._deaf)
+
+    def pause(self) -> None:
+        """See the class."""
+        self._hear(deaf=True)
+
+    def resume(self) -> None:
+        """See the class."""
+        self._hear(deaf=False)
+
+    def _hear(self, *, deaf: bool) -> None:
+        self._deaf = deaf
+        if self._session is not None:
+            self._session.consents = self.open and not deaf
+
+    def attach(self, session: ScriptedSession) -> None:
+        """Lead there from now on."""
+        self._session = session
+        self.open = True
+        session.heard = self._come
+        session.consents = not self._deaf
+
+    def close(self) -> None:
+        """Hear and send nothing more, without a word."""
+        self.open = False
+        if self._session is not None:
+            self._session.consents = False
+
+    def _carry(self, data: bytes, arrive: Callable[[bytes], None], *, up: bool) -> None:
+        if self._deaf:
+            return
+        if self.loss or self.doubled or self.jitter:
+            super()._carry(data, arrive, up=up)
+            return
+        now = self._world.now
+        sent, packets = self._together.get(up, (-1, []))
+        if sent == now:
+            packets.append(data)
+            return
+        packets = [data]
+        self._together[up] = now, packets
+        at = now + self.latency + self._world.chance.whole(1, 9999)
+        at = self._last[up] = max(at, self._last.get(up, 0) + 1)
+        self._world.loop.call_at(at / NS_PER_S, self._land, packets, arrive)
+
+    def _land(self, packets: list[bytes], arrive: Callable[[bytes], None]) -> None:
+        for packet in packets:
+            arrive(packet)
+
+    def _arrive(self, data: bytes) -> None:
+        if self.open and self._session is not None:
+            self._session.arrive(data, rtcp=is_rtcp(data))
+
+    def _deliver(self, data: bytes) -> None:
+        if not self._deaf:
+            super()._deliver(data)
