@@ -10,8 +10,8 @@ from arcly_actors.simulation import simulate
 from arcly_actors.simulation.explorer import Plan
 from arcly_actors.topology import build
 
-SEED = 13
-"""One of those that have a server elsewhere."""
+SEED = 33
+"""One of those that have a server elsewhere, as 13 and 8 do."""
 
 
 def test_what_is_dialled_is_cut_refused_and_silent_and_comes_back() -> None:
@@ -29,5 +29,5 @@ def test_an_engine_that_does_not_dial_again_is_found_out(monkeypatch: pytest.Mon
         return RestartPolicy(Strategy.ONE_FOR_ONE, policy.intensity, Backoff(3600 * NS_PER_S, 3600 * NS_PER_S, 0.0))
 
     monkeypatch.setattr(build, "remote_policy", never)
-    found: list[Any] = [simulate(seed, 90 * NS_PER_S, Plan(viewers=2, faults=12)).violation for seed in (SEED, 8)]
+    found: list[Any] = [simulate(seed, 90 * NS_PER_S, Plan(viewers=2, faults=12)).violation for seed in (13, 8)]
     assert [each.invariant for each in found if each is not None][:1] == ["Reached"]
