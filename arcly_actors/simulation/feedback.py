@@ -65,8 +65,13 @@ class RequestsAnswered(Invariant):
             return True
         channel = world.engine.built.bus.channel(viewer.key)
         publisher = next((each for each in world.publishers if each.key == viewer.key and each.began), None)
-        if channel is None or channel.anchor is None or publisher is None or publisher.silent or publisher.answers:
-            return False  # whether it answers is the publisher's affair, and looked at there
+        if publisher is None or publisher.silent or channel is None:
+            return False
+        if publisher.answers:
+            asked = max(since, publisher.trouble, publisher.began or 0)
+            return publisher.camera.picture is not None and world.now - asked > self.PATIENCE
+        if channel.anchor is None:
+            return False
         joins = viewer in self._seen or world.policy(viewer.key).join is Join.INSTANT
         return joins and newest.at < since
 

@@ -206,6 +206,11 @@ class ViewingPeer(Peer):
         self.stalls = 0
 
     @property
+    def owed_since(self) -> int:
+        """What was put on the stream before may have been lost on its way (ns)."""
+        return 0
+
+    @property
     def repeats(self) -> bool:
         """Whether it may be shown a GOP once more."""
         return False

@@ -253,7 +253,8 @@ class Served(Invariant):
             if not lane or (waiting and kind is Kind.VIDEO) or (viewer.codecs is not None and kind not in viewer.codecs):
                 continue
             due = self._due(viewer, place, kind)
-            if due is not None and self._complete_at(viewer, life, due) <= until:
+            owed = due is not None and life.entries[due].at >= viewer.owed_since
+            if due is not None and owed and self._complete_at(viewer, life, due) <= until:
                 self.broken(f"{viewer} waits for {kind} {life.entries[due].number} (place {due}) for too long")
                 return
 

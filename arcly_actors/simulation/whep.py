@@ -156,6 +156,11 @@ class WhepViewer(RtcPeer, ViewingPeer):
                 self._whole = True  # from the next look on: what it saw until now it saw with gaps
 
     @property
+    def owed_since(self) -> int:
+        """See `ViewingPeer`: nobody sends a sound again that was lost for good."""
+        return self.mended
+
+    @property
     def repeats(self) -> bool:
         """See `ViewingPeer`: where nobody makes a keyframe, it is given the cached GOP when it asks for one."""
         return self.world.now <= self._repeats_until

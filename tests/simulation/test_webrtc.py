@@ -41,7 +41,7 @@ def test_all_invariants_hold_and_every_fault_is_met() -> None:
         for what, count in result.counts.items():
             counts[what] = counts.get(what, 0) + count
     assert counts["whep viewer"] > 60
-    assert counts["whip publisher"] > 15
+    assert counts["whip publisher"] > 10
     met = {"fault storm", "fault loss", "fault stall", "fault jitter", "fault garbage"}
     assert met | {"KeyframeRequested"} <= set(counts)
 
@@ -97,7 +97,7 @@ TAKE, REPLAY, RECEIVE = RtpLine.take, RtpViewer.replay, RtpReceiver.receive
 Mutation = tuple[Any, str, Any, type[PublishingPeer], Fault]
 MUTATIONS: dict[str, tuple[Mutation, set[str]]] = {
     "deltas first": ((RtpLine, "take", start_anywhere, RtmpPublisher, storm), {"KeyframeFirst"}),
-    "nobody listens": ((RtpViewer, "heard", hear_nothing, RtmpPublisher, stall), {"RequestsAnswered"}),
+    "nobody listens": ((RtpViewer, "heard", hear_nothing, WhipPublisher, stall), {"RequestsAnswered"}),
     "a crash loses pictures": ((RtpLine, "go_on", forget, RtmpPublisher, crashes), {"NoGapNoDuplicate", "KeyframeFirst"}),
     "GOPs without end": ((RtpViewer, "replay", again_at_once, RtmpPublisher, storm), {"RequestsAnswered"}),
     "frames are mislaid": ((RtpReceiver, "receive", mislay, WhipPublisher, storm), {"Contributed", "KeyframeFirst"}),
@@ -115,7 +115,7 @@ def test_a_broken_engine_is_found_out(name: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(explorer, "FAULTS", {fault: 1})
     monkeypatch.setattr(faults, "TARGETS", {"whep-session": False})
     for seed in range(1, 9):
-        found = simulate(seed, 20 * NS_PER_S, BUSY).violation
+        found = simulate(seed, 40 * NS_PER_S, BUSY).violation
         if found is not None:
             assert found.invariant in expected, str(found)
             return
