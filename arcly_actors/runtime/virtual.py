@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from pykka import ActorRegistry
+
 from arcly_actors.clock import SeededEntropy, VirtualClock
 from arcly_actors.limits import VIRTUAL_ITERATIONS
 from arcly_actors.runtime.receiver import Kill
@@ -30,17 +32,28 @@ def run_virtual(scenario: Scenario[T], *, seed: int = 0, iterations: int = VIRTU
 
 
 def finish(loop: VirtualLoop, *systems: System) -> None:
-    """End every task and actor, without letting time pass: a stop that takes time is cut short. Closes the loop."""
+    """End every task and actor, without letting time pass: a stop that takes time is cut short. Closes the loop.
+
+    All systems of the loop are meant, those too that a scenario left unfinished when it was broken off.
+    """
     asyncio.set_event_loop(None)
+    found = dict.fromkeys(systems)
     try:
-        for system in systems:
-            loop.run_until_complete(_end_all(system))
-        loop.run_until_complete(_end_tasks())
+        for _ in range(2):  # tasks that are ended may start actors
+            found.update(dict.fromkeys(_systems_on(loop)))
+            for system in found:
+                loop.run_until_complete(_end_all(system))
+            loop.run_until_complete(_end_tasks())
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
-        for system in systems:
+        for system in found:
             system.run_queue.close()
         loop.close()
+
+
+def _systems_on(loop: VirtualLoop) -> list[System]:
+    known = (getattr(ref, "system", None) for ref in ActorRegistry.get_all())
+    return [system for system in known if isinstance(system, System) and system.loop is loop]
 
 
 async def _end_all(system: System) -> None:

@@ -5,6 +5,7 @@ import itertools
 from contextlib import aclosing
 
 import pytest
+from pykka import ActorRegistry
 
 import arcly_actors as arcly
 from arcly_actors.bus.events import Event, SinkConnected, SourceConnected, SourceFailed
@@ -160,3 +161,13 @@ def test_a_sink_pushes_to_another_engine(over: str) -> None:
     clip()
     happened = run_engine(scenario, LOOPBACK)
     assert any(isinstance(event, SinkConnected) for event in happened)
+
+
+def test_an_engine_elsewhere_that_nobody_ended_is_ended_with_the_loop() -> None:
+    async def broken_off(engine: arcly.Engine) -> None:
+        await another(engine, FAR).__aenter__()
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        run_engine(broken_off, LOOPBACK)
+    assert ActorRegistry.get_all() == []
