@@ -41,8 +41,8 @@ def simulate(
     from arcly_actors.topology.values import duration  # noqa: PLC0415
 
     ns, plan = duration(length), Plan(viewers, faults)
-    logging.getLogger("pykka").setLevel(logging.CRITICAL + 1)  # failures are wanted here, and told of by invariants
-    logging.getLogger("arcly_actors").setLevel(logging.CRITICAL + 1)
+    for name in ("pykka", "arcly_actors", "aiohttp"):  # failures are wanted here, and told of by invariants
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     console, clock = output(), SystemClock()
     failed = 0
     try:
