@@ -154,7 +154,7 @@ class SrtEngine:
         line.statistics.msRcvTsbPdDelay, line.statistics.msSndTsbPdDelay = latencies
         plan = self._fec
         self._sender = Sender(line, ours, send, now, FecSender(plan, ours) if plan else None)
-        arrives = FecReceiver(plan, theirs) if plan else None
+        arrives = FecReceiver(plan, theirs, line.statistics) if plan else None
         self._receiver = Receiver(line, theirs, PeerClock(stamp, now, receive), now, arrives)
         self._heard = now
         self._outputs.append(Emit(Established(receive, send, line.keys is not None, capabilities.version)))

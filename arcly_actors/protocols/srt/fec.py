@@ -11,6 +11,7 @@ from typing import NamedTuple
 from arcly_actors import limits
 from arcly_actors.protocols.srt.fec_plan import FecPlan, Group
 from arcly_actors.protocols.srt.packet import HEADER, KEY_SHIFT, RETRANSMITTED, SEQUENCE_MASK, SOLO
+from arcly_actors.protocols.srt.statistics import Statistics
 
 _HEAD = 4
 _ROW = 0xFF
@@ -93,20 +94,20 @@ class _Arrived:
 class FecReceiver:
     """Makes again what is missing from what comes, packets from index `first` on.
 
-    It remembers groups until two matrices have passed, whatever the peer says. `extra` counts packets of protection,
-    `supplied` what was made again, `useless` what could not be meant.
+    It remembers groups until two matrices have passed, whatever the peer says. What it does is counted in `statistics`;
+    what could not be meant is there as malformed.
     """
 
-    def __init__(self, plan: FecPlan, first: int) -> None:
+    def __init__(self, plan: FecPlan, first: int, statistics: Statistics) -> None:
         self.arq = plan.arq
         self._plan = plan
         self._first = first
+        self._statistics = statistics
         self._span = 2 * plan.columns * plan.rows
         self._groups: dict[Group, _Arrived] = {}
         self._come: set[int] = set()
         self._top = 0
         self._swept = 0
-        self.extra = self.supplied = self.useless = 0
 
     def data(self, packet: Packet) -> list[Packet]:
         """Take a data packet; what could be made again because of it."""
@@ -122,9 +123,9 @@ class FecReceiver:
         at = index - self._first
         group = self._protected(at, content) if self._near(at) else None
         if group is None:
-            self.useless += 1
+            self._statistics.pktMalformed += 1
             return []
-        self.extra += 1
+        self._statistics.pktRcvFilterExtra += 1
         self._top = max(self._top, at + 1)
         arrived = self._groups.setdefault(group, _Arrived(_Sum()))
         if arrived.protected:
@@ -155,7 +156,7 @@ class FecReceiver:
             if packet.position - self._first not in self._come:
                 made.append(packet)
                 again += self._enter(packet)
-        self.supplied += len(made)
+        self._statistics.pktRcvFilterSupply += len(made)
         return made
 
     def _enter(self, packet: Packet) -> list[Packet]:
@@ -176,7 +177,7 @@ class FecReceiver:
             return []
         missing = next((at for at in group.members if at not in self._come), None)
         if missing is None or missing < self._swept or found.length > found.longest:
-            self.useless += 1
+            self._statistics.pktMalformed += 1
             return []
         word = SOLO | RETRANSMITTED | found.flags << KEY_SHIFT | 1
         content = found.content.to_bytes(found.longest, "little")[: found.length]

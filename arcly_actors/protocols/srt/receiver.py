@@ -60,13 +60,11 @@ class Receiver:
             again = fec.data(Packet(index, word, timestamp, payload))
         else:
             again = fec.protection(index, timestamp, payload)
-            statistics.pktRcvFilterExtra = fec.extra
         if fec is None or word & MESSAGE_MASK:
             if word & RETRANSMITTED:
                 statistics.pktRcvRetrans += 1
             self._take(index, word, timestamp, payload, now)
         for packet in again:
-            statistics.pktRcvFilterSupply += 1
             self._take(*packet, now)
 
     def _take(self, index: int, word: int, timestamp: int, payload: bytes, now: int) -> None:

@@ -17,6 +17,7 @@ from arcly_actors.protocols.srt.fec import FecReceiver, FecSender, Packet
 from arcly_actors.protocols.srt.fec_plan import Arq, FecPlan, agreed
 from arcly_actors.protocols.srt.packet import HEADER, HEADER_SIZE, KEY_SHIFT, MESSAGE_MASK, RETRANSMITTED, SOLO
 from arcly_actors.protocols.srt.reject import Reject, Rejected
+from arcly_actors.protocols.srt.statistics import Statistics
 from arcly_actors.protocols.srt.target import SrtTarget
 from tests.protocols.srt.test_network import stream
 from tests.support.srt_network import Network, Weather
@@ -52,7 +53,7 @@ def protected(plan: FecPlan, sent: list[Packet]) -> list[list[bytes]]:
 
 def through(plan: FecPlan, sent: list[Packet], lost: set[int]) -> tuple[FecReceiver, list[Packet]]:
     """A receiver that all came to, but these; what it made again."""
-    receiver = FecReceiver(plan, FIRST)
+    receiver = FecReceiver(plan, FIRST, Statistics())
     made: list[Packet] = []
     for at, (packet, more) in enumerate(zip(sent, protected(plan, sent), strict=True)):
         if at not in lost:
@@ -84,7 +85,7 @@ def test_any_single_packet_is_made_again(text: str) -> None:
         if plan.groups(lost):
             check_same(made, sent)
             assert [packet.position - FIRST for packet in made] == [lost]
-            assert receiver.supplied == 1
+            assert receiver._statistics.pktRcvFilterSupply == 1
         else:  # before the stairs begin
             assert not made
 
@@ -131,7 +132,7 @@ def test_where_the_stairs_are() -> None:
 def test_what_comes_twice_or_late_changes_nothing() -> None:
     plan, sent = FecPlan.of("fec,cols:4"), packets(12)
     more = protected(plan, sent)
-    receiver = FecReceiver(plan, FIRST)
+    receiver = FecReceiver(plan, FIRST, Statistics())
     assert receiver.data(sent[0]) == []
     assert receiver.data(sent[0]) == []
     (data,) = more[3]
@@ -147,7 +148,7 @@ def test_what_comes_twice_or_late_changes_nothing() -> None:
 
 def test_what_is_hopeless() -> None:
     plan, sent = FecPlan.of("fec,cols:4"), packets(12)
-    receiver = FecReceiver(plan, FIRST)
+    receiver = FecReceiver(plan, FIRST, Statistics())
     for at in (0, 3):
         receiver.data(sent[at])
     assert not receiver.hopeless(sent[1].position), "the row's protection may still come"
@@ -165,7 +166,7 @@ def test_what_is_hopeless() -> None:
 )
 def test_whatever_a_peer_sends_is_bounded(text: str, said: list[tuple[int, bytes, bool, int]]) -> None:
     plan = FecPlan.of(text)
-    receiver = FecReceiver(plan, FIRST)
+    receiver = FecReceiver(plan, FIRST, Statistics())
     for at, data, is_data, column in said:
         if is_data:
             made = receiver.data(Packet(FIRST + at, SOLO | 1, 5, data))
@@ -178,7 +179,7 @@ def test_whatever_a_peer_sends_is_bounded(text: str, said: list[tuple[int, bytes
 
 def test_memory_is_that_of_two_matrices() -> None:
     plan = FecPlan.of("fec,cols:10,rows:5")
-    receiver = FecReceiver(plan, FIRST)
+    receiver = FecReceiver(plan, FIRST, Statistics())
     for packet in packets(3000):
         receiver.data(packet)
     assert len(receiver._come) <= 120
