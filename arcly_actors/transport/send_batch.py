@@ -58,34 +58,38 @@ class _Control:
 class Addresses:
     """The headers of messages to these peers, for `SendBatch.flush`."""
 
-    __slots__ = ("_controls", "_of", "_peers", "_segmented", "_words", "messages")
+    __slots__ = ("_alone", "_controls", "_peers", "_segmented", "_train", "_words", "messages")
 
     def __init__(self, peers: Sequence[PeerName], pieces: "array[int]") -> None:
         self._peers = peers  # whose memory is pointed into
         controls = {peer.control: _Control(peer.control) for peer in peers}
         self._controls = tuple(controls.values())
-        self._of = [controls[peer.control] for peer in peers]
+        of = [controls[peer.control] for peer in peers]
         memory = bytearray(_SIZE * len(peers))
         self.messages = _ffi.from_buffer("struct mmsghdr[]", memory)
         self._words = memoryview(memory).cast("Q")
-        self._fill(_NAME, [peer.where for peer in peers])
-        self._fill(_NAME_SIZE, [len(peer.name) for peer in peers])
+        self._fill(_NAME, array("Q", [peer.where for peer in peers]))
+        self._fill(_NAME_SIZE, array("Q", [len(peer.name) for peer in peers]))
         self._fill(_PIECES, (pieces * (len(peers) // len(pieces) + 1))[: len(peers)])
-        self._fill(_PIECE_COUNT, [1] * len(peers))
+        self._fill(_PIECE_COUNT, array("Q", [1]) * len(peers))
+        # Where the control messages lie and how long they are, of a train and of a datagram alone.
+        self._train = array("Q", [each.address for each in of]), array("Q", [each.size for each in of])
+        whence = [each.address + SEGMENT.size if each.further else 0 for each in of]
+        self._alone = array("Q", whence), array("Q", [each.further for each in of])
         self._segmented: bool | None = None
 
     def cut(self, step: int) -> None:
         """Messages are cut into datagrams of `step` bytes from now on; 0: each is one datagram."""
         if bool(step) is not self._segmented:
             self._segmented = bool(step)
-            skipped = 0 if step else SEGMENT.size
-            self._fill(_CONTROL, [each.address + skipped if each.size > skipped else 0 for each in self._of])
-            self._fill(_CONTROL_SIZE, [each.size - skipped for each in self._of])
+            where, size = self._train if step else self._alone
+            self._fill(_CONTROL, where)
+            self._fill(_CONTROL_SIZE, size)
         for control in self._controls:
             control.segment[0] = step
 
-    def _fill(self, word: int, values: "Sequence[int]") -> None:
-        self._words[word::_WORDS] = memoryview(array("Q", values))
+    def _fill(self, word: int, values: "array[int]") -> None:
+        self._words[word::_WORDS] = memoryview(values)
 
 
 class SendBatch:

@@ -107,8 +107,8 @@ def read_bye(count: int, body: bytes) -> Bye:
 
 def write_sender_report(report: SenderReport) -> tuple[int, bytes]:
     """The count and body of an SR."""
-    ticks, packets, octets = (value & 0xFFFFFFFF for value in (report.timestamp, report.packets, report.octets))
-    body = _SENDER.pack(report.ssrc, report.ntp, ticks, packets, octets)
+    ticks, packets = report.timestamp & 0xFFFFFFFF, report.packets & 0xFFFFFFFF
+    body = _SENDER.pack(report.ssrc, report.ntp, ticks, packets, report.octets & 0xFFFFFFFF)
     return len(report.blocks), body + _write_blocks(report.blocks)
 
 
