@@ -56,7 +56,7 @@ def test_too_many_parameters_are_refused() -> None:
         application_address("live?" + "&".join(f"p{index}=1" for index in range(100)), "")
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=120)
 @given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
 def test_any_text_is_an_address_or_refused(app: str, tc_url: str, name: str) -> None:
     try:
