@@ -363,10 +363,10 @@ async def test_a_crowd_gets_every_packet(rig: MakeRig, listen: str, host: str, f
 async def test_a_crowd_that_nobody_asks_about_keeps_no_rows_of_former_ones(rig: MakeRig) -> None:
     made = rig("127.0.0.1:0")
     transports = [(await made.call()).transport for _ in range(3)]
-    crowd = transports[0].crowd
+    crowd, members = transports[0].crowd, cast("list[Member]", transports)
     assert isinstance(crowd, Crowd)
     for number, size in enumerate((1, 2, 3, 2)):
-        crowd.rank(transports[:size]).send(SharedPackets([packet(number)]))
+        crowd.rank(members[:size]).send(SharedPackets([packet(number)]))
         assert len(crowd._uncounted) == 1
     transports[0].close("gone")
     assert not crowd._uncounted
