@@ -66,15 +66,18 @@ class Timeline:
     def place(self, frame: MediaFrame) -> MediaFrame:
         """The frame on the stream's timeline; the payload is shared, not copied."""
         lane, seam = self._lane(frame)
-        dts = frame.dts + lane.offset
-        if dts < lane.last + STEP_NS:
+        offset, last = lane.offset, lane.last
+        dts = frame.dts + offset
+        if dts < last + STEP_NS:
             self.repaired += 1
-            dts = lane.last + STEP_NS
-        pts = max(dts, frame.pts + lane.offset)
+            dts = last + STEP_NS
+        pts = frame.pts + offset
+        pts = max(pts, dts)
         lane.last = dts
         if self._newest is None or dts > self._newest:
             self._newest = dts
-        self._shown = max(self._shown, min(pts, dts + REORDER_NS))
+        if pts > self._shown:
+            self._shown = max(self._shown, min(pts, dts + REORDER_NS))
         return frame.at(pts=pts, dts=dts, discontinuity=seam or frame.discontinuity)
 
     def _lane(self, frame: MediaFrame) -> tuple[_Lane, bool]:

@@ -38,9 +38,12 @@ class Inbox(Protocol):
 
 
 class Mailbox:
-    """The inbox of an actor on the loop. A told message lies in it bare, an asked one in Pykka's `Envelope`."""
+    """The inbox of an actor on the loop. A told message lies in it bare, an asked one in Pykka's `Envelope`.
 
-    __slots__ = ("_foreign_media", "_lock", "actor", "append", "bound", "closed", "dropped", "letters", "media", "queue",
+    `waiting` media messages are in it, and `foreign` ones on their way from other threads.
+    """
+
+    __slots__ = ("_lock", "actor", "append", "bound", "closed", "dropped", "foreign", "letters", "media", "queue",
                  "queued", "waiting")  # fmt: skip
 
     def __init__(self) -> None:
@@ -55,7 +58,7 @@ class Mailbox:
         self.actor: Receiver | None = None
         self.queue: RunQueue
         self._lock = threading.Lock()
-        self._foreign_media = 0
+        self.foreign = 0
 
     def bind(self, actor: "Receiver", queue: "RunQueue", media: frozenset[type], bound: int) -> None:
         """Make it the mailbox of `actor`, drained by `queue`, with at most `bound` messages of the `media` types."""
@@ -131,7 +134,7 @@ class Mailbox:
         self.close()
 
     def _admit(self) -> bool:
-        if self.waiting + self._foreign_media >= self.bound:
+        if self.waiting + self.foreign >= self.bound:
             self.dropped += 1
             return False
         self.waiting += 1
@@ -142,15 +145,15 @@ class Mailbox:
             self.queue.post(self.accept, letter)
             return
         with self._lock:
-            if self.waiting + self._foreign_media >= self.bound:
+            if self.waiting + self.foreign >= self.bound:
                 self.dropped += 1
                 return
-            self._foreign_media += 1
+            self.foreign += 1
         self.queue.post(self._accept_foreign_media, letter)
 
     def _accept_foreign_media(self, letter: Any) -> None:
         with self._lock:
-            self._foreign_media -= 1
+            self.foreign -= 1
         self.waiting += 1
         self.accept(letter)
 

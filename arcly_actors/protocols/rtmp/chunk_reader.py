@@ -63,6 +63,9 @@ class ChunkReader:
     def next_message(self) -> Message | None:
         """The next whole message, or None until more bytes are fed; Malformed or PeerLimit ends the connection."""
         while True:
+            if self._position == len(self._data):  # as after nearly every message: encoders write them one by one
+                self._data, self._position = b"", 0
+                return None
             stream = self._current or self._read_header()
             if stream is None:
                 self._forget_read()
@@ -175,9 +178,13 @@ class ChunkReader:
         start = self._position
         take = min(self._left, len(self._data) - start)
         self._position = start + take
-        if take == stream.length and not stream.partial:  # all in one piece: one copy
-            self._current = None
-            return Message(stream.type, stream.stream_id, stream.timestamp, self._data[start : start + take])
+        if not stream.partial:
+            if take == stream.length:  # all in one piece: one copy
+                self._current = None
+                return Message(stream.type, stream.stream_id, stream.timestamp, self._data[start : start + take])
+            if (body := self._take_all(stream, start)) is not None:
+                self._current = None
+                return Message(stream.type, stream.stream_id, stream.timestamp, body)
         self._keep(stream, memoryview(self._data)[start : start + take])
         self._left -= take
         if self._left:
@@ -189,6 +196,20 @@ class ChunkReader:
         body = bytes(stream.partial)
         self._drop_partial(stream)
         return Message(stream.type, stream.stream_id, stream.timestamp, body)
+
+    def _take_all(self, stream: _ChunkStream, start: int) -> bytes | None:
+        """The message whose first payload begins at `start`, if all its chunks are here and nothing is between them."""
+        chunk, length, again = self.chunk_size, stream.length, stream.again
+        others = (length - 1) // chunk
+        end = start + length + others
+        if end > len(self._data) or stream.extended or len(again) > 1 or others > _RUN:
+            return None
+        if self._data[start + chunk : end : chunk + 1] != again * others:
+            return None
+        self._position = end
+        body = bytearray(memoryview(self._data)[start:end])
+        del body[chunk :: chunk + 1]
+        return bytes(body)
 
     def _take_run(self, stream: _ChunkStream) -> None:
         """Take the whole type 3 chunks that follow one another here, all but the message's last, in one go.
