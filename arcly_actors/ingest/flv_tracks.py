@@ -14,7 +14,7 @@ from arcly_actors.media.flv_audio import read_audio
 from arcly_actors.media.flv_body import CodedFrame, Configuration, Unsupported
 from arcly_actors.media.flv_video import read_video
 from arcly_actors.media.frame import MediaFrame, Track
-from arcly_actors.media.timebase import Unwrap, from_ms
+from arcly_actors.media.timebase import MILLISECOND, Unwrap, from_ms
 
 VIDEO_TRACK = 0
 AUDIO_TRACK = 1
@@ -55,7 +55,7 @@ class FlvTracks:
         """Take one tag body. Raises `Malformed`, `PeerLimit`, and `Refused` for a codec that is not carried."""
         number, value = (VIDEO_TRACK, read_video(body)) if kind is VIDEO else (AUDIO_TRACK, read_audio(body))
         if isinstance(value, CodedFrame):
-            return self._frame(number, from_ms(self._clock(timestamp_ms)), value, arrival)
+            return self._frame(number, self._clock(timestamp_ms) * MILLISECOND, value, arrival)
         if isinstance(value, Configuration):
             return self._configure(number, value)
         if isinstance(value, Unsupported):
@@ -76,7 +76,8 @@ class FlvTracks:
             return []
         if not value.payload:
             return []
-        payload = nal.widen(value.payload, self._length_sizes.get(number, 4))
+        size = self._length_sizes.get(number, 4)
+        payload = value.payload if size == 4 else nal.widen(value.payload, size)
         if value.sample_rate and not track.sample_rate:
             track = replace(track, sample_rate=value.sample_rate, channels=value.channels)
         elif value.keyframe and (track.codec in _SELF_DESCRIBED or not track.configuration):

@@ -90,6 +90,7 @@ class Connection(LoopActor):
         self._engine = engine
         self._orphan_timeout = orphan_timeout
         self._now = system.clock.monotonic_ns
+        self._run = system.run_queue.drain
         self._note = system.seams.notes(wire) if system.seams.tapes else None
         self._diverted: dict[type, pykka.ActorRef[Any]] = {}
         self._owner: pykka.ActorRef[Any] | None = None
@@ -129,6 +130,7 @@ class Connection(LoopActor):
             self._drain()
         except Exception as error:  # noqa: BLE001 - whatever a defect raises must reach the supervisor, not the loop
             self._fail(error)
+        self._run()  # what follows from it, without another turn of the loop, which costs a tenth of it all
 
     def half_closed(self) -> None:
         """See `wire.Receiver.half_closed`: no protocol of ours goes on after its peer has finished."""

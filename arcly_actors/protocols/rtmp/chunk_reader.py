@@ -66,11 +66,13 @@ class ChunkReader:
             if self._position == len(self._data):  # as after nearly every message: encoders write them one by one
                 self._data, self._position = b"", 0
                 return None
-            stream = self._current or self._read_header()
-            if stream is None:
-                self._forget_read()
-                return None
-            message = self._read_payload(stream)
+            message = self._take_whole() if self._current is None else None
+            if message is None:
+                stream = self._current or self._read_header()
+                if stream is None:
+                    self._forget_read()
+                    return None
+                message = self._read_payload(stream)
             if message is None:
                 if self._current is not None:  # the chunk goes on in the next read
                     self._forget_read()
@@ -86,6 +88,43 @@ class ChunkReader:
     def _forget_read(self) -> None:
         self._data = self._data[self._position :]
         self._position = 0
+
+    def _take_whole(self) -> Message | None:
+        """The message that begins here if it does so in the usual way and is all here, with nothing between its chunks.
+
+        What the other methods do step by step and for every case; None, with nothing taken, leaves it to them.
+        """
+        data, at = self._data, self._position
+        fmt, stream = data[at] >> 6, self._streams.get(data[at] & 0x3F)
+        if fmt == 3 or stream is None or stream.partial:
+            return None
+        start = at + 1 + _HEADER_WIDTHS[fmt]
+        if len(data) <= start or (field := int.from_bytes(data[at + 1 : at + 4])) == EXTENDED:
+            return None
+        length, kind = stream.length, stream.type
+        if fmt < 2:
+            length, kind = int.from_bytes(data[at + 4 : at + 7]), data[at + 7]
+        chunk, again = self.chunk_size, stream.again
+        others = (length - 1) // chunk
+        end = start + length + others
+        if not 0 < length <= self.max_message or kind not in _BULK_TYPES or end > len(data) or others > _RUN:
+            return None
+        if others == 0:
+            body = data[start:end]
+        elif data[start + chunk : end : chunk + 1] == again * others:
+            whole = bytearray(memoryview(data)[start:end])
+            del whole[chunk :: chunk + 1]
+            body = bytes(whole)
+        else:
+            return None
+        if fmt == 0:
+            stream.stream_id = int.from_bytes(data[at + 8 : at + 12], "little")
+            stream.timestamp = field
+        else:
+            stream.timestamp = stream.timestamp + field & _WRAP
+        stream.length, stream.type, stream.delta, stream.extended = length, kind, field, False
+        self._position = end
+        return Message(kind, stream.stream_id, stream.timestamp, body)
 
     def _read_header(self) -> _ChunkStream | None:
         """The stream of the chunk that begins here, its header consumed; None when the header is cut."""
@@ -178,13 +217,9 @@ class ChunkReader:
         start = self._position
         take = min(self._left, len(self._data) - start)
         self._position = start + take
-        if not stream.partial:
-            if take == stream.length:  # all in one piece: one copy
-                self._current = None
-                return Message(stream.type, stream.stream_id, stream.timestamp, self._data[start : start + take])
-            if (body := self._take_all(stream, start)) is not None:
-                self._current = None
-                return Message(stream.type, stream.stream_id, stream.timestamp, body)
+        if take == stream.length and not stream.partial:  # all in one piece: one copy
+            self._current = None
+            return Message(stream.type, stream.stream_id, stream.timestamp, self._data[start : start + take])
         self._keep(stream, memoryview(self._data)[start : start + take])
         self._left -= take
         if self._left:
@@ -196,20 +231,6 @@ class ChunkReader:
         body = bytes(stream.partial)
         self._drop_partial(stream)
         return Message(stream.type, stream.stream_id, stream.timestamp, body)
-
-    def _take_all(self, stream: _ChunkStream, start: int) -> bytes | None:
-        """The message whose first payload begins at `start`, if all its chunks are here and nothing is between them."""
-        chunk, length, again = self.chunk_size, stream.length, stream.again
-        others = (length - 1) // chunk
-        end = start + length + others
-        if end > len(self._data) or stream.extended or len(again) > 1 or others > _RUN:
-            return None
-        if self._data[start + chunk : end : chunk + 1] != again * others:
-            return None
-        self._position = end
-        body = bytearray(memoryview(self._data)[start:end])
-        del body[chunk :: chunk + 1]
-        return bytes(body)
 
     def _take_run(self, stream: _ChunkStream) -> None:
         """Take the whole type 3 chunks that follow one another here, all but the message's last, in one go.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 
 from arcly_actors.errors import Malformed, Refusal, Refused
-from arcly_actors.protocols.outputs import WakeAt
+from arcly_actors.protocols.outputs import Emit, WakeAt
 from arcly_actors.protocols.rtmp import control, status
 from arcly_actors.protocols.rtmp.address import Address, application_address, stream_address
 from arcly_actors.protocols.rtmp.amf0 import UNDEFINED, Value, whole
@@ -180,7 +180,8 @@ class RtmpServer(RtmpEngine[ServerEvent]):
         kind = _MEDIA_KINDS.get(message.type)
         if kind is not None:
             if self._publishes(message):
-                self.emit(MediaReceived(message.stream_id, kind, message.timestamp_ms, message.body))
+                event = MediaReceived(message.stream_id, kind, message.timestamp_ms, message.body)
+                self._outputs.append(Emit(event))
         elif message.type in {MessageType.COMMAND, MessageType.COMMAND_AMF3}:
             self._on_command(message)
         elif message.type in {MessageType.DATA, MessageType.DATA_AMF3}:
