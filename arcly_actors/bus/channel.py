@@ -51,6 +51,7 @@ class Channel:
         self.watched = True
         self._anchor: int | None = None
         self._encoded: dict[str, EncodedFeed] = {}
+        self._feeds: tuple[EncodedFeed, ...] = ()  # the same, as they are gone through with each frame
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -83,7 +84,7 @@ class Channel:
         """Add a frame that is already on the stream's timeline; returns its position."""
         logged = Logged(frame, self._tracks)
         position = self.log.append(logged, dts=frame.dts, size=len(frame.payload))
-        for encoded in list(self._encoded.values()):
+        for encoded in self._feeds:
             encoded.take(logged)
         self.feed.deliver(frame)
         return position
@@ -96,8 +97,10 @@ class Channel:
             def forget() -> None:
                 if self._encoded.get(name) is feed:
                     del self._encoded[name]
+                    self._feeds = tuple(self._encoded.values())
 
             feed = self._encoded[name] = EncodedFeed(make(), self.log, self._bound, forget)
+            self._feeds = tuple(self._encoded.values())
         feed.users += 1
         return feed
 

@@ -4,8 +4,7 @@ Entry *p* of an encoded feed is frame *p* of the channel's log, so a join positi
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from arcly_actors.bus.log import LogBound, SharedLog
 from arcly_actors.bus.place import Opening
@@ -39,8 +38,7 @@ class Encoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(NamedTuple):
     """A frame in the log with the tracks that were in force at that point (a shared tuple)."""
 
     frame: MediaFrame

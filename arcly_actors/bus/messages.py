@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from pykka import ActorRef
 
@@ -58,8 +58,7 @@ class Announce:
     metadata: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(NamedTuple):
     """One frame, in decoding order within its track, on the publisher's own clock."""
 
     lease: int

@@ -44,7 +44,7 @@ from arcly_actors.bus.report import SeatReport, StreamReport
 from arcly_actors.bus.slot import Holder, PublishSlot
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Refusal
-from arcly_actors.media.codec import Kind
+from arcly_actors.media.codec import VIDEO, Kind
 from arcly_actors.runtime import Exited, LoopActor, System, receives
 from arcly_actors.runtime.notify import notify
 
@@ -99,6 +99,7 @@ class StreamActor(LoopActor):
         super().__init__(system)
         self._channel = channel
         self._events = events
+        self._now = system.clock.monotonic_ns
         self._key = channel.key
         self._policy = channel.policy
         self._slot = PublishSlot(channel.policy.on_conflict, system.clock.monotonic_ns())
@@ -174,20 +175,22 @@ class StreamActor(LoopActor):
             self.dropped_frames += 1
             return
         frame = push.frame
-        holder.last_frame = self.system.clock.monotonic_ns()
+        holder.last_frame = self._now()
         holder.frames += 1
-        if frame.track.kind is Kind.VIDEO:
+        track = frame.track
+        if track.codec.kind is VIDEO:
             if frame.keyframe:
-                self._undecodable.discard(frame.track.id)
+                self._undecodable.discard(track.id)
                 self._broker.arrived()
-            elif frame.track.id in self._undecodable:
+            elif track.id in self._undecodable:
                 # A viewer that is shown a picture whose references it never had shows rubbish: wait for a keyframe.
                 self.dropped_frames += 1
                 self._want_keyframe()
                 return
-        frame = self._channel.timeline.place(frame)
+        channel = self._channel
+        frame = channel.timeline.place(frame)
         self._qos.count(frame)
-        self._channel.append(frame)
+        channel.append(frame)
 
     @receives(Release)
     def release(self, release: Release) -> None:

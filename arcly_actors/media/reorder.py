@@ -41,8 +41,9 @@ class DecodingTimes:
         self._waiting, self._recent, self._last = [], [], None
 
     def _learn(self, pts: int) -> None:
-        overtaken = sum(shown > pts for shown in self._recent)
-        self.depth = max(self.depth, min(overtaken, limits.RTSP_REORDER))
+        if self._recent and pts <= max(self._recent):
+            overtaken = sum(shown > pts for shown in self._recent)
+            self.depth = max(self.depth, min(overtaken, limits.RTSP_REORDER))
         self._recent.append(pts)
         del self._recent[: -limits.RTSP_REORDER]
 
