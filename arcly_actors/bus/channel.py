@@ -14,6 +14,7 @@ from arcly_actors.bus.log import LogBound, SharedLog
 from arcly_actors.bus.offer import Offer
 from arcly_actors.bus.policy import ApplicationPolicy, Join
 from arcly_actors.bus.report import StreamReport
+from arcly_actors.bus.slot import PublishSlot
 from arcly_actors.bus.timeline import Timeline
 from arcly_actors.media.codec import Kind
 from arcly_actors.media.frame import MediaFrame, Track
@@ -45,6 +46,7 @@ class Channel:
         self.has_video = False
         self.metadata = _NO_METADATA
         self.report: Callable[[], StreamReport] | None = None  # the running stream actor's
+        self.slot: PublishSlot | None = None  # the stream actor's, over all of its restarts
         self.generation = 0  # leases granted so far, over all restarts of the stream actor
         self.seats = 0  # seats given so far, likewise
         self.offer: Offer | None = None  # of the configured source that publishes here
