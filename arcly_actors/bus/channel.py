@@ -81,12 +81,12 @@ class Channel:
         """The position at which a joiner starts now, or None when it has to wait for the next keyframe."""
         return self.anchor if join is Join.INSTANT else None
 
-    def append(self, frame: MediaFrame) -> int:
-        """Add a frame that is already on the stream's timeline; returns its position."""
+    def append(self, frame: MediaFrame, at: int) -> int:
+        """Add a frame that is already on the stream's timeline, and came `at` (monotonic ns); returns its position."""
         logged = Logged(frame, self._tracks)
-        position = self.log.append(logged, dts=frame.dts, size=len(frame.payload))
+        position = self.log.append(logged, dts=frame.dts, size=len(frame.payload), at=at)
         for encoded in list(self._encoded.values()):
-            encoded.take(logged)
+            encoded.take(logged, at)
         self.feed.deliver(frame)
         return position
 

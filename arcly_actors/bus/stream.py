@@ -177,7 +177,7 @@ class StreamActor(LoopActor):
             self.dropped_frames += 1
             return
         frame = push.frame
-        holder.last_frame = self.system.clock.monotonic_ns()
+        now = holder.last_frame = self.system.clock.monotonic_ns()
         holder.frames += 1
         if frame.track.kind is Kind.VIDEO:
             if frame.keyframe:
@@ -190,7 +190,7 @@ class StreamActor(LoopActor):
                 return
         frame = self._channel.timeline.place(frame)
         self._qos.count(frame)
-        self._channel.append(frame)
+        self._channel.append(frame, now)
 
     @receives(Release)
     def release(self, release: Release) -> None:
