@@ -50,6 +50,7 @@ class Channel:
         self.generation = 0  # leases granted so far, over all restarts of the stream actor
         self.seats = 0  # seats given so far, likewise
         self.offer: Offer | None = None  # of the configured source that publishes here
+        self.segments: dict[int, int] = {}  # numbers of what was cut out of it (HLS), by the positions where each begins
         self.watched = True
         self._anchor: int | None = None
         self._encoded: dict[str, EncodedFeed] = {}

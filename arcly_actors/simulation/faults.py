@@ -271,7 +271,10 @@ def _blame_under(world: World, supervisor: str) -> None:
     for peer in (*world.publishers, *world.viewers):
         if swept(supervisor, peer):
             peer.excuse("its endpoint crashed")
-            peer.doomed = peer.doomed or world.now
+            if peer.port == "feed":  # it has no connection, and goes on
+                peer.lost()
+            else:
+                peer.doomed = peer.doomed or world.now
         elif unseated(supervisor, peer):
             peer.excuse("its stream's supervisor crashed")
         elif supervisor == "http" and peer.door == "http" and peer.began is None:
