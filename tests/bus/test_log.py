@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from arcly_actors.bus.log import LogBound, SharedLog
 
 BOUND = LogBound(entries=300, size=5000, duration_ns=1000)
-THOROUGH = settings(max_examples=50, stateful_step_count=40, derandomize=True, deadline=None)
+THOROUGH = settings(max_examples=50, stateful_step_count=40)
 
 
 class Model(RuleBasedStateMachine):
@@ -73,7 +73,6 @@ TestLog.settings = THOROUGH
 
 
 @given(st.lists(st.integers(0, 20_000), min_size=1, max_size=50))
-@settings(derandomize=True, deadline=None)
 def test_the_newest_item_stays_however_large_it_is(sizes: list[int]) -> None:
     log: SharedLog[int] = SharedLog(BOUND)
     for number, size in enumerate(sizes):

@@ -69,7 +69,7 @@ def test_real_encoders_say_how_deep_they_reorder(codec: CodecId, count: int) -> 
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=200), st.integers(0, 100))
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(max_examples=100)
 def test_anything_rises(shown: list[int], depth: int) -> None:
     times = DecodingTimes(depth)
     found = [times.place(pts) for pts in shown]
