@@ -14,6 +14,7 @@ from arcly_actors.bus.log import LogBound, SharedLog
 from arcly_actors.bus.offer import Offer
 from arcly_actors.bus.policy import ApplicationPolicy, Join
 from arcly_actors.bus.report import StreamReport
+from arcly_actors.bus.slot import PublishSlot
 from arcly_actors.bus.timeline import Timeline
 from arcly_actors.media.codec import Kind
 from arcly_actors.media.frame import MediaFrame, Track
@@ -45,9 +46,11 @@ class Channel:
         self.has_video = False
         self.metadata = _NO_METADATA
         self.report: Callable[[], StreamReport] | None = None  # the running stream actor's
+        self.slot: PublishSlot | None = None  # the stream actor's, over all of its restarts
         self.generation = 0  # leases granted so far, over all restarts of the stream actor
         self.seats = 0  # seats given so far, likewise
         self.offer: Offer | None = None  # of the configured source that publishes here
+        self.segments: dict[int, int] = {}  # numbers of what was cut out of it (HLS), by the positions where each begins
         self.watched = True
         self._anchor: int | None = None
         self._encoded: dict[str, EncodedFeed] = {}
@@ -80,12 +83,12 @@ class Channel:
         """The position at which a joiner starts now, or None when it has to wait for the next keyframe."""
         return self.anchor if join is Join.INSTANT else None
 
-    def append(self, frame: MediaFrame) -> int:
-        """Add a frame that is already on the stream's timeline; returns its position."""
+    def append(self, frame: MediaFrame, at: int) -> int:
+        """Add a frame that is already on the stream's timeline, and came `at` (monotonic ns); returns its position."""
         logged = Logged(frame, self._tracks)
-        position = self.log.append(logged, dts=frame.dts, size=len(frame.payload))
+        position = self.log.append(logged, dts=frame.dts, size=len(frame.payload), at=at)
         for encoded in self._feeds:
-            encoded.take(logged)
+            encoded.take(logged, at)
         self.feed.deliver(frame)
         return position
 

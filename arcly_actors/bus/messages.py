@@ -28,7 +28,8 @@ class Claim:
     """Ask for the publish slot of `key`. `parameters` is the URL's query, kept for authorisation.
 
     `publisher` is told `KeyframeWanted` (when it `answers_keyframes`) and `Displaced`. `offer` is that of a configured
-    source, without which nobody may publish a key that has one.
+    source, without which nobody may publish a key that has one. `again`: it had the slot and comes back to a stream whose
+    actor was restarted, so that it takes it from nobody.
     """
 
     key: StreamKey
@@ -38,6 +39,7 @@ class Claim:
     answers_keyframes: bool = False
     parameters: Mapping[str, str] = field(default_factory=lambda: _NONE)
     offer: "Offer | None" = field(default=None, compare=False)
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,7 @@ class Publisher(LoopActor):
             answers_keyframes=wanted.answers_keyframes,
             parameters=wanted.parameters,
             offer=wanted.offer,
+            again=self._accepted,
         )
 
         async def ask() -> Any:

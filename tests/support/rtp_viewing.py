@@ -210,7 +210,7 @@ class Fed:
         """Frames come, and the GOP cache follows."""
         for frame in frames:
             placed = self.channel.timeline.place(frame)
-            position = self.channel.append(placed)
+            position = self.channel.append(placed, self.system.clock.monotonic_ns())
             self.cache.add(position, placed, with_video=self.channel.has_video)
             self.channel.anchor_at(self.cache.anchor)
 
