@@ -66,6 +66,11 @@ class RtpFeed:
         """Where the feed stands at a wall time (ns): the stream's timeline and the times it was held; None at first."""
         return None if self._drift is None else wall - self._drift
 
+    @property
+    def crowd(self) -> int:
+        """How many viewers get the very same packets."""
+        return self._audience.live
+
     # -- viewers ------------------------------------------------------------------------------------------------------
 
     def join(self, line: RtpLine, join: Join) -> bool:
