@@ -8,7 +8,8 @@ and fair, since an actor that has had its share goes to the end of the queue.
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from pykka import ActorDeadError
@@ -68,10 +69,20 @@ class RunQueue:
             self._awaited = True
         self._loop.call_soon_threadsafe(self._take_foreign)
 
+    @contextmanager
+    def drained(self) -> Iterator[None]:
+        """A driver's callback: what is told within needs no turn of its own, because a drain comes at the end."""
+        self.scheduled = True
+        try:
+            yield
+        finally:
+            self.drain()
+
     def drain(self) -> None:
         """Run actors until no mail is left or the bound is reached; the rest waits for the loop's next turn.
 
-        A driver may call it at the end of a socket callback to save that turn; within a drain it does nothing.
+        A driver may call it at the end of a socket callback to save that turn (or see `drained`); within a drain it does
+        nothing.
         """
         if self._draining:
             return

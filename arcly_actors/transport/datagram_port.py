@@ -1,9 +1,10 @@
 """`DatagramPort`: an actor with one UDP socket for all connections of a protocol that tells them apart itself.
 
-A *switchboard* (injected, pure) takes each datagram and says which connection's engine it went to; the port then does
-what that engine puts out. As with a TCP `Connection`, engines run in the socket's own callback and only events become
-messages. Deadlines are looked at all together by a pulse: a comparison per connection, and no timers. A busy port is read
-by that pulse, too, instead of with each packet: on an otherwise idle loop a wake-up costs more than ten packets.
+A *switchboard* (injected, pure) says which connection's engine a datagram is for, and takes those that are for none. What
+was read together is given to an engine together; the port then does what it puts out. As with a TCP `Connection`, engines
+run in the socket's own callback and only events become messages. Deadlines are looked at all together by a pulse: a
+comparison per connection, and no timers. A busy port is read by that pulse, too, instead of with each packet: on an
+otherwise idle loop a wake-up costs more than ten packets.
 """
 
 import asyncio
@@ -31,8 +32,12 @@ OpenSocket = Callable[[asyncio.AbstractEventLoop, Address], Datagrams]
 class Switchboard(Protocol):
     """Tells connections apart, and answers those that are none yet."""
 
-    def receive(self, data: memoryview, peer: Hashable, now: int) -> Any:
-        """The engine that took the datagram; bytes to answer it with; or None."""
+    def engine_of(self, data: bytes, peer: Hashable) -> Any:
+        """The engine that is to be given the datagram; None: `receive` is."""
+        ...
+
+    def receive(self, data: bytes, peer: Hashable, now: int) -> Any:
+        """Take a datagram that is for no engine: one that began with it, bytes to answer it with, or None."""
         ...
 
     def forget(self, engine: Any, now: int) -> None:
@@ -93,7 +98,7 @@ class DatagramPort(LoopActor):
         self._owners: dict[str, dict[DatagramLink, None]] = {}
         self._pulsing: asyncio.TimerHandle | None = None
         self._due = 0
-        self._touched: dict[Any, DatagramLink] = {}
+        self._came: dict[DatagramLink, list[bytes]] = {}
         self._busy = False
         self._hurried = 0
         self._read_at = 0
@@ -183,7 +188,8 @@ class DatagramPort(LoopActor):
         now = self.now()
         self._hurried = self._hurried + 1 if now - self._read_at < limits.DATAGRAM_TICK else 0
         self._read_at = now
-        self._read()
+        with self.system.run_queue.drained():
+            self._read()
         if self._hurried >= limits.DATAGRAM_BUSY and self._links:
             self._busy, self._hurried = True, 0
             self.udp.pause()
@@ -192,31 +198,44 @@ class DatagramPort(LoopActor):
         count = 0
         try:
             count = self.udp.read(self._arrived)
-            touched, self._touched = self._touched, {}
-            for link in touched.values():
-                self.guarded(link, link.drain)
+            came, self._came = self._came, {}
+            now = self.now()
+            for link, datagrams in came.items():
+                self.guarded(link, link.receive, datagrams, now)
         except Exception as error:  # noqa: BLE001 - whatever a defect raises must reach the supervisor, not the loop
             self.actor_ref.tell(_Broken(error))
-        self.system.run_queue.drain()
         return count
 
     def _arrived(self, datagram: memoryview, source: Source, local: bytes) -> None:
+        data = bytes(datagram)
+        engine = self._switchboard.engine_of(data, source)
+        if engine is None:
+            self._meet(data, source, local)
+        else:
+            self._touch(engine, source, local).append(data)
+
+    def _meet(self, data: bytes, source: Source, local: bytes) -> None:
         try:
-            taken = self._switchboard.receive(datagram, source, self.now())
+            taken = self._switchboard.receive(data, source, self.now())
         except Exception as error:  # noqa: BLE001 - a defect that one datagram reveals must not end all connections
             self.system.failures.report(Failed(self.actor_ref, self.actor_urn, error))
             self.udp.dropped["defect"] += 1
             return
-        if taken is None:
-            return
         if isinstance(taken, bytes):
             self.udp.send(taken, self.udp.path(source, local))
-            return
-        link = self._links.get(taken)
+        elif taken is not None:
+            self._touch(taken, source, local)
+
+    def _touch(self, engine: Any, source: Source, local: bytes) -> list[bytes]:
+        """What this engine is going to be given."""
+        link = self._links.get(engine)
         if link is None:
-            link = self.add(taken, source, local)
+            link = self.add(engine, source, local)
             self._on_link(link)
-        self._touched[taken] = link
+        came = self._came.get(link)
+        if came is None:
+            came = self._came[link] = []
+        return came
 
     def guarded(self, link: DatagramLink, call: Callable[..., None], *arguments: Any) -> None:
         """Call it; a defect that one peer's bytes reveal is reported and ends that connection, not all the others."""
@@ -234,21 +253,24 @@ class DatagramPort(LoopActor):
 
     def _pulse(self) -> None:
         self._pulsing = None
-        stalled = self.now() - self._due >= limits.DATAGRAM_STALL  # a loop may run timers before it looks at sockets
-        count = self._read() if self._busy or stalled else 0
-        if self._busy:
-            self._hurried = 0 if count else self._hurried + 1
-            if self._hurried >= limits.DATAGRAM_BUSY or not self._links:
-                self._busy, self._hurried = False, 0
-                self.udp.start(self._readable)
-        now = self.now()
-        for link in [link for link in self._links.values() if link.wake_at <= now]:
-            self.guarded(link, link.wake, now)
-        if self._links:
-            wanted = min(link.wake_at for link in self._links.values()) - now
-            wait = min(max(wanted, limits.DATAGRAM_SOONEST), limits.DATAGRAM_TICK)
-            self._pulse_later(0 if count >= limits.UDP_READS else wait)
-        self.system.run_queue.drain()
+        with self.system.run_queue.drained():
+            late = self.now() - self._due >= limits.DATAGRAM_STALL  # a loop may run timers before it looks at sockets
+            count = self._read() if self._busy or late else 0
+            if self._busy:
+                self._stay_busy(count)
+            now = self.now()
+            for link in [link for link in self._links.values() if link.wake_at <= now]:
+                self.guarded(link, link.wake, now)
+            if self._links:
+                wanted = min([link.wake_at for link in self._links.values()]) - now
+                wait = min(max(wanted, limits.DATAGRAM_SOONEST), limits.DATAGRAM_TICK)
+                self._pulse_later(0 if count >= limits.UDP_READS else wait)
+
+    def _stay_busy(self, count: int) -> None:
+        self._hurried = 0 if count else self._hurried + 1
+        if self._hurried >= limits.DATAGRAM_BUSY or not self._links:
+            self._busy, self._hurried = False, 0
+            self.udp.start(self._readable)
 
     def _close(self, verdict: ConnectionClosed) -> None:
         if self._pulsing is not None:

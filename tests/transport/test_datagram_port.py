@@ -1,7 +1,7 @@
 """A datagram port in virtual time: a switchboard of its own, engines that speak words, and a socket of memory."""
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from arcly_actors import limits
@@ -29,7 +29,7 @@ class Words:
         word = bytes(data).decode()
         self._outputs.append(Emit(word))
         if word == "echo":
-            self._outputs.append(Transmit(data))
+            self._outputs.append(Transmit(bytes(data)))
         elif word == "train":
             self._outputs.append(Train(b"aabbc", 2))
         elif word == "wake":
@@ -38,6 +38,10 @@ class Words:
             self._outputs.append(Hangup("said bye"))
         elif word == "defect":
             raise RuntimeError("a defect of the engine")
+
+    def receive_all(self, datagrams: Sequence[bytes], now: int) -> None:
+        for data in datagrams:
+            self.receive(data, now)
 
     def wake(self, now: int) -> None:
         self._outputs.append(Emit("woken"))
@@ -59,12 +63,14 @@ class Board:
         self.engines: dict[Hashable, Words] = {}
         self.forgotten: list[Words] = []
 
-    def receive(self, data: memoryview, peer: Hashable, now: int) -> Any:
-        word = bytes(data)
-        if word in {b"who", b"nothing"}:
-            return b"nobody" if word == b"who" else None
+    def engine_of(self, data: bytes, peer: Hashable) -> Any:
+        return self.engines.get(peer) if data not in {b"who", b"nothing"} else None
+
+    def receive(self, data: bytes, peer: Hashable, now: int) -> Any:
+        if data in {b"who", b"nothing"}:
+            return b"nobody" if data == b"who" else None
         engine = self.engines.setdefault(peer, Words())
-        engine.receive(word, now)
+        engine.receive(data, now)
         return engine
 
     def forget(self, engine: Words, now: int) -> None:

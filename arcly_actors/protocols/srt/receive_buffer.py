@@ -1,6 +1,6 @@
 """What has arrived and is not yet due, what is missing, and in which order it leaves: always that of the indexes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from arcly_actors import limits
 from arcly_actors.protocols.srt.statistics import Statistics
@@ -67,26 +67,32 @@ class ReceiveBuffer:
         self.top = index + 1
         return missing
 
+    def extend(self, dues: Sequence[int], payloads: Sequence[bytes]) -> None:
+        """Take the next packets, and when each is due."""
+        top = self.top
+        self.top = top + len(payloads)
+        self._packets.update(zip(range(top, self.top), zip(dues, payloads, strict=True), strict=True))
+
     def deliver(self, now: int) -> list[bytes]:
         """What is due; what is missing before it came too late and is given up."""
         packets, head = self._packets, self.head
         due: list[bytes] = []
-        while packets:
+        while True:
             found = packets.get(head)
-            if found is None:
-                after = self._after(head)
-                if packets[after][0] > now:
+            if found is not None:
+                if found[0] > now:
                     break
-                self.give_up(after)
-                head = self.head
+                del packets[head]
+                head += 1
+                if found[1]:
+                    due.append(found[1])
                 continue
-            if found[0] > now:
-                break
-            del packets[head]
-            head += 1
             self.head = head
-            if found[1]:
-                due.append(found[1])
+            if not packets or packets[after := self._after(head)][0] > now:
+                break
+            self.give_up(after)
+            head = after
+        self.head = head
         return due
 
     def next_due(self) -> int | None:

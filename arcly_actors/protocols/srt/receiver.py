@@ -10,11 +10,13 @@ from arcly_actors.protocols.srt.fec import FecReceiver, Packet
 from arcly_actors.protocols.srt.fec_plan import Arq
 from arcly_actors.protocols.srt.line import Line
 from arcly_actors.protocols.srt.packet import (
+    HEADER_SIZE,
     KEY_SHIFT,
     MESSAGE_MASK,
     RETRANSMITTED,
     SEQUENCE_MASK,
     ControlType,
+    heads,
     loss_list,
     unwrap,
     words,
@@ -24,6 +26,9 @@ from arcly_actors.protocols.srt.receive_buffer import ReceiveBuffer
 from arcly_actors.protocols.srt.tsbpd import PeerClock
 
 _LIGHT_ACK = 64
+_ABOVE = MESSAGE_MASK.bit_length()
+"""Where in a message word its number ends, and what is said of the packet begins."""
+
 _NEVER = 1 << 63
 _LEAST_NAK_PERIOD = 20 * NS_PER_MS
 
@@ -45,15 +50,47 @@ class Receiver:
         self._since_ack = 0
         self._nak_at = 0
 
-    def data(self, sequence: int, word: int, timestamp: int, payload: bytes, now: int) -> None:
-        """A data packet came, or one of protection."""
-        buffer, fec = self._buffer, self._fec
+    def data(self, packets: Sequence[bytes], now: int) -> None:
+        """Packets came, of data or of protection."""
+        sequences, flags, stamps = heads(packets)
+        payloads = [packet[HEADER_SIZE:] for packet in packets]
         statistics = self._line.statistics
-        index = buffer.top
-        if sequence != index & SEQUENCE_MASK:
-            index = unwrap(sequence, index)
-        statistics.pktRecv += 1
-        statistics.byteRecv += len(payload)
+        statistics.pktRecv += len(packets)
+        statistics.byteRecv += sum(map(len, payloads))
+        if self._expected(sequences, flags) and self._take_expected(flags[0], stamps, payloads, now):
+            return
+        for sequence, word, stamp, payload in zip(sequences, flags, stamps, payloads, strict=True):
+            self._take_one(sequence, word, stamp, payload, now)
+
+    def _expected(self, sequences: tuple[int, ...], flags: tuple[int, ...]) -> bool:
+        """Whether nothing is missing before these and nothing special about them, as is usual."""
+        top, count = self._buffer.top & SEQUENCE_MASK, len(sequences)
+        return (
+            self._fec is None
+            and sequences == tuple(range(top, top + count))
+            and min(flags) >> _ABOVE == max(flags) >> _ABOVE
+            and not flags[0] & RETRANSMITTED
+            and self._since_ack + count < _LIGHT_ACK
+        )
+
+    def _take_expected(self, word: int, stamps: Sequence[int], payloads: Sequence[bytes], now: int) -> bool:
+        """Take packets that follow each other; False when that has to be done one by one."""
+        keys, which, count = self._line.keys, word >> KEY_SHIFT & 3, len(payloads)
+        if bool(which) is not (keys is not None):
+            return False
+        if keys is not None:
+            plain = keys.decrypt(which, self._buffer.top, payloads)
+            if plain is None:
+                return False
+            payloads = plain
+        self._buffer.extend(self._clock.dues(stamps), payloads)
+        self._line.statistics.pktRecvUnique += count
+        self._rate.add(count, sum(map(len, payloads)))
+        self._since_ack += count
+        return True
+
+    def _take_one(self, sequence: int, word: int, timestamp: int, payload: bytes, now: int) -> None:
+        index, fec = unwrap(sequence, self._buffer.top), self._fec
         if fec is None:
             again: list[Packet] = []
         elif word & MESSAGE_MASK:
@@ -62,7 +99,7 @@ class Receiver:
             again = fec.protection(index, timestamp, payload)
         if fec is None or word & MESSAGE_MASK:
             if word & RETRANSMITTED:
-                statistics.pktRcvRetrans += 1
+                self._line.statistics.pktRcvRetrans += 1
             self._take(index, word, timestamp, payload, now)
         for packet in again:
             self._take(*packet, now)
@@ -72,11 +109,10 @@ class Receiver:
         statistics = line.statistics
         which = word >> KEY_SHIFT & 3
         if which or line.keys is not None:
-            plain = line.keys.decrypt(which, index, payload) if which and line.keys is not None else None
+            plain = line.keys.decrypt(which, index, [payload]) if which and line.keys is not None else None
             if plain is None:
                 statistics.pktRcvUndecrypt += 1
-                plain = b""
-            payload = plain
+            payload = plain[0] if plain is not None else b""
         missing = buffer.add(index, self._clock.due(timestamp), payload)
         if missing is None:
             return
@@ -89,7 +125,7 @@ class Receiver:
         self._since_ack += 1
         if self._since_ack >= _LIGHT_ACK:
             self._since_ack = 0
-            line.control(ControlType.ACK, 0, now, struct.pack(">I", self._acknowledged & SEQUENCE_MASK))
+            self._line.control(ControlType.ACK, 0, now, struct.pack(">I", self._acknowledged & SEQUENCE_MASK))
 
     def passed(self, timestamp: int) -> None:
         """A control packet has this time stamp: the clock must not miss a wrap while no data comes."""
