@@ -8,8 +8,7 @@ and fair, since an actor that has had its share goes to the end of the queue.
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from pykka import ActorDeadError
@@ -69,19 +68,14 @@ class RunQueue:
             self._awaited = True
         self._loop.call_soon_threadsafe(self._take_foreign)
 
-    @contextmanager
-    def drained(self) -> Iterator[None]:
-        """A driver's callback: what is told within needs no turn of its own, because a drain comes at the end."""
+    def expect(self) -> None:
+        """A driver's callback begins, which will `drain` whatever happens: what it tells needs no turn of its own."""
         self.scheduled = True
-        try:
-            yield
-        finally:
-            self.drain()
 
     def drain(self) -> None:
         """Run actors until no mail is left or the bound is reached; the rest waits for the loop's next turn.
 
-        A driver may call it at the end of a socket callback to save that turn (or see `drained`); within a drain it does
+        A driver may call it at the end of a socket callback to save that turn (see `expect`); within a drain it does
         nothing.
         """
         if self._draining:

@@ -85,7 +85,7 @@ class DatagramLink:
 
     # --- what the port does ---
 
-    def receive(self, datagrams: Sequence[bytes], now: int) -> None:
+    def receive(self, datagrams: Sequence[memoryview], now: int) -> None:
         """These came together; none: the engine has taken its first one already."""
         if datagrams:
             self.engine.receive_all(datagrams, now)

@@ -13,7 +13,7 @@ import struct
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,6 +22,10 @@ from arcly_actors.transport.sendmmsg import ffi as _ffi
 
 Source = tuple[Any, ...]
 Deliver = Callable[[memoryview, Source, bytes], None]
+Arrived = tuple[memoryview, Source, bytes]
+"""A datagram, where it came from, and to which of our addresses (a control message; empty where that is known)."""
+
+TakeAll = Callable[[Sequence[Arrived]], None]
 
 _LINUX: Final = sys.platform.startswith("linux") and sys.byteorder == "little"
 IP_PKTINFO: Final = 8
@@ -37,8 +41,10 @@ _LARGEST: Final = 65_536
 _ROOM: Final = 128
 """Bytes of control messages: where it was sent to (IPv6's has 40), and how it was put together (24)."""
 
-_AREA: Final = _LARGEST + 33 * 64
-"""From one datagram's place to the next: with a power of two all of them would share the same few lines of a cache."""
+_USUAL: Final = 1536
+"""A datagram of the size that networks carry lies in one of as many small places side by side, so that ten of them are a
+few pages and not one each; what is longer goes on in a place of its own.
+"""
 
 _NAME: Final = 32
 _HEADER: Final = 64
@@ -46,6 +52,7 @@ _RESULT: Final = struct.Struct("@8xI28xQi4xI4x")
 """Of a ``struct mmsghdr``: the sizes of name and control messages, flags, the datagram's size."""
 
 _CONTROL: Final = struct.Struct("@Qii")
+_DONTWAIT: Final = int(getattr(socket, "MSG_DONTWAIT", 0))
 
 
 class ReceiveBatch:
@@ -53,33 +60,35 @@ class ReceiveBatch:
 
     def __init__(self) -> None:
         count = limits.UDP_READS
-        memory = mmap.mmap(-1, count * _AREA)
+        memory = mmap.mmap(-1, count * (_USUAL + _LARGEST))
         if hasattr(mmap, "MADV_NOHUGEPAGE"):
             memory.madvise(mmap.MADV_NOHUGEPAGE)
         whole = memoryview(memory)
-        self._areas = [whole[start : start + _LARGEST] for start in range(0, count * _AREA, _AREA)]
+        self._heads = [whole[start : start + _USUAL] for start in range(0, count * _USUAL, _USUAL)]
+        self._rests = [whole[start : start + _LARGEST] for start in range(count * _USUAL, len(whole), _LARGEST)]
         self._names = bytearray(count * _NAME)
         self._controls = bytearray(count * _ROOM)
         data, names, controls = (_address(each) for each in (whole, self._names, self._controls))
         self._pieces = array("Q")
         for index in range(count):
-            self._pieces += array("Q", (data + index * _AREA, _LARGEST))
+            head, rest = data + index * _USUAL, data + count * _USUAL + index * _LARGEST
+            self._pieces += array("Q", (head, _USUAL, rest, _LARGEST))
         pieces = _address(self._pieces)
         fresh = array("Q")
         for index in range(count):
-            name, piece, control = names + index * _NAME, pieces + 16 * index, controls + index * _ROOM
-            fresh += array("Q", (name, _NAME, piece, 1, control, _ROOM, 0, 0))
+            name, piece, control = names + index * _NAME, pieces + 32 * index, controls + index * _ROOM
+            fresh += array("Q", (name, _NAME, piece, 2, control, _ROOM, 0, 0))
         self._fresh = fresh.tobytes()
         self._headers = bytearray(self._fresh)
         self._messages = _ffi.from_buffer("struct mmsghdr[]", self._headers)
         self._receive = _ffi.dlopen(None).recvmmsg
 
-    def read(self, opened: socket.socket, most: int, deliver: Deliver, dropped: Counter[str]) -> int:
+    def read(self, opened: socket.socket, most: int, take: TakeAll, dropped: Counter[str]) -> int:
         """See `read`."""
         done = 0
         while done < most and (descriptor := opened.fileno()) >= 0:  # a reader may close it
             asked = min(most - done, limits.UDP_READS)
-            count = self._receive(descriptor, self._messages, asked, socket.MSG_DONTWAIT, _ffi.NULL)
+            count = self._receive(descriptor, self._messages, asked, _DONTWAIT, _ffi.NULL)
             if count < 0:
                 if _ffi.errno in (errno.EAGAIN, errno.EINTR):
                     break
@@ -87,28 +96,36 @@ class ReceiveBatch:
                 done += 1
                 continue
             done += count
-            self._give(count, deliver, dropped)
+            take(self._arrived(count, dropped))
             if count < asked:
                 break
         return done
 
-    def _give(self, count: int, deliver: Deliver, dropped: Counter[str]) -> None:
+    def _arrived(self, count: int, dropped: Counter[str]) -> list[Arrived]:
         results = bytes(self._headers[: count * _HEADER])
         self._headers[: count * _HEADER] = self._fresh[: count * _HEADER]
-        names, last, source, place = self._names, bytearray(), (), 0
-        for (named, controls, flags, size), area in zip(_RESULT.iter_unpack(results), self._areas, strict=False):
-            name = names[place : place + _NAME]
+        names, last, source = self._names, bytearray(), ()
+        found: list[Arrived] = []
+        for at, (named, controls, flags, size) in enumerate(_RESULT.iter_unpack(results)):
+            name = names[at * _NAME : at * _NAME + _NAME]
             if name != last:
                 last, source = name, _source(bytes(name[:named]))
+            data = self._heads[at][:size] if size <= _USUAL else self._whole(at, size)
             if flags & _TRUNCATED:
                 dropped["receive-truncated"] += 1
             elif controls:
-                start = place // _NAME * _ROOM
+                start = at * _ROOM
                 local, segment = _read_controls(_controls(self._controls[start : start + controls]), size)
-                _deliver_cut(area[:size], segment, source, local, deliver)
+                found += _cut(data, segment, source, local)
             else:
-                deliver(area[:size], source, b"")
-            place += _NAME
+                found.append((data, source, b""))
+        return found
+
+    def _whole(self, at: int, size: int) -> memoryview:
+        """A long one in one piece."""
+        whole = bytearray(self._heads[at])
+        whole += self._rests[at][: size - _USUAL]
+        return memoryview(whole)
 
 
 class OneByOne:
@@ -117,7 +134,7 @@ class OneByOne:
     def __init__(self) -> None:
         self._memory = memoryview(mmap.mmap(-1, _LARGEST))
 
-    def read(self, opened: socket.socket, most: int, deliver: Deliver, dropped: Counter[str]) -> int:
+    def read(self, opened: socket.socket, most: int, take: TakeAll, dropped: Counter[str]) -> int:
         """See `read`."""
         buffers = (self._memory,)
         for count in range(most):
@@ -132,7 +149,7 @@ class OneByOne:
                 dropped["receive-truncated"] += 1
                 continue
             local, segment = _read_controls(ancillary, size)
-            _deliver_cut(self._memory[:size], segment, source, local, deliver)
+            take(_cut(self._memory[:size], segment, source, local))
         return most
 
 
@@ -140,14 +157,14 @@ _idle: list[ReceiveBatch | OneByOne] = []
 """Those that nobody reads by: one for each thread that has an engine, and for each reader that a reader calls."""
 
 
-def read(opened: socket.socket, most: int, deliver: Deliver, dropped: Counter[str]) -> int:
-    """Give what has come, up to `most` times, to `deliver(datagram, source, local)`; how often there was something.
+def read(opened: socket.socket, most: int, take: TakeAll, dropped: Counter[str]) -> int:
+    """Give what has come, up to `most` times, to `take([(datagram, source, local), …])`; how often there was something.
 
-    What cannot be delivered is counted in `dropped`. The datagram may be changed in place.
+    What cannot be read is counted in `dropped`. Datagrams may be changed in place, and are gone when `take` returns.
     """
     batch = _idle.pop() if _idle else ReceiveBatch() if _LINUX else OneByOne()
     try:
-        return batch.read(opened, most, deliver, dropped)
+        return batch.read(opened, most, take, dropped)
     finally:
         _idle.append(batch)
 
@@ -172,13 +189,11 @@ def _read_controls(found: Any, size: int) -> tuple[bytes, int]:
     return local, segment
 
 
-def _deliver_cut(data: memoryview, segment: int, source: Source, local: bytes, deliver: Deliver) -> None:
+def _cut(data: memoryview, segment: int, source: Source, local: bytes) -> list[Arrived]:
     size = len(data)
     if size <= segment:
-        deliver(data, source, local)
-        return
-    for start in range(0, size, segment):
-        deliver(data[start : min(start + segment, size)], source, local)
+        return [(data, source, local)]
+    return [(data[start : min(start + segment, size)], source, local) for start in range(0, size, segment)]
 
 
 @lru_cache(limits.UDP_SOURCES)

@@ -33,6 +33,8 @@ NO_SEGMENTS = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOPROTO
 Source = receive_batch.Source
 Ancillary = tuple[tuple[int, int, bytes], ...]
 Deliver = receive_batch.Deliver
+Arrived = receive_batch.Arrived
+TakeAll = receive_batch.TakeAll
 
 
 class Path:
@@ -86,6 +88,10 @@ class Datagrams(Protocol):
 
     def read(self, deliver: Deliver) -> int:
         """See `UdpSocket.read`."""
+        ...
+
+    def read_all(self, take: TakeAll) -> int:
+        """See `UdpSocket.read_all`."""
         ...
 
     def path(self, source: Source, local: bytes) -> Path:
@@ -185,7 +191,19 @@ class UdpSocket:
 
         The datagram may be changed in place and is gone when the call returns.
         """
-        return receive_batch.read(self._socket, self._reads, heard_by(self.taps, deliver), self.dropped)
+        deliver = heard_by(self.taps, deliver)
+
+        def take(arrived: Sequence[Arrived]) -> None:
+            for data, source, local in arrived:
+                deliver(data, source, local)
+
+        return receive_batch.read(self._socket, self._reads, take, self.dropped)
+
+    def read_all(self, take: TakeAll) -> int:
+        """The same, with what came together given to `take([(datagram, source, local), …])` together."""
+        if self.taps:
+            return self.read(lambda data, source, local: take(((data, source, local),)))
+        return receive_batch.read(self._socket, self._reads, take, self.dropped)
 
     def path(self, source: Source, local: bytes) -> Path:
         """How to answer a datagram."""

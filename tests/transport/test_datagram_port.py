@@ -25,7 +25,7 @@ class Words:
     def __init__(self) -> None:
         self._outputs: deque[Any] = deque()
 
-    def receive(self, data: bytes, now: int) -> None:
+    def receive(self, data: bytes | memoryview, now: int) -> None:
         word = bytes(data).decode()
         self._outputs.append(Emit(word))
         if word == "echo":
@@ -39,7 +39,7 @@ class Words:
         elif word == "defect":
             raise RuntimeError("a defect of the engine")
 
-    def receive_all(self, datagrams: Sequence[bytes], now: int) -> None:
+    def receive_all(self, datagrams: Sequence[memoryview], now: int) -> None:
         for data in datagrams:
             self.receive(data, now)
 
@@ -63,8 +63,8 @@ class Board:
         self.engines: dict[Hashable, Words] = {}
         self.forgotten: list[Words] = []
 
-    def engine_of(self, data: bytes, peer: Hashable) -> Any:
-        return self.engines.get(peer) if data not in {b"who", b"nothing"} else None
+    def engine_of(self, data: memoryview, peer: Hashable) -> Any:
+        return self.engines.get(peer) if bytes(data) not in {b"who", b"nothing"} else None
 
     def receive(self, data: bytes, peer: Hashable, now: int) -> Any:
         if data in {b"who", b"nothing"}:

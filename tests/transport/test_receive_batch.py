@@ -3,17 +3,18 @@
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 import pytest
 
 from arcly_actors import limits
 from arcly_actors.transport import receive_batch
-from arcly_actors.transport.receive_batch import Deliver, OneByOne, ReceiveBatch
+from arcly_actors.transport.receive_batch import Arrived, Deliver, OneByOne, ReceiveBatch, TakeAll
 from arcly_actors.transport.udp_socket import UDP_SEGMENT
 
 Read = Callable[[socket.socket, int, Deliver, Counter[str]], int]
+ReadAll = Callable[[socket.socket, int, TakeAll, Counter[str]], int]
 Got = tuple[bytes, tuple[object, ...], bytes]
 LINUX = sys.platform.startswith("linux")
 
@@ -21,10 +22,23 @@ LINUX = sys.platform.startswith("linux")
 @pytest.fixture(params=["together", "one by one"])
 def read(request: pytest.FixtureRequest) -> Read:
     if request.param == "one by one":
-        return OneByOne().read
+        return singly(OneByOne().read)
     if not LINUX:
         pytest.skip("there is no recvmmsg")
-    return ReceiveBatch().read
+    return singly(ReceiveBatch().read)
+
+
+def singly(read_all: ReadAll) -> Read:
+    """The same with a function that is given each datagram by itself."""
+
+    def read(opened: socket.socket, most: int, deliver: Deliver, dropped: Counter[str]) -> int:
+        def take(arrived: Sequence[Arrived]) -> None:
+            for each in arrived:
+                deliver(*each)
+
+        return read_all(opened, most, take, dropped)
+
+    return read
 
 
 @pytest.fixture
@@ -94,7 +108,7 @@ def test_a_reader_may_close_the_socket_and_read_another(read: Read, sockets: Cal
     got: list[bytes] = []
 
     def take(data: memoryview, *_: object) -> None:
-        receive_batch.read(further, 8, lambda data, *_: got.append(bytes(data)), Counter())
+        singly(receive_batch.read)(further, 8, lambda data, *_: got.append(bytes(data)), Counter())
         got.append(bytes(data))
         ours.close()
 

@@ -94,7 +94,7 @@ class SingleConnection:
     def __init__(self, engine: SrtEngine) -> None:
         self._engine = engine
 
-    def engine_of(self, data: bytes, peer: Hashable) -> SrtEngine | None:
+    def engine_of(self, data: bytes | memoryview, peer: Hashable) -> SrtEngine | None:
         """See `SrtListener.engine_of`."""
         engine = self._engine
         named = int.from_bytes(data[12:16])

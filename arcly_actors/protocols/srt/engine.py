@@ -24,15 +24,12 @@ from arcly_actors.protocols.srt.fec import FecReceiver, FecSender
 from arcly_actors.protocols.srt.fec_plan import FecPlan
 from arcly_actors.protocols.srt.handshake import Capabilities, Handshake
 from arcly_actors.protocols.srt.line import Line
-from arcly_actors.protocols.srt.packet import HEADER, HEADER_SIZE, ControlType
+from arcly_actors.protocols.srt.packet import CONTROL_BIT, HEADER, HEADER_SIZE, ControlType
 from arcly_actors.protocols.srt.receiver import Receiver
 from arcly_actors.protocols.srt.sender import Sender
 from arcly_actors.protocols.srt.states import Move, State, moved
 from arcly_actors.protocols.srt.statistics import Statistics
 from arcly_actors.protocols.srt.tsbpd import PeerClock
-
-_CONTROL = b"\x80"
-"""The first bit of a packet of control: data packets are less than this."""
 
 
 class PeerSilent(PeerViolation):
@@ -58,27 +55,44 @@ class SrtEngine:
 
     # --- the contract ---
 
-    def receive(self, data: bytes, now: int) -> None:
+    def receive(self, data: bytes | memoryview, now: int) -> None:
         """Take one datagram; see the module."""
         self.receive_all((data,), now)
 
-    def receive_all(self, datagrams: Sequence[bytes], now: int) -> None:
+    def receive_all(self, datagrams: Sequence[bytes | memoryview], now: int) -> None:
         """Take datagrams that came together, in their order."""
-        run: list[bytes] = []
-        established = self._receiver is not None
-        for data in datagrams:
-            if len(data) < HEADER_SIZE or self._closed:
-                self._line.statistics.pktMalformed += 1
-            elif established and data < _CONTROL:
-                run.append(data)
+        at, count = 0, len(datagrams)
+        while at < count:
+            receiver = self._receiver
+            taken = receiver.expected(datagrams, at, now) if receiver is not None and not self._closed else 0
+            if taken:
+                at += taken
+                self._lively(now)
             else:
-                if run:
-                    self._data(run, now)
-                    run = []
-                self._controlled(data, now)
-                established = self._receiver is not None
-        if run:
-            self._data(run, now)
+                self._one(datagrams[at], now)
+                at += 1
+
+    def _one(self, data: bytes | memoryview, now: int) -> None:
+        """A datagram that is not just the next one."""
+        if len(data) < HEADER_SIZE or self._closed:
+            self._line.statistics.pktMalformed += 1
+            return
+        first, second, timestamp, _ = HEADER.unpack_from(data)
+        content, receiver = bytes(data[HEADER_SIZE:]), self._receiver
+        if first < CONTROL_BIT and receiver is not None:
+            receiver.data(first, second, timestamp, content, now)
+            self._lively(now)
+            return
+        try:
+            self._control(first >> 16 & 0x7FFF, first & 0xFFFF, second, timestamp, content, now)
+        except Malformed:
+            self._line.statistics.pktMalformed += 1
+
+    def _lively(self, now: int) -> None:
+        """Data came."""
+        self._heard = now
+        if self._wake_at is None or self._wake_at > now + limits.SRT_TICK:
+            self._wake(now + limits.SRT_TICK)
 
     def wake(self, now: int) -> None:
         """See the contract. Time in which nobody looked is no silence of the peer's."""
@@ -174,20 +188,6 @@ class SrtEngine:
             self._outputs.append(Hangup(reason, error))
 
     # --- the established connection ---
-
-    def _data(self, packets: Sequence[bytes], now: int) -> None:
-        assert self._receiver is not None
-        self._heard = now
-        self._receiver.data(packets, now)
-        if self._wake_at is None or self._wake_at > now + limits.SRT_TICK:
-            self._wake(now + limits.SRT_TICK)
-
-    def _controlled(self, data: bytes, now: int) -> None:
-        first, specific, timestamp, _ = HEADER.unpack_from(data)
-        try:
-            self._control(first >> 16 & 0x7FFF, first & 0xFFFF, specific, timestamp, data[HEADER_SIZE:], now)
-        except Malformed:
-            self._line.statistics.pktMalformed += 1
 
     def _control(self, kind: int, subtype: int, specific: int, timestamp: int, content: bytes, now: int) -> None:
         if kind == ControlType.HANDSHAKE:

@@ -5,7 +5,6 @@ are two of these, even and odd, so that the next can be announced while the othe
 """
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -159,13 +158,10 @@ class Keys:
             self._turn()
         return self._ours[self.using].apply(_vector(self._salt, index), payload)
 
-    def decrypt(self, which: int, index: int, payloads: Sequence[bytes]) -> list[bytes] | None:
-        """The packets from `index` on in the clear; None when their key never came."""
+    def decrypt(self, which: int, index: int, payload: bytes) -> bytes | None:
+        """The packet in the clear; None when its key never came."""
         cipher = self._theirs.get(which)
-        if cipher is None:
-            return None
-        apply, salt = cipher.apply, self._their_salt
-        return [apply(_vector(salt, number), payload) for number, payload in enumerate(payloads, index)]
+        return None if cipher is None else cipher.apply(_vector(self._their_salt, index), payload)
 
     def confirmed(self, content: bytes) -> None:
         """The peer's answer to `announce`."""

@@ -69,9 +69,9 @@ class SrtListener:
         """Connections whose caller has sent nothing since it was accepted, or that wait for our decision."""
         return len(self._half_open)
 
-    def engine_of(self, data: bytes, peer: Hashable) -> SrtEngine | None:
+    def engine_of(self, data: bytes | memoryview, peer: Hashable) -> SrtEngine | None:
         """The connection that a datagram is for, and whose engine is to take it; None: it is for `receive`."""
-        engine = self._by_id.get(data[12:16])
+        engine = self._by_id.get(bytes(data[12:16]))
         if engine is None or engine.peer != peer:
             return None
         if self._half_open:

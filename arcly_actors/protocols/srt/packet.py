@@ -58,12 +58,6 @@ def control(kind: int, specific: int, timestamp: int, socket_id: int, content: b
     return HEADER.pack(first, specific & TIME_MASK, timestamp & TIME_MASK, socket_id) + (content or bytes(4))
 
 
-def heads(packets: Sequence[bytes]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Of data packets: their sequence numbers, message words and time stamps (µs)."""
-    fields = struct.unpack(f">{4 * len(packets)}I", b"".join([packet[:HEADER_SIZE] for packet in packets]))
-    return fields[::4], fields[1::4], fields[2::4]
-
-
 def words(content: bytes | memoryview) -> tuple[int, ...]:
     """Whole 32-bit words of `content`; what is left over is ignored."""
     count = len(content) // 4

@@ -10,13 +10,13 @@ from arcly_actors.protocols.srt.fec import FecReceiver, Packet
 from arcly_actors.protocols.srt.fec_plan import Arq
 from arcly_actors.protocols.srt.line import Line
 from arcly_actors.protocols.srt.packet import (
+    HEADER,
     HEADER_SIZE,
     KEY_SHIFT,
     MESSAGE_MASK,
     RETRANSMITTED,
     SEQUENCE_MASK,
     ControlType,
-    heads,
     loss_list,
     unwrap,
     words,
@@ -26,8 +26,10 @@ from arcly_actors.protocols.srt.receive_buffer import ReceiveBuffer
 from arcly_actors.protocols.srt.tsbpd import PeerClock
 
 _LIGHT_ACK = 64
-_ABOVE = MESSAGE_MASK.bit_length()
-"""Where in a message word its number ends, and what is said of the packet begins."""
+_KEY = 3 << KEY_SHIFT
+_UNUSUAL = RETRANSMITTED | _KEY
+_FAR = 1 << 31
+"""Half the range of time stamps (µs): what seems to be this much ahead is behind."""
 
 _NEVER = 1 << 63
 _LEAST_NAK_PERIOD = 20 * NS_PER_MS
@@ -48,49 +50,58 @@ class Receiver:
         self._journal: dict[int, tuple[int, int]] = {}
         self._acked_at = now
         self._since_ack = 0
+        self._usual = 0
         self._nak_at = 0
 
-    def data(self, packets: Sequence[bytes], now: int) -> None:
-        """Packets came, of data or of protection."""
-        sequences, flags, stamps = heads(packets)
-        payloads = [packet[HEADER_SIZE:] for packet in packets]
+    def expected(self, datagrams: Sequence[bytes | memoryview], at: int, now: int) -> int:
+        """Take data packets from the one at `at` on as long as each is just the next one; how many.
+
+        This is what all packets are on a good path, so it is one loop without calls but for the decryption.
+        """
+        buffer, keys, usual = self._buffer, self._line.keys, self._usual
+        if self._fec is not None or bool(usual) is not (keys is not None):
+            return 0
+        first = top = buffer.top
+        packets, size = buffer.packets, 0
+        stamp, offset = self._clock.newest()
+        for data in datagrams[at : at + _LIGHT_ACK - 1 - self._since_ack]:
+            if len(data) < HEADER_SIZE:
+                break
+            sequence, word, timestamp, _ = HEADER.unpack_from(data)
+            if sequence != top & SEQUENCE_MASK or word & _UNUSUAL != usual or not 0 <= timestamp - stamp < _FAR:
+                break
+            payload: bytes | None = bytes(data[HEADER_SIZE:])
+            if keys is not None:
+                payload = keys.decrypt(usual >> KEY_SHIFT, top, payload or b"")
+            if not payload:
+                break
+            stamp = timestamp
+            size += len(payload)
+            packets[top] = (offset + timestamp * 1000, payload)
+            top += 1
+        buffer.top = top
+        self._clock.sent(stamp)
+        self._passed(top - first, size)
+        return top - first
+
+    def _passed(self, count: int, size: int) -> None:
+        """So many packets and bytes came, each for the first time."""
         statistics = self._line.statistics
-        statistics.pktRecv += len(packets)
-        statistics.byteRecv += sum(map(len, payloads))
-        if self._expected(sequences, flags) and self._take_expected(flags[0], stamps, payloads, now):
-            return
-        for sequence, word, stamp, payload in zip(sequences, flags, stamps, payloads, strict=True):
-            self._take_one(sequence, word, stamp, payload, now)
-
-    def _expected(self, sequences: tuple[int, ...], flags: tuple[int, ...]) -> bool:
-        """Whether nothing is missing before these and nothing special about them, as is usual."""
-        top, count = self._buffer.top & SEQUENCE_MASK, len(sequences)
-        return (
-            self._fec is None
-            and sequences == tuple(range(top, top + count))
-            and min(flags) >> _ABOVE == max(flags) >> _ABOVE
-            and not flags[0] & RETRANSMITTED
-            and self._since_ack + count < _LIGHT_ACK
-        )
-
-    def _take_expected(self, word: int, stamps: Sequence[int], payloads: Sequence[bytes], now: int) -> bool:
-        """Take packets that follow each other; False when that has to be done one by one."""
-        keys, which, count = self._line.keys, word >> KEY_SHIFT & 3, len(payloads)
-        if bool(which) is not (keys is not None):
-            return False
-        if keys is not None:
-            plain = keys.decrypt(which, self._buffer.top, payloads)
-            if plain is None:
-                return False
-            payloads = plain
-        self._buffer.extend(self._clock.dues(stamps), payloads)
-        self._line.statistics.pktRecvUnique += count
-        self._rate.add(count, sum(map(len, payloads)))
+        statistics.pktRecv += count
+        statistics.pktRecvUnique += count
+        statistics.byteRecv += size
+        self._rate.add(count, size)
         self._since_ack += count
-        return True
 
-    def _take_one(self, sequence: int, word: int, timestamp: int, payload: bytes, now: int) -> None:
-        index, fec = unwrap(sequence, self._buffer.top), self._fec
+    def data(self, sequence: int, word: int, timestamp: int, payload: bytes, now: int) -> None:
+        """A data packet came, or one of protection."""
+        buffer, fec = self._buffer, self._fec
+        statistics = self._line.statistics
+        index = buffer.top
+        if sequence != index & SEQUENCE_MASK:
+            index = unwrap(sequence, index)
+        statistics.pktRecv += 1
+        statistics.byteRecv += len(payload)
         if fec is None:
             again: list[Packet] = []
         elif word & MESSAGE_MASK:
@@ -99,7 +110,7 @@ class Receiver:
             again = fec.protection(index, timestamp, payload)
         if fec is None or word & MESSAGE_MASK:
             if word & RETRANSMITTED:
-                self._line.statistics.pktRcvRetrans += 1
+                statistics.pktRcvRetrans += 1
             self._take(index, word, timestamp, payload, now)
         for packet in again:
             self._take(*packet, now)
@@ -109,10 +120,13 @@ class Receiver:
         statistics = line.statistics
         which = word >> KEY_SHIFT & 3
         if which or line.keys is not None:
-            plain = line.keys.decrypt(which, index, [payload]) if which and line.keys is not None else None
+            plain = line.keys.decrypt(which, index, payload) if which and line.keys is not None else None
             if plain is None:
                 statistics.pktRcvUndecrypt += 1
-            payload = plain[0] if plain is not None else b""
+                plain = b""
+            else:
+                self._usual = word & _KEY
+            payload = plain
         missing = buffer.add(index, self._clock.due(timestamp), payload)
         if missing is None:
             return
@@ -125,7 +139,7 @@ class Receiver:
         self._since_ack += 1
         if self._since_ack >= _LIGHT_ACK:
             self._since_ack = 0
-            self._line.control(ControlType.ACK, 0, now, struct.pack(">I", self._acknowledged & SEQUENCE_MASK))
+            line.control(ControlType.ACK, 0, now, struct.pack(">I", self._acknowledged & SEQUENCE_MASK))
 
     def passed(self, timestamp: int) -> None:
         """A control packet has this time stamp: the clock must not miss a wrap while no data comes."""

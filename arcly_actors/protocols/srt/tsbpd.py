@@ -5,8 +5,6 @@ It is delivered at *base + time stamp + latency*. The base comes from the handsh
 handshake was late, is found by averaging (section 4.7).
 """
 
-from collections.abc import Sequence
-
 from arcly_actors import limits
 
 _HALF = 0x8000_0000
@@ -37,14 +35,12 @@ class PeerClock:
         """When it is to be delivered."""
         return self.sent(timestamp) + self.latency
 
-    def dues(self, timestamps: Sequence[int]) -> list[int]:
-        """The same of packets in order."""
-        first, newest = timestamps[0], timestamps[-1]
-        if newest - first < _HALF and list(timestamps) == sorted(timestamps):
-            offset = self.due(first) - first * 1000
-            self.sent(newest)
-            return [offset + timestamp * 1000 for timestamp in timestamps]
-        return [self.due(timestamp) for timestamp in timestamps]
+    def newest(self) -> tuple[int, int]:
+        """The newest time stamp (32 bits), and what has to be added to 1000 times a later one, which has not wrapped, for
+        when that is due.
+        """
+        newest = self._last & _MASK
+        return newest, self._base + (self._last - newest) * 1000 + self.latency
 
     def sample(self, timestamp: int, now: int, half_trip_grown: int) -> None:
         """A packet with this time stamp came now; `half_trip_grown`: how much longer than at first its way was (ns)."""
