@@ -270,7 +270,8 @@ class DatagramPort(LoopActor):
                 self.guarded(link, link.wake, now)
             if links:
                 wanted = min([link.wake_at for link in links]) - now
-                wait = min(max(wanted, limits.DATAGRAM_SOONEST), limits.DATAGRAM_TICK)
+                patience = min([link.engine.patience for link in links]) if self._busy else limits.DATAGRAM_TICK
+                wait = min(max(wanted, limits.DATAGRAM_SOONEST), patience)
                 self._pulse_later(0 if count >= limits.UDP_READS else wait)
         finally:
             self.system.run_queue.drain()

@@ -23,6 +23,7 @@ class Words:
     """``echo``, ``train`` (three datagrams), ``wake`` (in 30 ms), ``bye``, ``defect``; each word is an event, too."""
 
     def __init__(self) -> None:
+        self.patience = limits.DATAGRAM_TICK
         self._outputs: deque[Any] = deque()
 
     def receive(self, data: bytes | memoryview, now: int) -> None:

@@ -37,7 +37,9 @@ class PeerSilent(PeerViolation):
 
 
 class SrtEngine:
-    """One connection; `socket_id` is what the peer calls us by, `peer` where it is (any value, compared only)."""
+    """One connection; `socket_id` is what the peer calls us by, `peer` where it is (any value, compared only), `patience`
+    how long its datagrams may wait before they are read (ns).
+    """
 
     def __init__(self, socket_id: int, peer: Hashable, now: int) -> None:
         self.socket_id = socket_id
@@ -51,6 +53,7 @@ class SrtEngine:
         self._heard = now
         self._wake_at: int | None = None
         self._waiting = False
+        self.patience = limits.SRT_TICK
         self._closed = False
 
     # --- the contract ---
@@ -90,9 +93,13 @@ class SrtEngine:
 
     def _lively(self, now: int) -> None:
         """Data came."""
+        sender, receiver = self._sender, self._receiver
+        assert sender is not None
+        assert receiver is not None
         self._heard = now
-        if self._wake_at is None or self._wake_at > now + limits.SRT_TICK:
-            self._wake(now + limits.SRT_TICK)
+        self.patience = limits.SRT_TICK if sender.in_flight else receiver.pace
+        if self._wake_at is None or self._wake_at > now + receiver.pace:
+            self._wake(now + receiver.pace)
 
     def wake(self, now: int) -> None:
         """See the contract. Time in which nobody looked is no silence of the peer's."""
@@ -119,6 +126,7 @@ class SrtEngine:
     def send(self, payloads: tuple[bytes, ...], now: int) -> None:
         """As the command `Send`."""
         if self._sender is not None:
+            self.patience = limits.SRT_TICK
             self._sender.push(payloads, now)
             self._waiting = self._waiting or bool(self._sender.queue)
             self._plan(now)

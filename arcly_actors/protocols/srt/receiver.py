@@ -47,6 +47,7 @@ class Receiver:
         self._acked = first
         self._confirmed = first
         self._number = 0
+        self.pace = min(max(clock.latency // limits.SRT_TICKS, limits.SRT_TICK), limits.SRT_SLOW_TICK)
         self._journal: dict[int, tuple[int, int]] = {}
         self._acked_at = now
         self._since_ack = 0
@@ -177,7 +178,7 @@ class Receiver:
         statistics.pktRcvBuf = len(buffer)
         acknowledged = self._acknowledged
         trip = line.trip
-        if (acknowledged != self._acked and now - self._acked_at >= limits.SRT_TICK - limits.SRT_HURRY) or (
+        if (acknowledged != self._acked and now - self._acked_at >= self.pace - limits.SRT_HURRY) or (
             acknowledged != self._confirmed and now - self._acked_at > trip.smoothed + 4 * trip.variance
         ):
             self._acknowledge(acknowledged, now)
@@ -195,7 +196,7 @@ class Receiver:
         """How soon the next `tick` is needed (ns): packets wait, or the peer has not heard all of what came."""
         if self._buffer.has_losses:
             return limits.SRT_HURRY
-        return limits.SRT_TICK if len(self._buffer) or self._acknowledged != self._confirmed else None
+        return self.pace if len(self._buffer) or self._acknowledged != self._confirmed else None
 
     @property
     def _acknowledged(self) -> int:
