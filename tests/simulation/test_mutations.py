@@ -27,6 +27,7 @@ from arcly_actors.runtime.child import Child
 from arcly_actors.runtime.supervisor import Supervisor
 from arcly_actors.simulation import explorer, faults, simulate
 from arcly_actors.simulation.explorer import Plan
+from arcly_actors.simulation.hls import HlsViewer
 from arcly_actors.transport.budget import Budget, Permit
 from arcly_actors.transport.rtp_ports import Destination, PortPair
 from arcly_actors.transport.rtp_trains import Train
@@ -200,7 +201,14 @@ MUTATIONS: dict[str, tuple[tuple[Patch, ...], set[str]]] = {
     "packets stay here": (((PortPair, "send_train", all_but_the_last, True),), {"NoGapNoDuplicate", "Served"}),
     "feeds are waited for": (((TsDatagrams, "wake_at", property(hear_no_silence), False),), {"GivenUp"}),
     "segments are cut short": (((Segmenter, "_close", cut_short, True),), {"NoGapNoDuplicate"}),
-    "a playlist stands still": (((Shelf, "media", stand_still, True),), {"Packaged"}),
+    "a playlist stands still": (
+        (
+            (Shelf, "media", stand_still, True),
+            (explorer, "VIEWERS", {HlsViewer: 1}, False),
+            (explorer, "FAULTS", {faults.garbage: 1}, False),
+        ),
+        {"Packaged"},
+    ),
     "no anchor": (((Channel, "anchor_at", no_anchor, False),), {"Served"}),
 }
 

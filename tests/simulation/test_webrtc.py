@@ -41,7 +41,7 @@ def test_all_invariants_hold_and_every_fault_is_met() -> None:
         assert result.violation is None, seed
         for what, count in result.counts.items():
             counts[what] = counts.get(what, 0) + count
-    assert counts["whep viewer"] > 60
+    assert counts["whep viewer"] > 50
     assert counts["whip publisher"] > 10
     met = {"fault storm", "fault loss", "fault stall", "fault jitter", "fault garbage"}
     assert met | {"KeyframeRequested"} <= set(counts)
