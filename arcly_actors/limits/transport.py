@@ -89,6 +89,10 @@ DATAGRAM_STALL = 100 * NS_PER_MS
 """A pulse that is this late reads its port before it judges deadlines: what a peer sent meanwhile waits in the socket,
 and the peer would be called silent for a stall of our own."""
 
+DATAGRAM_CATCH_UP = 64
+"""Times `UDP_READS` that it reads then, at most: 4096 datagrams are what `UDP_KERNEL_BUFFER` has room for, and 0.1 s of
+work."""
+
 DATAGRAM_BUSY = 16
 """So many wake-ups, each within `DATAGRAM_TICK` of the one before, make a port busy; as many pulses without a datagram
 end that."""

@@ -261,7 +261,7 @@ class DatagramPort(LoopActor):
         self.system.run_queue.expect()
         try:
             late = self.now() - self._due >= limits.DATAGRAM_STALL  # a loop may run timers before it looks at sockets
-            count = self._read() if self._busy or late else 0
+            count = self._catch_up() if late else self._read() if self._busy else 0
             if self._busy:
                 self._stay_busy(count)
             now = self.now()
@@ -275,6 +275,15 @@ class DatagramPort(LoopActor):
                 self._pulse_later(0 if count >= limits.UDP_READS else wait)
         finally:
             self.system.run_queue.drain()
+
+    def _catch_up(self) -> int:
+        """Read all that came during a stall: nobody is to be judged by what still waits in the socket."""
+        count = limits.UDP_READS
+        for _ in range(limits.DATAGRAM_CATCH_UP):
+            count = self._read()
+            if count < limits.UDP_READS:
+                break
+        return count
 
     def _stay_busy(self, count: int) -> None:
         self._hurried = 0 if count else self._hurried + 1
