@@ -58,7 +58,6 @@ __all__ = [
     "exit_error",
     "notify",
     "rarely_collected",
-    "rarely_collected",
     "receives",
     "run_virtual",
     "tree",
