@@ -3,7 +3,12 @@
 import os
 import sys
 
+import hypothesis
 import pytest
+
+# The same examples each time, as long as they take: a busy machine is no failure.
+hypothesis.settings.register_profile("arcly", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("arcly")
 
 
 @pytest.hookimpl(trylast=True)

@@ -31,6 +31,7 @@ def project_files() -> Iterator[tuple[str, str]]:
 FILES = tuple(project_files())
 
 
+@pytest.mark.xdist_group("rules")  # one worker parses each file once for all of them
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
 def test_every_file_keeps_the_rule(rule: Rule) -> None:
     exempt = EXEMPT if rule is rules.nothing_names_a_machine else ()

@@ -14,6 +14,7 @@ from arcly_actors.bus.log import LogBound, SharedLog
 from arcly_actors.bus.offer import Offer
 from arcly_actors.bus.policy import ApplicationPolicy, Join
 from arcly_actors.bus.report import StreamReport
+from arcly_actors.bus.slot import PublishSlot
 from arcly_actors.bus.timeline import Timeline
 from arcly_actors.media.codec import Kind
 from arcly_actors.media.frame import MediaFrame, Track
@@ -45,12 +46,15 @@ class Channel:
         self.has_video = False
         self.metadata = _NO_METADATA
         self.report: Callable[[], StreamReport] | None = None  # the running stream actor's
+        self.slot: PublishSlot | None = None  # the stream actor's, over all of its restarts
         self.generation = 0  # leases granted so far, over all restarts of the stream actor
         self.seats = 0  # seats given so far, likewise
         self.offer: Offer | None = None  # of the configured source that publishes here
+        self.segments: dict[int, int] = {}  # numbers of what was cut out of it (HLS), by the positions where each begins
         self.watched = True
         self._anchor: int | None = None
         self._encoded: dict[str, EncodedFeed] = {}
+        self._feeds: tuple[EncodedFeed, ...] = ()  # the same, as they are gone through with each frame
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -79,12 +83,12 @@ class Channel:
         """The position at which a joiner starts now, or None when it has to wait for the next keyframe."""
         return self.anchor if join is Join.INSTANT else None
 
-    def append(self, frame: MediaFrame) -> int:
-        """Add a frame that is already on the stream's timeline; returns its position."""
+    def append(self, frame: MediaFrame, at: int) -> int:
+        """Add a frame that is already on the stream's timeline, and came `at` (monotonic ns); returns its position."""
         logged = Logged(frame, self._tracks)
-        position = self.log.append(logged, dts=frame.dts, size=len(frame.payload))
-        for encoded in list(self._encoded.values()):
-            encoded.take(logged)
+        position = self.log.append(logged, dts=frame.dts, size=len(frame.payload), at=at)
+        for encoded in self._feeds:
+            encoded.take(logged, at)
         self.feed.deliver(frame)
         return position
 
@@ -96,8 +100,10 @@ class Channel:
             def forget() -> None:
                 if self._encoded.get(name) is feed:
                     del self._encoded[name]
+                    self._feeds = tuple(self._encoded.values())
 
             feed = self._encoded[name] = EncodedFeed(make(), self.log, self._bound, forget)
+            self._feeds = tuple(self._encoded.values())
         feed.users += 1
         return feed
 

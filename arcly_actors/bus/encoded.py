@@ -4,10 +4,9 @@ Entry *p* of an encoded feed is frame *p* of the channel's log, so a join positi
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from arcly_actors.bus.log import LogBound, SharedLog
+from arcly_actors.bus.log import LogBound, Moment, SharedLog
 from arcly_actors.bus.place import Opening
 from arcly_actors.media.frame import MediaFrame, Track
 
@@ -39,8 +38,7 @@ class Encoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(NamedTuple):
     """A frame in the log with the tracks that were in force at that point (a shared tuple)."""
 
     frame: MediaFrame
@@ -66,7 +64,7 @@ class EncodedFeed:
         self._tracks: tuple[Track, ...] = ()
         self._joined: dict[tuple[int, int], bytes] = {}
         for position in range(frames.tail, frames.head):
-            self.take(frames[position])
+            self.take(frames[position], frames.moment(position).at)
 
     @property
     def head(self) -> int:
@@ -83,11 +81,11 @@ class EncodedFeed:
         """Bytes held."""
         return self._log.size
 
-    def take(self, logged: Logged) -> None:
+    def take(self, logged: Logged, at: int) -> None:
         """Encode the frame that was just appended to the channel's log. An encoder that raises ends this feed only."""
         if self.failed is None:
             try:
-                self._encode(logged)
+                self._encode(logged, at)
             except Exception as error:  # noqa: BLE001 - one format's defect must not reach the publisher or other formats
                 self.failed = error
             if self.on_appended is not None:
@@ -125,9 +123,9 @@ class EncodedFeed:
                 return max(position, start + 1)
         return self.head
 
-    def dts(self, position: int) -> int:
-        """The DTS (ns) of the entry at `position`."""
-        return self._log.dts(position - self._first)
+    def moment(self, position: int) -> Moment:
+        """The DTS of the entry at `position`, and when it came (ns)."""
+        return self._log.moment(position - self._first)
 
     def release(self) -> None:
         """Give the feed back; the last user's release ends it."""
@@ -135,7 +133,7 @@ class EncodedFeed:
         if self.users == 0:
             self._released()
 
-    def _encode(self, logged: Logged) -> None:
+    def _encode(self, logged: Logged, at: int) -> None:
         frame = logged.frame
         changed: list[Track] = []
         if logged.tracks is not self._tracks:
@@ -145,7 +143,7 @@ class EncodedFeed:
         data = self.encoder.frame(frame)
         if changed:
             data = b"".join([*(self.encoder.configuration(track, frame.dts) for track in changed), data])
-        self._log.append(data, dts=frame.dts, size=len(data))
+        self._log.append(data, dts=frame.dts, size=len(data), at=at)
         self.encoded += 1
 
 

@@ -97,7 +97,7 @@ class Fanout:
         home.slow[place] = None
         if place.position is None:
             if self._feed.head > self._feed.tail:
-                place.joined_dts = self._feed.dts(self._feed.head - 1)
+                place.joined = self._feed.moment(self._feed.head - 1)
             # Any cached keyframe will do for an instant joiner, one that the cache has yet to look at, too.
             place.waits_from = self._feed.tail if place.join is Join.INSTANT else self._feed.head
             place.position = self._usable(self._channel.start(place.join))
@@ -142,14 +142,15 @@ class Fanout:
         self._feed.release()
 
     def lag_ns(self, place: Place) -> int:
-        """How far behind the head a viewer is."""
-        if place.drained_dts is None or self._feed.head == self._feed.tail:
+        """How far behind the head a viewer is, both in what it has not got and in time."""
+        if place.drained is None or self._feed.head == self._feed.tail:
             return 0
         home = self._homes.get(place)
         if home is not None and place not in home.slow:
             return 0
-        since = place.drained_dts if place.joined_dts is None else max(place.drained_dts, place.joined_dts)
-        return max(0, self._feed.dts(self._feed.head - 1) - since)
+        newest = self._feed.moment(self._feed.head - 1)
+        lag = place.drained.until(newest)
+        return max(0, lag if place.joined is None else min(lag, place.joined.until(newest)))
 
     def qos(self, place: Place) -> SeatQos:
         """What the viewer of `place` has got."""
@@ -203,7 +204,7 @@ class Fanout:
             for outlet in short:
                 place = self._by_outlet[outlet]
                 self._unsettle(place, cohort)
-                place.drained_dts = self._feed.dts(start)
+                place.drained = self._feed.moment(start)
                 cohort.slow[place] = None
         cohort.position = head
         for place in list(cohort.slow):
@@ -273,7 +274,7 @@ class Fanout:
         if start is None or start >= end:
             return
         data = self._feed.joined(start, end)
-        place.drained_dts = self._feed.dts(start)
+        place.drained = self._feed.moment(start)
         if place.with_opening or place.resync:
             try:
                 data = self._head_of(place, start) + data

@@ -83,7 +83,8 @@ class Feed(Observable[ValueT], Generic[ValueT]):
                     self._finish(seat, failure)
         finally:
             self._depth -= 1
-            self._compact()
+            if self._gaps:
+                self._compact()
 
     def complete(self, error: Exception | None = None) -> None:
         """End the feed: every observer gets `on_completed`, or `on_error` with `error`; later ones get it at once."""

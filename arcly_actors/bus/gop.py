@@ -10,7 +10,7 @@ from arcly_actors import limits
 from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.events import Events, GopOutgrown
 from arcly_actors.bus.policy import GopBound
-from arcly_actors.media.codec import Kind
+from arcly_actors.media.codec import VIDEO
 from arcly_actors.media.frame import MediaFrame
 from arcly_actors.runtime import LoopActor, System, receives
 from arcly_actors.runtime.notify import notify
@@ -26,7 +26,7 @@ _FRAME_LOGGED = FrameLogged()
 
 def opens_gop(frame: MediaFrame, *, with_video: bool) -> bool:
     """Whether a joiner may start at this frame."""
-    return frame.keyframe and (frame.track.kind is Kind.VIDEO or not with_video)
+    return frame.keyframe and (not with_video or frame.track.codec.kind is VIDEO)
 
 
 class GopCache:
@@ -55,7 +55,7 @@ class GopCache:
 
         In a stream `with_video` a GOP begins at a video keyframe; without, every audio frame is a place to start.
         """
-        if opens_gop(frame, with_video=with_video):
+        if frame.keyframe and opens_gop(frame, with_video=with_video):
             self.anchor = position
             self._frames = self._size = 0
             self._first_dts = frame.dts
@@ -85,11 +85,12 @@ class GopCacheActor(LoopActor):
         """Read what the log holds, then follow the feed."""
         self._channel.anchor_at(None)
         self._catch_up()
-        ref, channel = self.actor_ref, self._channel
+        ref, channel, log = self.actor_ref, self._channel, self._channel.log
         most = min(limits.GOP_COUNTED, max(1, channel.policy.gop.frames // 16))
 
         def logged(frame: MediaFrame) -> None:
-            if opens_gop(frame, with_video=channel.has_video) or channel.log.head - self._next >= most:
+            opens = frame.keyframe and opens_gop(frame, with_video=channel.has_video)
+            if opens or log.head - self._next >= most:
                 notify(ref, _FRAME_LOGGED)
 
         self._seat = self._channel.feed.subscribe(logged)
@@ -109,10 +110,10 @@ class GopCacheActor(LoopActor):
         self._catch_up()
 
     def _catch_up(self) -> None:
-        log = self._channel.log
-        for position in range(max(self._next, log.tail), log.head):
-            frame = log[position].frame
-            if self._cache.add(position, frame, with_video=self._channel.has_video):
+        log, add, with_video = self._channel.log, self._cache.add, self._channel.has_video
+        start = max(self._next, log.tail)
+        for position, logged in enumerate(log.slice(start, log.head), start):
+            if add(position, logged.frame, with_video=with_video):
                 self._events.emit(GopOutgrown(self._channel.key, self._cache.frames, self._cache.size))
         self._next = log.head
         self._channel.anchor_at(self._cache.anchor)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 ItemT = TypeVar("ItemT")
 
@@ -15,11 +15,25 @@ _COMPACT_FORGOTTEN = 32
 
 @dataclass(frozen=True, slots=True)
 class LogBound:
-    """What a log may hold: entries, payload bytes, and nanoseconds between its oldest and newest DTS."""
+    """What a log may hold: entries, payload bytes, and nanoseconds from its oldest entry `Moment.until` its newest."""
 
     entries: int
     size: int
     duration_ns: int
+
+
+class Moment(NamedTuple):
+    """An entry's DTS on the stream's timeline, and when it came by the clock of this machine; both in ns."""
+
+    dts: int
+    at: int
+
+    def until(self, later: "Moment") -> int:
+        """How much later that one is, by the clock on which less time has passed (ns).
+
+        So a publisher's clock that is set forward delays nobody, nor does a pause that the timeline leaves out.
+        """
+        return min(later.dts - self.dts, later.at - self.at)
 
 
 class SharedLog(Generic[ItemT]):
@@ -34,7 +48,7 @@ class SharedLog(Generic[ItemT]):
     def __init__(self, bound: LogBound) -> None:
         self._bound = bound
         self._items: list[ItemT] = []
-        self._marks: list[tuple[int, int]] = []  # (dts, size) beside each item
+        self._marks: list[tuple[int, int, int]] = []  # (dts, size, at) beside each item
         self._base = 0  # the position of _items[0]
         self._start = 0  # the index of the oldest item still counted
         self._size = 0
@@ -53,10 +67,13 @@ class SharedLog(Generic[ItemT]):
     def __len__(self) -> int:
         return self.head - self.tail
 
-    def append(self, item: ItemT, *, dts: int, size: int) -> int:
-        """Add an item of `size` bytes at `dts` (ns) and return its position; trims to the bound, keeping the newest."""
+    def append(self, item: ItemT, *, dts: int, size: int, at: int) -> int:
+        """Add an item of `size` bytes at `dts` (ns), which came `at` (monotonic ns); its position.
+
+        Trims to the bound, keeping the newest.
+        """
         self._items.append(item)
-        self._marks.append((dts, size))
+        self._marks.append((dts, size, at))
         self._size += size
         position = self.head
         self.head = position + 1
@@ -65,7 +82,10 @@ class SharedLog(Generic[ItemT]):
         while self._start < newest and (
             newest - self._start >= bound.entries
             or self._size > bound.size
-            or dts - self._marks[self._start][0] > bound.duration_ns
+            or (
+                dts - self._marks[self._start][0] > bound.duration_ns
+                and at - self._marks[self._start][2] > bound.duration_ns
+            )
         ):
             self._size -= self._marks[self._start][1]
             self._start += 1
@@ -106,3 +126,10 @@ class SharedLog(Generic[ItemT]):
         if not self.tail <= position < self.head:
             raise KeyError(position)
         return self._marks[position - self._base][0]
+
+    def moment(self, position: int) -> Moment:
+        """The DTS of the item at `position`, and when it came (ns); KeyError when it is not here."""
+        if not self.tail <= position < self.head:
+            raise KeyError(position)
+        dts, _, at = self._marks[position - self._base]
+        return Moment(dts, at)

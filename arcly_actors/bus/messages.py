@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from pykka import ActorRef
 
@@ -28,7 +28,8 @@ class Claim:
     """Ask for the publish slot of `key`. `parameters` is the URL's query, kept for authorisation.
 
     `publisher` is told `KeyframeWanted` (when it `answers_keyframes`) and `Displaced`. `offer` is that of a configured
-    source, without which nobody may publish a key that has one.
+    source, without which nobody may publish a key that has one. `again`: it had the slot and comes back to a stream whose
+    actor was restarted, so that it takes it from nobody.
     """
 
     key: StreamKey
@@ -38,6 +39,7 @@ class Claim:
     answers_keyframes: bool = False
     parameters: Mapping[str, str] = field(default_factory=lambda: _NONE)
     offer: "Offer | None" = field(default=None, compare=False)
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,7 @@ class Announce:
     metadata: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(NamedTuple):
     """One frame, in decoding order within its track, on the publisher's own clock."""
 
     lease: int

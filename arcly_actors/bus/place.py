@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from arcly_actors.bus.log import Moment
 from arcly_actors.bus.policy import Join
 from arcly_actors.errors import Refusal
 from arcly_actors.media.frame import Track
@@ -66,9 +67,9 @@ Opening: TypeAlias = Callable[[Sequence[Track], Mapping[str, str], int], bytes]
 class Place:
     """One viewer's position. `position` is the next entry to send; None while it waits for a keyframe.
 
-    `waits_from` is the position from which on a keyframe will do. `drained_dts` is the DTS (ns) up to which the kernel
-    has surely taken everything: what lag is measured from, but not from before `joined_dts`, where the stream was when it
-    came: the cached GOP that it is given is no lag of its own. `resync` asks for the configurations to be sent again;
+    `waits_from` is the position from which on a keyframe will do. `drained` is the moment up to which the kernel has
+    surely taken everything: what lag is measured from, but not from before `joined`, where the stream was when it came:
+    the cached GOP that it is given is no lag of its own. `resync` asks for the configurations to be sent again;
     `draining` says that the fan-out will hear when nothing is pending. `channel` is the one whose positions these are;
     None before the place is taken. `opening` stands in for that of the format. `loss` is the share of packets that the
     viewer last reported as lost, 0 to 1.
@@ -81,8 +82,8 @@ class Place:
     with_opening: bool = True
     position: int | None = None
     waits_from: int = 0
-    drained_dts: int | None = None
-    joined_dts: int | None = None
+    drained: Moment | None = None
+    joined: Moment | None = None
     resync: bool = False
     draining: bool = False
     size: int = 0

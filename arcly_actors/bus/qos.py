@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from arcly_actors.clock import NS_PER_S
-from arcly_actors.media.codec import Kind
+from arcly_actors.media.codec import VIDEO
 from arcly_actors.media.frame import MediaFrame
 
 
@@ -25,7 +25,7 @@ class QosMeter:
 
     def __init__(self) -> None:
         self._opened: int | None = None
-        self._bits = 0
+        self._size_before = 0  # at the beginning of the window
         self._pictures = 0
         self._frames = 0
         self._size = 0
@@ -39,11 +39,10 @@ class QosMeter:
 
     def count(self, frame: MediaFrame) -> None:
         """Take one frame."""
-        size = len(frame.payload)
-        self._bits += 8 * size
-        self._size += size
+        track = frame.track
+        self._size += len(frame.payload)
         self._frames += 1
-        if frame.track.kind is Kind.VIDEO:
+        if track.codec.kind is VIDEO:
             self._pictures += 1
             self._since_key += 1
             if frame.keyframe:
@@ -55,8 +54,8 @@ class QosMeter:
         if not frame.arrival:
             return
         transit = frame.arrival - frame.dts
-        last = self._transit.get(frame.track.id)
-        self._transit[frame.track.id] = transit
+        last = self._transit.get(track.id)
+        self._transit[track.id] = transit
         if last is not None and not frame.discontinuity:
             self._jitter += (abs(transit - last) - self._jitter) / 16
 
@@ -66,7 +65,7 @@ class QosMeter:
         if opened is not None and now > opened:
             seconds = (now - opened) / NS_PER_S
             self.current = StreamQos(
-                bit_rate=self._bits / seconds,
+                bit_rate=8 * (self._size - self._size_before) / seconds,
                 frame_rate=self._pictures / seconds,
                 gop_s=self._gop_ns / NS_PER_S,
                 gop_frames=self._gop_frames,
@@ -74,5 +73,5 @@ class QosMeter:
                 frames=self._frames,
                 size=self._size,
             )
-        self._bits = self._pictures = 0
+        self._size_before, self._pictures = self._size, 0
         return self.current

@@ -1,4 +1,7 @@
-"""The publish slot: one publisher at a time, and what becomes of a second one."""
+"""The publish slot: one publisher at a time, and what becomes of a second one.
+
+It outlives the stream actor that grants it: after a crash it is still whose it was, until he is gone or sends nothing.
+"""
 
 from dataclasses import dataclass
 
@@ -30,11 +33,17 @@ class PublishSlot:
         displaced = self.holder
         if displaced is not None and displaced.claim.publisher.actor_urn == claim.publisher.actor_urn:
             displaced = None
-        if displaced is not None and self._policy is Conflict.REJECT:
+        if displaced is not None and (claim.again or self._policy is Conflict.REJECT):
             raise Refused(Refusal.BUSY, f"{claim.key} is being published already")  # by whom is not a stranger's business
         self.holder = Holder(claim, lease, now)
         self.empty_since = None
         return displaced
+
+    def keep(self, now: int) -> Holder | None:
+        """Give whoever has the slot, if anybody, as long to send his next frame as if one had come now."""
+        if self.holder is not None:
+            self.holder.last_frame = now
+        return self.holder
 
     def vacate(self, lease: int, now: int) -> Holder | None:
         """Take the slot back from `lease`; None when that lease has it no more."""

@@ -44,7 +44,7 @@ from arcly_actors.bus.report import SeatReport, StreamReport
 from arcly_actors.bus.slot import Holder, PublishSlot
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Refusal
-from arcly_actors.media.codec import Kind
+from arcly_actors.media.codec import VIDEO, Kind
 from arcly_actors.runtime import Exited, LoopActor, System, receives
 from arcly_actors.runtime.notify import notify
 
@@ -99,9 +99,11 @@ class StreamActor(LoopActor):
         super().__init__(system)
         self._channel = channel
         self._events = events
+        self._now = system.clock.monotonic_ns
         self._key = channel.key
         self._policy = channel.policy
-        self._slot = PublishSlot(channel.policy.on_conflict, system.clock.monotonic_ns())
+        channel.slot = channel.slot or PublishSlot(channel.policy.on_conflict, system.clock.monotonic_ns())
+        self._slot = channel.slot
         self._seats: dict[int, Seat] = {}
         self._numbers: dict[str, int] = {}  # a subscriber's urn to its seat
         self._broker = KeyframeBroker()
@@ -109,7 +111,6 @@ class StreamActor(LoopActor):
         self._qos = QosMeter()
         self._started = system.clock.monotonic_ns()
         self._undecodable: set[int] = set()  # video tracks whose keyframe has not come yet
-        self._held = False
         self._overdue: HoldOver | None = None  # a hold that ran out while viewers of a configured source waited
         self.dropped_frames = 0
 
@@ -121,7 +122,10 @@ class StreamActor(LoopActor):
         self._count_viewers()
         self._qos.roll(self._started)
         self.after(limits.QOS_WINDOW, Tick())
-        # Whoever made this stream is about to claim it; the publisher of a restarted one claims it again.
+        holder = self._slot.keep(self._started)
+        if holder is not None:  # he claims it again, or is gone meanwhile
+            self.watch(holder.claim.publisher)
+        # Whoever made this stream is about to claim it; one that was held, and is restarted, is held as long again.
         self._limit_hold(max(self._policy.hold_ns, limits.REATTACH_PATIENCE))
 
     # -- publishing ---------------------------------------------------------------------------------------------------
@@ -140,7 +144,7 @@ class StreamActor(LoopActor):
         again = channel.log.head > 0
         channel.timeline.begin()
         channel.offer = claim.offer
-        self._held, self._overdue = False, None
+        self._overdue = None
         self._count_viewers()
         self.watch(claim.publisher)
         if again:
@@ -174,20 +178,22 @@ class StreamActor(LoopActor):
             self.dropped_frames += 1
             return
         frame = push.frame
-        holder.last_frame = self.system.clock.monotonic_ns()
+        now = holder.last_frame = self._now()
         holder.frames += 1
-        if frame.track.kind is Kind.VIDEO:
+        track = frame.track
+        if track.codec.kind is VIDEO:
             if frame.keyframe:
-                self._undecodable.discard(frame.track.id)
+                self._undecodable.discard(track.id)
                 self._broker.arrived()
-            elif frame.track.id in self._undecodable:
+            elif track.id in self._undecodable:
                 # A viewer that is shown a picture whose references it never had shows rubbish: wait for a keyframe.
                 self.dropped_frames += 1
                 self._want_keyframe()
                 return
-        frame = self._channel.timeline.place(frame)
+        channel = self._channel
+        frame = channel.timeline.place(frame)
         self._qos.count(frame)
-        self._channel.append(frame)
+        channel.append(frame, now)
 
     @receives(Release)
     def release(self, release: Release) -> None:
@@ -210,7 +216,6 @@ class StreamActor(LoopActor):
             self._hold(reason)
 
     def _hold(self, reason: str) -> None:
-        self._held = True
         self._events.emit(PublishHeld(self._key, reason, self._policy.hold_ns))
         self._tell_seats(StreamHeld(self._key))
         if self._policy.hold_ns == 0:

@@ -65,16 +65,23 @@ class Timeline:
 
     def place(self, frame: MediaFrame) -> MediaFrame:
         """The frame on the stream's timeline; the payload is shared, not copied."""
-        lane, seam = self._lane(frame)
-        dts = frame.dts + lane.offset
-        if dts < lane.last + STEP_NS:
+        lane, seam = self._lanes.get(frame.track.id), False
+        if lane is None or self._fresh or self._jumped(lane, frame.dts + lane.offset) or self._offset is None:
+            lane, seam = self._lane(frame)
+        offset, last = lane.offset, lane.last
+        dts = frame.dts + offset
+        if dts < last + STEP_NS:
             self.repaired += 1
-            dts = lane.last + STEP_NS
-        pts = max(dts, frame.pts + lane.offset)
+            dts = last + STEP_NS
+        pts = frame.pts + offset
+        pts = max(pts, dts)
         lane.last = dts
         if self._newest is None or dts > self._newest:
             self._newest = dts
-        self._shown = max(self._shown, min(pts, dts + REORDER_NS))
+        if pts > self._shown:
+            self._shown = max(self._shown, min(pts, dts + REORDER_NS))
+        if pts == frame.pts and dts == frame.dts and not seam:
+            return frame
         return frame.at(pts=pts, dts=dts, discontinuity=seam or frame.discontinuity)
 
     def _lane(self, frame: MediaFrame) -> tuple[_Lane, bool]:
@@ -104,7 +111,8 @@ class Timeline:
         return newest + SEAM_NS - dts
 
     def _jumped(self, lane: _Lane, dts: int) -> bool:
-        return dts > max(lane.last, self._newest or 0) + JUMP_FORWARD_NS or dts < lane.last - JUMP_BACK_NS
+        last = lane.last
+        return not last - JUMP_BACK_NS <= dts <= max(last, self._newest or 0) + JUMP_FORWARD_NS
 
     def _follow_jump(self, lane: _Lane, dts: int) -> None:
         """Take the correction another track has made if it fits here too; else make one."""

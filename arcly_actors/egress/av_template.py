@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.stream import Stream
 
 from arcly_actors.errors import ConfigurationError
-from arcly_actors.media import flac
+from arcly_actors.media import flac, opus
 from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.media.frame import Track
 
@@ -77,8 +77,9 @@ def _entry(number: int, track: Track) -> bytes:
         raise ConfigurationError(f"{track.codec} cannot be muxed")
     video = track.kind is Kind.VIDEO
     body = _uint(0xD7, number) + _uint(0x73C5, number) + _uint(0x83, 1 if video else 2) + _element(0x86, name.encode())
-    if track.configuration and track.codec not in _NO_PRIVATE:
-        body += _element(0x63A2, _private(track))
+    private = b"" if track.codec in _NO_PRIVATE else _private(track)
+    if private:
+        body += _element(0x63A2, private)
     if video:
         return _element(0xAE, body + _element(0xE0, _uint(0xB0, track.width or 16) + _uint(0xBA, track.height or 16)))
     rate = _element(0xB5, struct.pack(">d", float(track.sample_rate or 48000)))
@@ -86,8 +87,10 @@ def _entry(number: int, track: Track) -> bytes:
 
 
 def _private(track: Track) -> bytes:
-    """CodecPrivate: the configuration as it is; FLAC wants its native header around it."""
-    if track.codec is CodecId.FLAC:
+    """CodecPrivate: the configuration as it is; FLAC wants its native header around it, and Opus has one over RTP too."""
+    if track.codec is CodecId.OPUS and not track.configuration:
+        return opus.write_head(opus.OpusHead(min(track.channels or 2, 2), pre_skip=0))
+    if track.codec is CodecId.FLAC and track.configuration:
         return flac.native_header(flac.bare_configuration(track.configuration))
     return track.configuration
 

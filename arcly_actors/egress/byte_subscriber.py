@@ -131,6 +131,7 @@ class ByteSubscriber(LoopActor):
         self._subscription: Subscription | None = None
         self._fanout: Fanout | None = None
         self._ended = False
+        self._untold = 0
 
     def on_start(self) -> None:
         """Ask for a seat."""
@@ -172,6 +173,7 @@ class ByteSubscriber(LoopActor):
         first = self._subscription is None
         self._subscription = message.subscription
         self.watch(message.subscription.stream)
+        self.lagged(0)
         channel = self._render(message.subscription.channel)
         if self._place is not None and self._place.channel is self._base is not channel:
             self._relocate(self._place)  # its sound changed while nobody held the place
@@ -284,9 +286,11 @@ class ByteSubscriber(LoopActor):
     # -- the fan-out's notices (called on the loop) -------------------------------------------------------------------
 
     def lagged(self, frames: int) -> None:
-        """See `bus.place.Viewer`."""
-        if self._subscription is not None:
-            notify(self._subscription.stream, SeatLagged(self._subscription.number, frames))
+        """See `bus.place.Viewer`; a stream that is down hears of it when the seat is there again."""
+        self._untold += frames
+        seat = self._subscription
+        if seat is not None and self._untold and notify(seat.stream, SeatLagged(seat.number, self._untold)):
+            self._untold = 0
 
     def evicted(self, refusal: Refusal, detail: str) -> None:
         """See `bus.place.Viewer`."""

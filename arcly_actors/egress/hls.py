@@ -40,7 +40,7 @@ from arcly_actors.egress.hls_resources import (
 )
 from arcly_actors.egress.hls_segmenter import Segment, Segmenter, SegmentRule
 from arcly_actors.egress.hls_shelf import Shelf
-from arcly_actors.egress.hls_start import first_number, first_position
+from arcly_actors.egress.hls_start import beginning
 from arcly_actors.egress.hls_waiting import Waiting
 from arcly_actors.egress.hls_worker import MuxSegment, MuxWorker, SegmentMuxed
 from arcly_actors.errors import Refusal, Refused
@@ -105,6 +105,7 @@ class HlsStream(LoopActor):
         self._channel: Channel | None = None
         self._feed: DisposableBase | None = None
         self._next = 0
+        self._filling: int | None = None
         self._passed: int | None = None  # the DTS up to which the frames were read in another channel
         self._notified = False
         self._asked_ns = 0
@@ -222,8 +223,11 @@ class HlsStream(LoopActor):
     def seated(self, message: _Seated) -> None:
         """Read the log, then follow the feed. After a crash of the stream actor the channel is the same: go on in it."""
         subscription = self._subscription = message.subscription
+        if self._base is not None and subscription.channel is not self._base:
+            self.stop_self("the stream was started anew")  # its players need a packager of their own
+            return
         self.watch(subscription.stream)
-        if subscription.channel is not self._base:
+        if self._base is None:
             self._follow(self._rendered(subscription.channel))
         self._read_log()
 
@@ -265,8 +269,8 @@ class HlsStream(LoopActor):
         rule = SegmentRule(policy.segment_ns, policy.longest_ns, policy.largest, policy.container.codecs)
         offset = clock.wall_ns() - clock.monotonic_ns()
         self._channel = channel
-        self._next = first_position(channel, policy.window * policy.segment_ns)
-        number = first_number(channel, self._next, clock.wall_ns(), offset, policy.segment_ns)
+        now, span = (clock.wall_ns(), offset), policy.window * policy.segment_ns
+        self._next, number = beginning(channel, span, now, policy.segment_ns)
         self._segmenter = Segmenter(rule, first_number=number, wall_offset_ns=offset)
         self._feed = channel.feed.subscribe(self._logged)
 
@@ -306,8 +310,18 @@ class HlsStream(LoopActor):
             logged = log[position]
             if self._passed is None or logged.frame.dts > self._passed:
                 self._mux(segmenter.push(logged.frame, logged.tracks))
+                self._note_cut(channel, position, segmenter.filling)
         self._next = log.head
         self._want_keyframe(segmenter)
+
+    def _note_cut(self, channel: Channel, position: int, number: int | None) -> None:
+        """Where a segment begins is kept with the stream, for a packager that takes over."""
+        if number is not None and number != self._filling:
+            self._filling = number
+            cuts = channel.segments
+            cuts[position] = number
+            while len(cuts) > 1 and next(iter(cuts)) < channel.log.tail:
+                del cuts[next(iter(cuts))]
 
     def _want_keyframe(self, segmenter: Segmenter) -> None:
         """Publishers that send keyframes on request only (WebRTC) would never end a segment."""

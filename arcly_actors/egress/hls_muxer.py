@@ -146,10 +146,12 @@ def divide(data: bytes) -> tuple[bytes, bytes]:
     position = 0
     while position + 8 <= len(data):
         size, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
-        position += max(size, 8)
+        position += size
+        if size < 8 or position > len(data):  # FFmpeg leaves the size of a box at 0 that it could not finish
+            break
         if kind == b"moov":
             return data[:position], data[position:]
-    raise Malformed("the muxer wrote no moov box")
+    raise Malformed("the muxer wrote no whole moov box")
 
 
 def continue_counters(data: bytes, counters: dict[int, int]) -> bytes:

@@ -13,6 +13,7 @@ from arcly_actors.egress.hls_policy import HlsPolicy
 from arcly_actors.egress.hls_resources import CountViewers, GetMaster, GetMedia, HlsRequest, Resource
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.runtime import System
+from arcly_actors.runtime.exits import Failed
 from arcly_actors.runtime.notify import notify
 
 Start = Callable[[StreamKey, HlsPolicy], "pykka.ActorRef[HlsStream]"]
@@ -31,6 +32,7 @@ class HlsOrigin:
         self._start = start or self._start_alone
         self._streams: dict[StreamKey, pykka.ActorRef[HlsStream]] = {}
         self._seat = bus.events.observable.subscribe(self._noticed)
+        self._hear_no_failures = system.failures.subscribe(self._failed)
 
     async def fetch(self, key: StreamKey, request: HlsRequest) -> Resource:
         """The resource. Raises `Refused`; a playlist may take as long as the policy's `wait_ns`."""
@@ -68,6 +70,7 @@ class HlsOrigin:
     def close(self) -> None:
         """Stop every packager."""
         self._seat.dispose()
+        self._hear_no_failures()
         for stream in self._streams.values():
             if stream.is_alive():
                 stream.stop(block=False)
@@ -90,6 +93,11 @@ class HlsOrigin:
 
     def _start_alone(self, key: StreamKey, policy: HlsPolicy) -> "pykka.ActorRef[HlsStream]":
         return HlsStream.start(self._system, self._bus, key, policy)
+
+    def _failed(self, failed: Failed) -> None:
+        """A packager that failed is forgotten at once: its error holds on to its segments."""
+        if issubclass(failed.ref.actor_class, HlsStream):
+            self._streams = {key: ref for key, ref in self._streams.items() if ref.actor_urn != failed.urn}
 
     def _noticed(self, event: Event) -> None:
         if isinstance(event, PublishStarted) and (stream := self._streams.get(event.key)) is not None:

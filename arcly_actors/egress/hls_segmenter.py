@@ -81,6 +81,11 @@ class Segmenter:
         self.open_ns = 0
         self.dropped: Counter[str] = Counter()
 
+    @property
+    def filling(self) -> int | None:
+        """The number of the segment that is open; None while there is none."""
+        return self._number if self._open is not None else None
+
     def push(self, frame: MediaFrame, tracks: Sequence[Track]) -> Segment | None:
         """Take the next frame, with the tracks in force at it; returns the segment that it closes, if any."""
         if tracks is not self._announced:

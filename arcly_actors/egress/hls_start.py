@@ -4,6 +4,20 @@ from arcly_actors.bus.channel import Channel
 from arcly_actors.media.codec import Kind
 
 
+def beginning(channel: Channel, span_ns: int, now: tuple[int, int], segment_ns: int) -> tuple[int, int]:
+    """The position of the first frame, within `span_ns` of the newest, and the number of the first segment.
+
+    Where a packager has cut this channel before, it is a place where that one did: segments come out as they were, under
+    the names that they had. `now` is the wall time, and what to add to monotonic time for it (ns).
+    """
+    position, cuts = first_position(channel, span_ns), channel.segments
+    known = min((at for at in cuts if at >= position), default=None)
+    if known is not None:
+        return known, cuts[known]
+    number = first_number(channel, position, *now, segment_ns)
+    return position, max(number, max(cuts.values(), default=-1) + 1)
+
+
 def first_position(channel: Channel, span_ns: int) -> int:
     """The oldest keyframe of the log within `span_ns` of its newest frame; its tail when there is no keyframe.
 

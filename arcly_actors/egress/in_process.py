@@ -40,6 +40,11 @@ class _AskAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class _Skipped:
+    """The reader has skipped frames."""
+
+
+@dataclass(frozen=True, slots=True)
 class _First:
     """Ask for the first seat's outcome."""
 
@@ -97,6 +102,7 @@ class FrameSubscriber(LoopActor):
                 return
             self._seat = outcome
             self.watch(outcome.stream)
+            self.skipped(_Skipped())
             if not self._first.settled:
                 self._first.set(outcome)
         elif self._first.settled:
@@ -104,11 +110,12 @@ class FrameSubscriber(LoopActor):
         else:
             self._first.fail(outcome)
 
-    @receives(SeatLagged)
-    def lagged(self, lagged: SeatLagged) -> None:
-        """The reader skipped frames: say so under this seat's number."""
-        if self._seat is not None:
-            notify(self._seat.stream, SeatLagged(self._seat.number, lagged.frames))
+    @receives(_Skipped)
+    def skipped(self, _: _Skipped) -> None:
+        """Say under this seat's number how many frames the reader skipped; without a seat, when there is one again."""
+        seat, frames = self._seat, self._reader.untold
+        if seat is not None and frames and notify(seat.stream, SeatLagged(seat.number, frames)):
+            self._reader.untold = 0
 
     @receives(StreamEnded)
     def ended(self, _: StreamEnded) -> None:
@@ -145,6 +152,8 @@ class FrameReader:
         self._subscriber: Ref | None = None
         self._window = RestartWindow(Intensity())
         self.skipped = 0
+        self.untold = 0
+        """Of those skipped, how many the stream has not been told of yet."""
 
     def look(self) -> None:
         """Something has changed."""
@@ -188,7 +197,8 @@ class FrameReader:
             skipped = self._find(channel)
             if skipped and self._subscriber is not None:
                 self.skipped += skipped
-                notify(self._subscriber, SeatLagged(0, skipped))
+                self.untold += skipped
+                notify(self._subscriber, _Skipped())
             position = self._position
             if position is not None and position < channel.log.head:
                 self._position = position + 1
@@ -219,7 +229,7 @@ class FrameReader:
         if position >= log.head:
             return 0
         lost = position < log.tail
-        late = lost or log.dts(log.head - 1) - log.dts(position) > channel.policy.max_lag_ns // 2
+        late = lost or log.moment(position).until(log.moment(log.head - 1)) > channel.policy.max_lag_ns // 2
         if late and anchor is not None and anchor > position:
             self._position = anchor
             return anchor - position

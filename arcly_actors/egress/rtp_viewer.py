@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from arcly_actors import limits
 from arcly_actors.bus.place import SeatQos
 from arcly_actors.bus.policy import Join
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.egress.rtp_feed import RtpFeed
 from arcly_actors.egress.rtp_line import RtpLine
+from arcly_actors.egress.rtp_replay import Replays
 from arcly_actors.egress.rtp_slice import Layout
 from arcly_actors.errors import PeerViolation
 from arcly_actors.media.codec import Kind
@@ -57,7 +57,7 @@ class RtpViewer:
         self._octets = (0, 0)
         self._sent = (0, 0)
         self._loss = ReportedLoss()
-        self._replay_after = 0
+        self._replays = Replays()
 
     @property
     def waiting(self) -> bool:
@@ -92,7 +92,7 @@ class RtpViewer:
         """Send the cached GOP again: references are lost, and nobody makes a keyframe. False when it cannot be now."""
         gop = self.feed.gop()
         lines = [line for line in self._lines.values() if line.track.kind is Kind.VIDEO]
-        if not gop or not self._running or now < self._replay_after:
+        if not gop or not self._running or not self._replays.allowed(now):
             return False
         done = False
         for line in lines:
@@ -100,7 +100,7 @@ class RtpViewer:
             done = line.put_in(gop) or done
             self.feed.attach(line)
         if done:
-            self._replay_after = now + limits.REPLAY_INTERVAL
+            self._replays.given(now)
         return done
 
     # -- what it says -------------------------------------------------------------------------------------------------
@@ -127,6 +127,7 @@ class RtpViewer:
                 case Remb():
                     self.bandwidth.heard_remb(packet.bitrate, now)
                 case TransportFeedback():
+                    self._note_loss(packet.lost > 0)
                     self.bandwidth.heard_loss(packet.lost / max(1, len(packet.deltas)), now)
         self._obey()
         return wants
@@ -134,7 +135,12 @@ class RtpViewer:
     def _resend(self, media: int, sequences: Sequence[int], now: int) -> None:
         line = self._lines.get(media)
         if line is not None:
+            self._note_loss(line.track.kind is Kind.VIDEO)
             line.resend(sequences, now)
+
+    def _note_loss(self, missed: bool) -> None:
+        if missed:
+            self._replays.lost()
 
     def _heard_fir(self, fir: Fir) -> bool:
         """RFC 5104 §4.3.1.2: the same number again is the same request."""
@@ -156,6 +162,7 @@ class RtpViewer:
         if line.track.kind is Kind.VIDEO:
             share = self._loss.heard(block, now)
             if share is not None:
+                self._note_loss(share > 0)
                 self.bandwidth.heard_loss(share, now)
 
     def _obey(self) -> None:
@@ -196,6 +203,7 @@ class RtpViewer:
         given = sum(line.counts[0] for line in self._lines.values())
         unsent = sum(line.unsent for line in self._lines.values())
         self._sent = (given, unsent)
+        self._note_loss(unsent > unsent_before)
         if unsent - unsent_before > (given - before) * _MOST_UNSENT:
             self.bandwidth.blocked(now)
             self._obey()

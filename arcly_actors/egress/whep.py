@@ -132,7 +132,7 @@ class _Declined:
 class _Unfit:
     """The rendition ended."""
 
-    reason: str
+    error: Exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,14 +270,15 @@ class WhepSession(LoopActor):
         me = self.actor_ref
 
         def failed(error: Exception) -> None:
-            notify(me, _Unfit(str(error)))
+            notify(me, _Unfit(error))
 
         self._ending = channel.feed.subscribe(None, failed)
 
     @receives(_Unfit)
     def unfit(self, unfit: _Unfit) -> None:
         """The stream has become what WebRTC cannot carry."""
-        self._fail(unfit.reason)
+        error = unfit.error
+        self.declined(_Declined(error if isinstance(error, ArclyError) else Refused(Refusal.FAILED, str(error))))
 
     @receives(_Linked)
     def linked(self, message: _Linked) -> None:
@@ -407,7 +408,9 @@ class WhepSession(LoopActor):
         self._places.bus.events.emit(event)
 
     def _part(self, reason: str) -> None:
-        """The end, in order."""
+        """The end, in order; who waits for an answer is told that there is no such stream (any more)."""
+        if not self._player.answered.settled:
+            self._player.answered.fail(Refused(Refusal.NOT_FOUND, f"{self._player.key} is not live: {reason}"))
         self.stop_self(reason)
 
     def _fail(self, reason: str) -> None:

@@ -39,7 +39,7 @@ from arcly_actors.protocols.rtmp.events import (
 from arcly_actors.renditions import Renditions, Wish
 from arcly_actors.runtime import Exited, LoopActor, System, receives
 from arcly_actors.runtime.notify import notify
-from arcly_actors.transport.connection import Attach, Close, Command, ConnectionClosed
+from arcly_actors.transport.connection import Attach, Close, Command, ConnectionClosed, Divert
 
 
 @dataclass(slots=True)
@@ -169,6 +169,7 @@ class RtmpSession(LoopActor):
         publisher = RtmpPublisher.start(self.system, self._bus, publishing, self.actor_ref)
         self.watch(publisher)
         self._publication = _Publication(event.stream_id, publisher)
+        notify(self._connection, Divert((MediaReceived, MetadataReceived), publisher))
 
     @receives(PublishAccepted)
     def publish_accepted(self, _: PublishAccepted) -> None:
@@ -188,7 +189,7 @@ class RtmpSession(LoopActor):
 
     @receives(MediaReceived, MetadataReceived)
     def media(self, event: MediaReceived | MetadataReceived) -> None:
-        """Pass it on."""
+        """Pass it on: it was told before the connection knew whose it is."""
         if self._publication is not None:
             notify(self._publication.publisher, event)
 

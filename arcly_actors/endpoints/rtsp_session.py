@@ -33,7 +33,7 @@ from arcly_actors.protocols.rtsp.events import (
 from arcly_actors.protocols.rtsp.transport import Lower
 from arcly_actors.runtime import Exited, LoopActor, System, receives
 from arcly_actors.runtime.notify import notify
-from arcly_actors.transport.connection import Attach, Close, Command, ConnectionClosed
+from arcly_actors.transport.connection import Attach, Close, Command, ConnectionClosed, Divert
 from arcly_actors.transport.rtp_ports import Destination
 from arcly_actors.transport.wire import Wire
 
@@ -224,6 +224,7 @@ class RtspSession(LoopActor):
                 if back is not None:
                     publication.reports_to[setup.medium] = back
         notify(publication.publisher, event)
+        notify(self._connection, Divert((PacketsReceived,), publication.publisher))
 
     @receives(ReportsDue)
     def reports_due(self, due: ReportsDue) -> None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 from arcly_actors.errors import Malformed, Refusal, Refused
 from arcly_actors.media import nal
-from arcly_actors.media.codec import CodecId, Kind
+from arcly_actors.media.codec import VIDEO, CodecId, Kind
 from arcly_actors.media.describe import evolve, learn
 from arcly_actors.media.flv_audio import read_audio
 from arcly_actors.media.flv_body import CodedFrame, Configuration, Unsupported
 from arcly_actors.media.flv_video import read_video
 from arcly_actors.media.frame import MediaFrame, Track
-from arcly_actors.media.timebase import Unwrap, from_ms
+from arcly_actors.media.timebase import MILLISECOND, Unwrap, from_ms
 
 VIDEO_TRACK = 0
 AUDIO_TRACK = 1
@@ -53,10 +53,9 @@ class FlvTracks:
 
     def receive(self, kind: Kind, timestamp_ms: int, body: bytes, arrival: int) -> "list[TracksLearnt | MediaFrame]":
         """Take one tag body. Raises `Malformed`, `PeerLimit`, and `Refused` for a codec that is not carried."""
-        number = VIDEO_TRACK if kind is Kind.VIDEO else AUDIO_TRACK
-        value = read_video(body) if kind is Kind.VIDEO else read_audio(body)
+        number, value = (VIDEO_TRACK, read_video(body)) if kind is VIDEO else (AUDIO_TRACK, read_audio(body))
         if isinstance(value, CodedFrame):
-            return self._frame(number, from_ms(self._clock(timestamp_ms)), value, arrival)
+            return self._frame(number, self._clock(timestamp_ms) * MILLISECOND, value, arrival)
         if isinstance(value, Configuration):
             return self._configure(number, value)
         if isinstance(value, Unsupported):
@@ -70,23 +69,25 @@ class FlvTracks:
         return self._tell_all() if self._complete() or self._told else []
 
     def _frame(self, number: int, dts: int, value: CodedFrame, arrival: int) -> "list[TracksLearnt | MediaFrame]":
-        track = self._known(number, value.codec)
+        known = self._tracks.get(number)
+        track = known if known is not None and known.codec is value.codec else self._known(number, value.codec)
         if not track.configuration and track.codec in _NEEDS_CONFIGURATION:
             self.dropped += 1
             return []
         if not value.payload:
             return []
-        payload = nal.widen(value.payload, self._length_sizes.get(number, 4))
+        size = self._length_sizes.get(number, 4)
+        payload = value.payload if size == 4 else nal.widen(value.payload, size)
         if value.sample_rate and not track.sample_rate:
             track = replace(track, sample_rate=value.sample_rate, channels=value.channels)
         elif value.keyframe and (track.codec in _SELF_DESCRIBED or not track.configuration):
             track = _learnt(track, payload)
         self._tracks[number] = track
         dts += value.nano_offset
-        frame = MediaFrame(track, dts + from_ms(value.composition_ms), dts, payload, value.keyframe, arrival=arrival)
-        told = self._tell() if self._told else []
+        pts = dts + from_ms(value.composition_ms) if value.composition_ms else dts
+        frame = MediaFrame(track, pts, dts, payload, value.keyframe, arrival=arrival)
         if self._told:
-            return [*told, frame]
+            return [frame] if track is known else [*self._tell(), frame]
         self._early.append(frame)
         if self._complete() or len(self._early) >= _PATIENCE:
             return self._tell_all()

@@ -12,6 +12,7 @@ from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
 from arcly_actors.errors import Refusal, Refused
 from arcly_actors.ingest.publisher import KeyframeNeeded, PublishAccepted, Publisher, Publishing, PublishLost
+from arcly_actors.ingest.pull import PullFrames
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Exited, LoopActor, LoopFuture, System, receives
 from arcly_actors.runtime.notify import notify
@@ -42,7 +43,7 @@ class _Outcome:
 class InProcessPublisher(Publisher):
     """The publisher actor behind a `PublishHandle`."""
 
-    media_types = (MediaFrame,)
+    media_types = (MediaFrame, PullFrames)
 
     @receives(Tracks)
     def tracks(self, message: Tracks) -> None:
@@ -57,6 +58,13 @@ class InProcessPublisher(Publisher):
             self.arrived(frame)
         else:
             faults.frame(self._publishing.key, lambda: self.arrived(frame))
+
+    @receives(PullFrames)
+    def pulled(self, told: PullFrames) -> None:
+        """The frames of a source."""
+        one = self.arrived if self.system.seams.faults is None else self.frame
+        for frame in told.frames:
+            one(frame)
 
     def arrived(self, frame: MediaFrame) -> None:
         """See `frame`."""

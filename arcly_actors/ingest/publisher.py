@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import pykka
+
 from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.key import StreamKey
@@ -108,8 +110,14 @@ class Publisher(LoopActor):
     def push(self, frame: MediaFrame) -> None:
         """Send a frame to the stream; counted as dropped while its actor is being restarted."""
         lease = self._lease
-        if lease is None or not notify(lease.stream, Push(lease.number, frame)):
-            self.dropped_frames += 1
+        if lease is not None:
+            try:
+                lease.stream.tell(Push(lease.number, frame))
+            except pykka.ActorDeadError:
+                pass  # its Exited is still under way to us
+            else:
+                return
+        self.dropped_frames += 1
 
     def lost_references(self) -> None:
         """Packets of the peer are lost, and a keyframe is needed; the stream says when to ask for it."""
@@ -132,6 +140,7 @@ class Publisher(LoopActor):
             answers_keyframes=wanted.answers_keyframes,
             parameters=wanted.parameters,
             offer=wanted.offer,
+            again=self._accepted,
         )
 
         async def ask() -> Any:

@@ -7,7 +7,8 @@ from arcly_actors.bus.messages import Ref
 from arcly_actors.errors import PeerViolation, Refusal, Refused
 from arcly_actors.ingest.flv_tracks import FlvTracks, TracksLearnt
 from arcly_actors.ingest.publisher import Publisher, Publishing
-from arcly_actors.media.codec import Kind
+from arcly_actors.media.codec import AUDIO, VIDEO
+from arcly_actors.media.frame import MediaFrame
 from arcly_actors.protocols.rtmp.events import MediaReceived, MetadataReceived
 from arcly_actors.runtime import System, receives
 
@@ -19,6 +20,7 @@ class RtmpPublisher(Publisher):
 
     def __init__(self, system: System, bus: Bus, publishing: Publishing, owner: Ref) -> None:
         super().__init__(system, bus, publishing, owner)
+        self._now = system.clock.monotonic_ns
         self._tracks = FlvTracks()
         self._metadata: Mapping[str, str] = {}
 
@@ -37,10 +39,9 @@ class RtmpPublisher(Publisher):
         """Take one audio or video message; what cannot be carried ends the publishing with a reason."""
         if event.kind == "data":
             return
-        kind = Kind.VIDEO if event.kind == "video" else Kind.AUDIO
-        now = self.system.clock.monotonic_ns()
+        kind = VIDEO if event.kind == "video" else AUDIO
         try:
-            items = self._tracks.receive(kind, event.timestamp_ms, event.body, now)
+            items = self._tracks.receive(kind, event.timestamp_ms, event.body, self._now())
         except Refused as refused:
             self.lose(refused.refusal, refused.detail)
             return
@@ -48,7 +49,7 @@ class RtmpPublisher(Publisher):
             self.lose(Refusal.BAD_REQUEST, str(violation))
             return
         for item in items:
-            if isinstance(item, TracksLearnt):
-                self.announce(item.tracks, self._metadata)
-            else:
+            if type(item) is MediaFrame:
                 self.push(item)
+            elif isinstance(item, TracksLearnt):
+                self.announce(item.tracks, self._metadata)

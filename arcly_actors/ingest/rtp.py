@@ -39,6 +39,7 @@ class RtpReception:
         self._clock = actor.system.clock
         ssrc = int.from_bytes(actor.system.entropy.random_bytes(4))
         self._tracks = RtpTracks(media, ssrc, "arcly_actors", reorder=reorder)
+        self._reorder = reorder
         self._learnt = learnt
         self._report = report
         self._settling = False
@@ -61,7 +62,7 @@ class RtpReception:
     def _pass_on(self, items: Learnt) -> None:
         if items:
             self._learnt(items)
-        at = self._tracks.wake_at
+        at = self._tracks.wake_at if self._reorder else None
         if at is not None and not self._settling:
             self._settling = True
             self._actor.after(max(at - self._clock.monotonic_ns(), 0), SettleDue())

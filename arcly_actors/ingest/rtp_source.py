@@ -150,10 +150,9 @@ class RtpSource:
         if self._color_space:
             track = self._coloured(track, elements, keyframe=unit.keyframe)
         self.track = track
-        at = self._sync.place(track.id, unit.timestamp, arrival)
-        captured = self._sync.wall(track.id, unit.timestamp) or 0
+        at, captured = self._sync.moment(track.id, unit.timestamp, arrival)
         self.last_frame = arrival
-        return MediaFrame(track, at, at, unit.payload, unit.keyframe, arrival=arrival, captured=captured)
+        return MediaFrame(track, at, at, unit.payload, unit.keyframe, arrival=arrival, captured=captured or 0)
 
     def _coloured(self, track: Track, elements: Sequence[Element], *, keyframe: bool) -> Track:
         """The track with the colour space that the last packet of a frame tells; the same object when it is unchanged.

@@ -69,8 +69,8 @@ class RtpTracks:
             try:
                 if is_rtcp:
                     self._hear(lane, data, now)
-                else:
-                    made += self._tell(lane.receive(packet.parse(data), now), now)
+                elif frames := lane.receive(packet.parse(data), now):
+                    made += self._tell(frames, now)
             except PeerViolation:
                 self._dropped["malformed"] += 1
         return made
@@ -109,7 +109,7 @@ class RtpTracks:
             if not complete and now < self._since + _PATIENCE and len(self._early) < _EARLY:
                 return []
             frames, self._early = self._early, []
-        tracks = tuple(lane.track for lane in self._lanes.values() if lane.complete)
+        tracks = tuple([lane.track for lane in self._lanes.values() if lane.complete])
         if tracks == self._told:
             return list(frames)
         self._told = tracks
@@ -154,13 +154,17 @@ class _Lane:
         if received.payload_type != self.medium.payload_type:
             self._dropped["payload type"] += 1
             return []
-        if not self._is_sender(received.ssrc, now) or self.statistics is None:
-            self._dropped["another ssrc"] += 1
-            return []
+        statistics = self.statistics
+        if statistics is None or statistics.ssrc != received.ssrc:
+            if not self._is_sender(received.ssrc, now) or self.statistics is None:
+                self._dropped["another ssrc"] += 1
+                return []
+            statistics = self.statistics
         self._heard = now
-        self.statistics.received(received.sequence, received.timestamp, now)
+        statistics.received(received.sequence, received.timestamp, now)
         if self._jitter is None:
-            return self._frames(self._depacketiser.push(received), now)
+            units = self._depacketiser.push(received)
+            return self._frames(units, now) if units else []
         self._jitter.push(received, now)
         return self.settle(now)
 
@@ -180,7 +184,8 @@ class _Lane:
         for ordered in self._jitter.pop(now):
             if ordered.missing:
                 self._depacketiser.discontinuity()
-            made += self._frames(self._depacketiser.push(ordered.packet), ordered.arrival)
+            if units := self._depacketiser.push(ordered.packet):
+                made += self._frames(units, ordered.arrival)
         return made
 
     def _is_sender(self, ssrc: int, now: int) -> bool:
@@ -204,15 +209,17 @@ class _Lane:
         index = self.medium.index
         if unit.keyframe:
             self._learn(unit.payload)
-        pts = self._sync.place(index, unit.timestamp, now)
+        pts, captured = self._sync.moment(index, unit.timestamp, now)
         dts = self._times.place(pts) if self._times is not None else pts
-        captured = self._sync.wall(index, unit.timestamp) or 0
-        return MediaFrame(self.track, pts, dts, unit.payload, unit.keyframe, arrival=now, captured=captured)
+        return MediaFrame(self.track, pts, dts, unit.payload, unit.keyframe, arrival=now, captured=captured or 0)
 
     def _learn(self, payload: bytes) -> None:
         """What the stream itself tells of its track; nothing if that is damaged, which its decoder will notice."""
         try:
-            if configuration := self._depacketiser.configuration:
+            configuration = self._depacketiser.configuration
+            if configuration and configuration == self.track.configuration:
+                return
+            if configuration:
                 track = evolve(self.track, configuration)
             elif self.track.codec in _SELF_DESCRIBED:
                 track = learn(self.track, payload)

@@ -200,15 +200,14 @@ class Source(LoopActor):
             self.dropped_frames += len(told.frames)
             return
         now = self.system.clock.monotonic_ns()
-        live = self._state is SourceState.LIVE
         for frame in told.frames:
             self._watchdog.saw(frame, now)
-            if live:
-                notify(self._publisher, frame)
-            elif len(self._early) < limits.EARLY_FRAMES:
-                self._early.append(frame)
-            else:
-                self.dropped_frames += 1
+        if self._state is SourceState.LIVE:
+            notify(self._publisher, told)
+            return
+        room = max(0, limits.EARLY_FRAMES - len(self._early))
+        self._early += told.frames[:room]
+        self.dropped_frames += len(told.frames[room:])
 
     @receives(PublishAccepted)
     def accepted(self, _: PublishAccepted) -> None:
@@ -219,8 +218,8 @@ class Source(LoopActor):
         self._offer.error = ""
         self._bus.events.emit(SourceConnected(self._key, self._shown))
         early, self._early = self._early, []
-        for frame in early:
-            notify(self._publisher, frame)
+        if early:
+            notify(self._publisher, PullFrames(tuple(early)))
         self._consider_leaving()
 
     @receives(PublishLost)

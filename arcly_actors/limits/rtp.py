@@ -85,7 +85,8 @@ REPLAY_TURN = 2 * 1024 * 1024
 """Bytes of all joiners together per `PACER_STEP`: about 3 ms of work, so that a crowd does not hold others up."""
 
 REPLAY_INTERVAL = 1 * NS_PER_S
-"""Between two times that one viewer is given the GOP again: browsers repeat a request every few hundred ms."""
+"""Between two times that one viewer that lost something is given the GOP again: browsers repeat a request every few
+hundred ms. For who lost nothing it doubles each time (`egress.rtp_replay`)."""
 
 REPLAY_SPACING = 1 * NS_PER_MS
 """Between the frames of a GOP that a joiner is sent: its player decodes them without waiting and is at live."""

@@ -11,6 +11,9 @@ class Kind(StrEnum):
     DATA = "data"
 
 
+VIDEO, AUDIO = Kind.VIDEO, Kind.AUDIO
+"""For what is asked with every frame: a member is found through its enum at four times the cost of a name."""
+
 _VIDEO = frozenset({"h264", "hevc", "av1", "vp8", "vp9"})
 _DATA = frozenset({"klv", "scte_35", "timed_metadata"})
 

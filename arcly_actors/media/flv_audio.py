@@ -36,10 +36,18 @@ _LEGACY_NAMES = MappingProxyType(
 )
 
 
+# How frames in the enhanced form begin, which need no further look.
+_PLAIN = MappingProxyType(
+    {bytes((_ENHANCED << 4 | CODED_FRAMES,)) + FOURCC[codec]: codec for codec in CARRIED & FOURCC.keys()}
+)
+
+
 def read_audio(body: bytes) -> TagBody:
     """Read the body of an audio tag or RTMP audio message; `Malformed` when it is cut."""
     if not body:
         return Ignored("empty body")
+    if (codec := _PLAIN.get(body[:5])) is not None and len(body) > 5:
+        return CodedFrame(codec, body[5:])
     number = body[0] >> 4
     if number == _ENHANCED:
         return _read_enhanced(body)
@@ -53,6 +61,8 @@ def read_audio(body: bytes) -> TagBody:
 
 
 def _read_aac(body: bytes) -> TagBody:
+    if len(body) > 2 and body[1] == 1:
+        return CodedFrame(CodecId.AAC, body[2:])
     cursor = Cursor(body, "AAC tag")
     cursor.skip(1)
     packet_type = cursor.u8()

@@ -11,6 +11,7 @@ from arcly_actors import limits
 from arcly_actors.errors import Malformed, PeerLimit
 from arcly_actors.media.codec import CodecId
 from arcly_actors.media.cursor import Cursor
+from arcly_actors.media.value import quickly_made
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Configuration:
     configuration: bytes
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class CodedFrame:
     """One frame. PTS is the tag's time plus `composition_ms`; `nano_offset` (0..999999 ns) refines the tag's time.

@@ -39,10 +39,24 @@ _LEGACY_NAMES = MappingProxyType(
 )
 
 
+# How frames in the legacy form begin: nearly all that ever comes.
+_PLAIN = MappingProxyType(
+    {
+        bytes((frame_type << 4 | number, CODED_FRAMES)): (codec, frame_type != _INTER)
+        for frame_type in (_KEY, _INTER, _GENERATED_KEY)
+        for number, codec in _LEGACY.items()
+    }
+)
+_PLAIN_HEADER = 5
+
+
 def read_video(body: bytes) -> TagBody:
     """Read the body of a video tag or RTMP video message; `Malformed` when it is cut."""
     if not body:
         return Ignored("empty body")
+    if (plain := _PLAIN.get(body[:2])) is not None and len(body) > _PLAIN_HEADER:
+        codec, keyframe = plain
+        return CodedFrame(codec, body[_PLAIN_HEADER:], keyframe, int.from_bytes(body[2:_PLAIN_HEADER], signed=True))
     if body[0] & _ENHANCED:
         return _read_enhanced(body)
     return _read_legacy(body)

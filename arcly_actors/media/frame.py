@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from arcly_actors.media.codec import CodecId, Kind
+from arcly_actors.media.value import quickly_made
 
 COLOR_SPACE = "color-space"
 """The key in a track's metadata of the colour space that WebRTC tells beside a codec: hex of its element
@@ -52,6 +53,7 @@ class Track:
         return self.codec.kind
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class MediaFrame:
     """One access unit or audio frame on the stream's timeline.

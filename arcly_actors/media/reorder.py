@@ -22,8 +22,11 @@ class DecodingTimes:
 
     def place(self, pts: int) -> int:
         """The DTS of the next picture: it rises, and is not after `pts` unless the depth has only just been learnt."""
-        if self._recent and not -_BACK <= pts - max(self._recent) <= _FORWARD:
+        step = pts - max(self._recent, default=pts)
+        if not -_APART <= step <= _FORWARD:
             self.restart()
+        elif step > _APART:
+            self._waiting.clear()
         self._learn(pts)
         heapq.heappush(self._waiting, pts)
         if len(self._waiting) > self.depth:
@@ -41,17 +44,19 @@ class DecodingTimes:
         self._waiting, self._recent, self._last = [], [], None
 
     def _learn(self, pts: int) -> None:
-        overtaken = sum(shown > pts for shown in self._recent)
-        self.depth = max(self.depth, min(overtaken, limits.RTSP_REORDER))
+        if self._recent and pts <= max(self._recent):
+            overtaken = sum(shown > pts for shown in self._recent)
+            self.depth = max(self.depth, min(overtaken, limits.RTSP_REORDER))
         self._recent.append(pts)
         del self._recent[: -limits.RTSP_REORDER]
 
 
-_BACK = SECOND
-"""A PTS that is so far back is no reordering but a clock that started over."""
+_APART = SECOND
+"""No reordering reaches so far: a PTS that is so far back is of a clock that started over, and one that is so far ahead
+comes after a pause, in which all those before it were shown: else it would be decoded that much before its time."""
 
 _FORWARD = 10 * SECOND
-"""One that is so far ahead is no pause but a clock that was set: pictures would be shown that much after their DTS."""
+"""One that is so far ahead is no pause but a clock that was set."""
 
 _LEAD = 10 * MILLISECOND
 """Nanoseconds between the first pictures, before which none is known: less than any frame lasts."""

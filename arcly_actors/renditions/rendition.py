@@ -59,6 +59,7 @@ class Rendition:
         self._orders: dict[int, PictureOrder] = {}
         self._last: dict[int, MediaFrame] = {}
         self._headless: set[int] = set()
+        self._came = 0  # when the frame came that was read last: what is made of it is as old
         self._untold = 0
         self._told_at: int | None = None
 
@@ -112,7 +113,7 @@ class Rendition:
             self.position = log.tail
             self._headless = {track.id for track in self._source or () if track.kind is Kind.VIDEO}
         while self.position < log.head and self.refused is None:
-            logged = log[self.position]
+            logged, self._came = log[self.position], log.moment(self.position).at
             self.position += 1
             if logged.tracks is not self._source:
                 self._retrack(logged.tracks)
@@ -140,7 +141,7 @@ class Rendition:
             dts = last.dts + STEP_NS
             frame = frame.at(pts=max(frame.pts, dts), dts=dts, discontinuity=frame.discontinuity)
         self._last[frame.track.id] = frame
-        self.channel.append(frame)
+        self.channel.append(frame, self._came)
 
     def take_made(self, source: Track, frames: Sequence[MediaFrame]) -> Sequence[MediaFrame]:
         """What a transcoder made of a source track, to be appended; nothing when that track is another one by now."""

@@ -7,6 +7,8 @@ message and nothing else, so a stop waits for at most that many frames.
 
 import threading
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pykka import ActorDeadError, ActorRegistry
@@ -38,10 +40,13 @@ class Inbox(Protocol):
 
 
 class Mailbox:
-    """The inbox of an actor on the loop. A told message lies in it bare, an asked one in Pykka's `Envelope`."""
+    """The inbox of an actor on the loop. A told message lies in it bare, an asked one in Pykka's `Envelope`.
 
-    __slots__ = ("_foreign_media", "_lock", "actor", "append", "bound", "closed", "dropped", "letters", "media", "queue",
-                 "queued", "waiting")  # fmt: skip
+    `waiting` media messages are in it, and `foreign` ones on their way from other threads.
+    """
+
+    __slots__ = ("_lock", "actor", "append", "bound", "closed", "dropped", "foreign", "letters", "media", "queue",
+                 "queued", "run", "waiting")  # fmt: skip
 
     def __init__(self) -> None:
         self.letters: deque[Any] = deque()
@@ -53,13 +58,15 @@ class Mailbox:
         self.waiting = 0
         self.dropped = 0
         self.actor: Receiver | None = None
+        self.run: Callable[[int], int] = _rest  # see `RunQueue`
         self.queue: RunQueue
         self._lock = threading.Lock()
-        self._foreign_media = 0
+        self.foreign = 0
 
     def bind(self, actor: "Receiver", queue: "RunQueue", media: frozenset[type], bound: int) -> None:
         """Make it the mailbox of `actor`, drained by `queue`, with at most `bound` messages of the `media` types."""
         self.actor, self.queue, self.media, self.bound = actor, queue, media, bound
+        self.run = partial(actor.turn, self)
 
     def put(self, letter: Any) -> None:
         """Deliver from any thread. Raises ActorDeadError when the actor has stopped."""
@@ -103,10 +110,6 @@ class Mailbox:
                 self.queued = True
                 self.queue.add(self)
 
-    def run(self, budget: int) -> int:
-        """See `RunQueue`."""
-        return 0 if self.actor is None else self.actor.turn(self, budget)
-
     def get(self) -> Envelope[Any]:
         """Take the next letter (Pykka's inbox protocol); IndexError when empty."""
         letter = self.letters.popleft()
@@ -121,7 +124,7 @@ class Mailbox:
         self.closed = True
         while self.letters:
             refuse(self.letters.popleft())
-        self.actor = None
+        self.actor, self.run = None, _rest
 
     def _bury(self) -> None:
         """The loop is closed, so this actor will never run again: it is dead, and leaves the registry."""
@@ -131,7 +134,7 @@ class Mailbox:
         self.close()
 
     def _admit(self) -> bool:
-        if self.waiting + self._foreign_media >= self.bound:
+        if self.waiting + self.foreign >= self.bound:
             self.dropped += 1
             return False
         self.waiting += 1
@@ -142,17 +145,22 @@ class Mailbox:
             self.queue.post(self.accept, letter)
             return
         with self._lock:
-            if self.waiting + self._foreign_media >= self.bound:
+            if self.waiting + self.foreign >= self.bound:
                 self.dropped += 1
                 return
-            self._foreign_media += 1
+            self.foreign += 1
         self.queue.post(self._accept_foreign_media, letter)
 
     def _accept_foreign_media(self, letter: Any) -> None:
         with self._lock:
-            self._foreign_media -= 1
+            self.foreign -= 1
         self.waiting += 1
         self.accept(letter)
+
+
+def _rest(_budget: int) -> int:
+    """Nobody is there to handle anything."""
+    return 0
 
 
 def refuse(letter: Any) -> None:

@@ -96,13 +96,18 @@ class LoopActorRef(WatchedRef[A]):
         """See `pykka.ActorRef.tell`; from any thread, never blocks. Raises ActorDeadError."""
         mailbox = self._mailbox
         queue = self._queue
-        if get_ident() != queue.home or mailbox.closed or type(message) in mailbox.media:
-            if mailbox.closed:
-                raise ActorDeadError(f"{self} not found")
+        if mailbox.closed:
+            raise ActorDeadError(f"{self} not found")
+        if get_ident() != queue.home:
             mailbox.put(message)
             return
+        if type(message) in mailbox.media:
+            if mailbox.waiting + mailbox.foreign >= mailbox.bound:
+                mailbox.dropped += 1
+                return
+            mailbox.waiting += 1
         mailbox.append(message)
-        if not mailbox.queued:  # `Mailbox.accept` and `RunQueue.add`, inlined: this is the hottest line of the runtime
+        if not mailbox.queued:  # `Mailbox.put`, `accept` and `RunQueue.add`, inlined: this is the runtime's hottest line
             mailbox.queued = True
             queue.ready.append(mailbox)
             if not queue.scheduled:

@@ -103,7 +103,8 @@ class Supervisor(LoopActor):
 
     def on_start(self) -> None:
         """Start the children in order."""
-        for spec in self._specs:
+        specs, self._specs = self._specs, ()  # of children that end, nothing is to be held
+        for spec in specs:
             if not self._closing:
                 self._add(spec)
 

@@ -14,17 +14,29 @@ from arcly_actors.bus.gop import GopCacheActor
 from arcly_actors.bus.stream import StreamActor
 from arcly_actors.clock import Entropy
 from arcly_actors.egress.byte_subscriber import ByteSubscriber
+from arcly_actors.egress.hls import HlsStream
+from arcly_actors.egress.hls_worker import MuxWorker
 from arcly_actors.egress.in_process import FrameSubscriber
+from arcly_actors.egress.seated_push import SeatedPush
+from arcly_actors.egress.sink import Sink
 from arcly_actors.egress.whep import WhepSession
+from arcly_actors.egress.whip_push import WhipPush
 from arcly_actors.endpoints.http_stream import HttpStreamSession
 from arcly_actors.endpoints.mpegts import TsPort
 from arcly_actors.endpoints.rtmp_session import RtmpSession
 from arcly_actors.endpoints.rtsp_session import RtspSession
 from arcly_actors.endpoints.srt_session import SrtSession
+from arcly_actors.ingest.av_pull import AvPull
 from arcly_actors.ingest.publisher import Publisher
+from arcly_actors.ingest.rtmp_pull import RtmpPull
+from arcly_actors.ingest.rtsp_pull import RtspPull
+from arcly_actors.ingest.source import Source
+from arcly_actors.ingest.srt_pull import SrtPull
+from arcly_actors.ingest.udp_pull import UdpPull
 from arcly_actors.ingest.whip import WhipPublisher
-from arcly_actors.runtime import LoopActor, Supervisor, System
-from arcly_actors.runtime.receiver import Crash
+from arcly_actors.renditions.rendition_actor import RenditionActor
+from arcly_actors.runtime import Supervisor, System
+from arcly_actors.runtime.receiver import Crash, Receiver
 from arcly_actors.topology.explain import checked
 from arcly_actors.topology.injection import Fault
 from arcly_actors.transport.connection import Connection
@@ -34,7 +46,7 @@ from arcly_actors.transport.listener import Listener
 from arcly_actors.transport.rtp_ports import RtpPorts
 from arcly_actors.transport.webrtc_port import WebRtcPort
 
-KINDS: dict[str, type[LoopActor] | tuple[type[LoopActor], ...]] = {
+KINDS: dict[str, type[Receiver] | tuple[type[Receiver], ...]] = {
     "publisher": Publisher,
     "subscriber": (ByteSubscriber, WhepSession),
     "stream": StreamActor,
@@ -56,6 +68,13 @@ KINDS: dict[str, type[LoopActor] | tuple[type[LoopActor], ...]] = {
     "webrtc-port": WebRtcPort,
     "whip-session": WhipPublisher,
     "whep-session": WhepSession,
+    "packager": HlsStream,
+    "muxer": MuxWorker,
+    "rendition": RenditionActor,
+    "source": Source,
+    "sink": Sink,
+    "pull": (RtmpPull, RtspPull, SrtPull, UdpPull, AvPull),
+    "push": (SeatedPush, WhipPush),
 }
 """What a crash can name (`topology.injection.ACTORS`)."""
 

@@ -119,6 +119,8 @@ class Mask:
             hidden = client_address(Url.parse(self.url).path, Url.parse(self.url).query)[1]
         except Refused as refused:
             raise ConfigurationError(refused.detail) from None
+        if not name and url.query:
+            raise ConfigurationError("an RTMP address with a query, but without a stream name, is not recorded")
         self._exact[name] = hidden
         return _replacing([(_amf(name), _amf(hidden))]), _across_chunks(within)
 

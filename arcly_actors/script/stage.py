@@ -261,7 +261,7 @@ class Stage:
         """It was in the log at the script's beginning."""
         channel = self._engine.built.bus.channel(self._keys[record.who])
         if channel is not None:
-            channel.append(channel.timeline.place(frame))
+            channel.append(channel.timeline.place(frame), frame.arrival)
 
     async def _unpublish(self, record: Record) -> None:
         handle = self._publishers.pop(record.who, None)

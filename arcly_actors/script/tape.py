@@ -139,6 +139,7 @@ class Tape:
         self._opening: Recorded | None = None  # whose making is under way, and so whose entropy is drawn
         self._by_protocol: dict[int, Recorded] = {}
         self._by_peer: dict[str, Recorded] = {}
+        self._by_session: dict[str, Recorded] = {}  # whose connection is gone, perhaps, and whose session stays
         self._taps: list[tuple[Tapped, DatagramTap]] = []
         self._peers = DatagramPeers(
             belongs or (lambda _on: None if key is not None else True),
@@ -285,7 +286,10 @@ class Tape:
         name = f"{source.who}.{kind}"
         number = next(self._numbers.setdefault(name, itertools.count(1)))
         name = name if number == 1 else f"{name}-{number}"
-        return SessionTap(name, str(key), self, source) if source.wanted else None
+        if not source.wanted:
+            return None
+        self._by_session[source.peer] = source
+        return SessionTap(name, str(key), self, source)
 
     def concerns(self, key: object, peer: str) -> None:
         """A request about a session, perhaps the only one on its connection."""
@@ -424,7 +428,8 @@ class Tape:
         if isinstance(event, _OURS) or getattr(event, "actor", "").startswith("records/") or not self.dials.passes(event):
             return
         key = getattr(event, "key", None)
-        source = self._by_peer.get(getattr(event, "peer", "")) or self.dials.whose(event)
+        peer = getattr(event, "peer", "")
+        source = self._by_peer.get(peer) or self._by_session.get(peer) or self.dials.whose(event)
         if source is not None:
             self._settle(source, wanted=self.belongs(key))
         if not self.belongs(key):

@@ -45,7 +45,7 @@ class WithinBounds(Invariant):
         if not len(log):
             return
         entries, size = 2 * policy.gop.frames + 512, 2 * policy.gop.size
-        span = log.dts(log.head - 1) - log.dts(log.tail)
+        span = log.moment(log.tail).until(log.moment(log.head - 1))
         if len(log) > entries or log.size > size or span > policy.gop.duration_ns + policy.max_lag_ns:
             self.broken(f"the log of {channel.key} has {len(log)} frames, {log.size} bytes, {span} ns")
 

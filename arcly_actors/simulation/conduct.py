@@ -21,8 +21,8 @@ from arcly_actors.simulation.inside import InsidePublisher
 from arcly_actors.simulation.invariant import Invariant
 from arcly_actors.simulation.peer import Peer, PublishingPeer, ViewingPeer
 
-_FAREWELL = limits.RTSP_FAREWELL + 2 * NS_PER_S
-"""How long after a stream's end its viewers may be sent away: RTSP says BYE for a while."""
+_FAREWELL = limits.RTSP_FAREWELL + limits.LINGER_TIMEOUT + NS_PER_S
+"""How long after a stream's end its viewers may be sent away: RTSP says BYE for a while, who does not read lingers."""
 
 _TURNED_AWAY = "turned away"
 

@@ -7,7 +7,7 @@ from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.script.faults import actors_of, strike
 from arcly_actors.simulation.camera import PICTURES
-from arcly_actors.simulation.crashes import TARGETS, served_by
+from arcly_actors.simulation.crashes import TARGETS, may_fail, served_by, supervised, swept, unseated
 from arcly_actors.simulation.peer import Peer, PublishingPeer
 from arcly_actors.simulation.rtc_peer import RtcPeer
 from arcly_actors.simulation.whep import WhepViewer
@@ -152,9 +152,6 @@ def time(world: World) -> str:
         return ""
     jump = world.chance.one(JUMPS)
     publisher.camera.jump(jump)
-    for viewer in world.viewers:
-        if viewer.stalled and viewer.key == publisher.key:
-            viewer.excuse("too slow")  # it lags by as much more
     return f"the timestamps of {publisher.name} jump by {jump / NS_PER_S:g} s"
 
 
@@ -219,23 +216,28 @@ def crashes(world: World) -> str:
     done = ""
     for _ in range(times):
         refs = actors_of(world.engine.built.system, target)
-        if not refs:
+        able = [index for index, ref in enumerate(refs) if may_fail(ref)]
+        if not able:
             break
-        index = world.chance.whole(0, len(refs) - 1)
+        index = world.chance.one(able)
         key, address = served_by(refs[index])
-        _blame(world, target, key, address)
+        name = supervised(refs[index])
+        _blame(world, target, key, address, name)
         world.note("crash", {"actor": target, "which": index})
         strike(refs[index], target)
-        done = f"crash {times} x {target}" + (f" of {key or address}" if key or address else "")
+        done = f"crash {times} x {target}" + (f" of {key or address or name}" if key or address or name else "")
     return done
 
 
-def _blame(world: World, target: str, key: StreamKey | None, address: str) -> None:
+def _blame(world: World, target: str, key: StreamKey | None, address: str, supervisor: str) -> None:
     """Whoever is served by an actor that fails knows it."""
     world.count(f"crash {target}")
     if not address:
         world.troubled(key)
+    if not address and world.elsewhere is not None:
+        world.elsewhere.touch()
     _blame_all(world, target)
+    _blame_under(world, supervisor)
     for peer in (*world.publishers, *world.viewers):
         if target == peer.port:
             peer.lost()
@@ -259,6 +261,24 @@ def _blame_all(world: World, target: str) -> None:
             peer.excuse("its site crashed")
         if target == "webrtc-port" and isinstance(peer, RtcPeer):
             peer.port_crashed()
+        if target == "srt-port" and peer.door == "srt":
+            peer.excuse("its port crashed")
+            peer.doomed = peer.doomed or world.now
+
+
+def _blame_under(world: World, supervisor: str) -> None:
+    """With a supervisor goes what is under it."""
+    for peer in (*world.publishers, *world.viewers):
+        if swept(supervisor, peer):
+            peer.excuse("its endpoint crashed")
+            if peer.port == "feed":  # it has no connection, and goes on
+                peer.lost()
+            else:
+                peer.doomed = peer.doomed or world.now
+        elif unseated(supervisor, peer):
+            peer.excuse("its stream's supervisor crashed")
+        elif supervisor == "http" and peer.door == "http" and peer.began is None:
+            peer.excuse("its site crashed")
 
 
 FAULTS: Mapping[Fault, float] = {

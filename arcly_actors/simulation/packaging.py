@@ -28,10 +28,10 @@ class Packaged(Invariant):
             place = self._places.place(viewer) if viewer.delayed and not viewer.over else None
             if place is None or place.life.over or viewer.stalled or viewer.excuses:
                 continue
-            trouble = max(viewer.trouble, self.world.trouble(viewer.key))
+            since = max(viewer.began or 0, viewer.trouble, self.world.trouble(viewer.key))
             kind = Kind.VIDEO if Kind.VIDEO in place.due else Kind.AUDIO
             due = place.due.get(kind)
-            if now - trouble < self.PATIENCE or due is None or due >= len(place.life.entries):
+            if now - since < self.PATIENCE or due is None or due >= len(place.life.entries):
                 continue
             if self._closed(viewer, place.life, kind, due, now - self.PATIENCE):
                 self.broken(f"{viewer} waits for what comes after {due - 1} for too long")

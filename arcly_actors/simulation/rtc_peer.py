@@ -92,6 +92,8 @@ class RtcPeer(Peer):
         """The offer was not taken."""
         if reply.status == 503 and self.world.now - self.world.trouble(None) < _RESTARTING:
             self.excuse("WebRTC was being restarted")
+        if reply.status == 500 and not self.excuses and not self.crashes:
+            self.world.strange(f"{self} was answered 500 though nothing of ours failed")
         told = f"{reply.status} {reply.body[:200].decode('utf-8', 'replace')}" if reply.status else "closed"
         self.end("engine", told)
 

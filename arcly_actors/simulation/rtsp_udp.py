@@ -132,7 +132,8 @@ class OverUdp(Linked):
         self._left = left if self.began is not None else None
         session = self.world.engine.topology.endpoints.rtsp.session_timeout
         publishes = isinstance(self, PublishingPeer)
-        self.patience = self.world.policy(self.key).idle_ns if publishes else session * 6 // 5
+        missed = self.world.policy(self.key).idle_ns + limits.QOS_WINDOW if publishes else session * 6 // 5
+        self.patience = missed + limits.LINGER_TIMEOUT  # what it is told then waits for it to read
         self.end("us", "vanished")
 
     @property

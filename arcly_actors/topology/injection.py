@@ -20,7 +20,7 @@ _LASTING: Final = frozenset({"loss", "jitter", "stall", "refuse"})
 Actor = Literal[
     "publisher", "subscriber", "stream", "gop", "connection", "listener", "port", "srt-port", "rtp-ports", "feed",
     "supervisor", "directory", "frames", "site", "rtmp-session", "rtsp-session", "http-session", "srt-session",
-    "webrtc-port", "whip-session", "whep-session",
+    "webrtc-port", "whip-session", "whep-session", "packager", "muxer", "rendition", "source", "sink", "pull", "push",
 ]  # fmt: skip
 ACTORS: Final[tuple[str, ...]] = get_args(Actor)
 """Kinds of actors that a crash can name."""

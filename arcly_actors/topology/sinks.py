@@ -8,10 +8,9 @@ from arcly_actors import limits
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.egress.push import PushRequest
 from arcly_actors.egress.pushes import SCHEMES
-from arcly_actors.errors import ConfigurationError, Refused
-from arcly_actors.protocols.rtmp.address import client_address
+from arcly_actors.errors import ConfigurationError
 from arcly_actors.topology.section import Section
-from arcly_actors.topology.sources import Key, check_srt, read_url
+from arcly_actors.topology.sources import Key, check_dialled, read_url
 from arcly_actors.topology.values import fault
 from arcly_actors.transport.feed_address import FeedAddress
 from arcly_actors.transport.urls import WHIP, Url
@@ -22,14 +21,8 @@ _KEYED: Final = WHIP | {"rtmp", "rtmps"}
 
 def _pushable(text: str) -> str:
     url = read_url(text, SCHEMES, keyed=True)
-    if url.scheme.startswith("rtmp"):
-        try:
-            client_address(url.path, url.query)
-        except Refused as refused:
-            raise fault("url", refused.detail) from None
-    elif url.scheme == "srt":
-        check_srt(url)
-    elif url.scheme in {"udp", "rtp"}:
+    check_dialled(url)
+    if url.scheme in {"udp", "rtp"}:
         try:
             FeedAddress.parse(text)
         except ConfigurationError as error:

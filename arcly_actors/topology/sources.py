@@ -11,6 +11,7 @@ from arcly_actors.errors import ConfigurationError, Refused
 from arcly_actors.ingest.pull import PullRequest, Transport
 from arcly_actors.ingest.pulls import PULL_SCHEMES
 from arcly_actors.ingest.source import SourcePlan
+from arcly_actors.protocols.rtmp.address import client_address
 from arcly_actors.protocols.srt.target import SrtTarget
 from arcly_actors.topology.reading import DIRECTORY
 from arcly_actors.topology.section import Section
@@ -44,17 +45,19 @@ def read_url(text: str, schemes: frozenset[str], *, keyed: bool = False) -> Url:
     return url
 
 
-def check_srt(url: Url) -> None:
-    """A fault when an SRT URL says what cannot be."""
-    if url.scheme == "srt":
-        try:
+def check_dialled(url: Url) -> None:
+    """A fault when an SRT or RTMP URL says what cannot be."""
+    try:
+        if url.scheme == "srt":
             SrtTarget.of(url.host, url.port, url.query)
-        except ConfigurationError as error:
-            raise fault("url", str(error)) from None
+        elif url.scheme in {"rtmp", "rtmps"}:
+            client_address(url.path, url.query)
+    except (ConfigurationError, Refused) as error:
+        raise fault("url", error.detail if isinstance(error, Refused) else str(error)) from None
 
 
 def _pullable(text: str) -> str:
-    check_srt(read_url(text, PULL_SCHEMES))
+    check_dialled(read_url(text, PULL_SCHEMES))
     return text
 
 

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -81,7 +82,6 @@ class HttpSite(LoopActor):
         )
         application = web.Application(middlewares=[self._guard], client_max_size=limits.HTTP_BODY)
         application.add_routes(routes)
-        application.on_response_prepare.append(self._sign)
         if allow_origins:
             application.on_response_prepare.append(self._allow)
         self._runner = web.AppRunner(
@@ -116,6 +116,9 @@ class HttpSite(LoopActor):
     @receives(_Ready)
     def on_ready(self, _message: _Ready) -> None:
         """Let them in."""
+        server = self._runner.server
+        assert server is not None, "aiohttp is ready"
+        server.request_factory = partial(self._runner.app._make_request, _cls=_signing(self._sign))  # noqa: SLF001 - see there
         self._acceptor.start()
 
     @receives(WhereBound)
@@ -177,7 +180,7 @@ class HttpSite(LoopActor):
             self.complaints.add(self._acceptor.bound[0], "route", f"{request.path}: {error!r}", peer)
             return web.Response(status=500, text="internal error\n")
 
-    async def _sign(self, _request: web.Request, response: web.StreamResponse) -> None:
+    def _sign(self, response: web.StreamResponse) -> None:
         """By our own clock, and without telling which versions of what we run: aiohttp would read and tell its own."""
         response.headers["Date"] = formatdate(self.system.clock.wall_ns() // NS_PER_S, usegmt=True)
         response.headers["Server"] = "arcly_actors"
@@ -191,3 +194,14 @@ class HttpSite(LoopActor):
                 return
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+
+
+def _signing(sign: Callable[[web.StreamResponse], None]) -> type[web.Request]:
+    """Requests whose answers are signed, those too that no route gives: aiohttp answers by itself what it cannot read."""
+
+    class Signed(web.Request):
+        async def _prepare_hook(self, response: web.StreamResponse) -> None:
+            await super()._prepare_hook(response)
+            sign(response)
+
+    return Signed

@@ -98,7 +98,7 @@ class Fan:
 
     def append(self, frame: MediaFrame) -> None:
         """Log a frame as it is."""
-        position = self.channel.append(frame)
+        position = self.channel.append(frame, self.system.clock.monotonic_ns())
         self.cache.add(position, frame, with_video=self.channel.has_video)
         self.channel.anchor_at(self.cache.anchor)
 

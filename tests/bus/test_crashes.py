@@ -7,9 +7,11 @@ import pytest
 
 from arcly_actors.bus.events import PublishEnded, PublishHeld, PublishResumed, PublishStarted
 from arcly_actors.bus.gop import GopCacheActor
-from arcly_actors.bus.policy import ApplicationPolicy, GopBound
+from arcly_actors.bus.policy import ApplicationPolicy, Conflict, GopBound
 from arcly_actors.bus.stream import StreamActor
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
+from arcly_actors.errors import Refusal
+from arcly_actors.ingest.publisher import PublishLost
 from arcly_actors.runtime import ChildRestarted, RestartPolicy, Strategy, Supervisor, System
 from tests.bus.stage import KEY, RESTARTS, Injected, Source, Stage, Viewer
 from tests.support.virtual import in_virtual_time, pass_time
@@ -84,6 +86,52 @@ async def test_a_held_stream_that_is_restarted_still_ends(system: System) -> Non
     await pass_time(11 * SECOND)
     assert len(viewer.ended) == len(stage.of(PublishEnded)) == 1
     assert stage.bus.reports() == ()
+
+
+@in_virtual_time
+async def test_a_slot_stays_its_publishers_while_the_stream_actor_is_restarted(system: System) -> None:
+    """Found by simulation (seed 27 of 60 s): a newcomer that asked at the right moment was there first."""
+    stage, source, viewer = await running(system)
+    await source.play(3)
+    for _ in range(3):
+        stage.crash(stage.actor("StreamActor"))
+        newcomer = Source(stage)
+        lost = await newcomer.owner.next(PublishLost)
+        assert lost.refusal is Refusal.BUSY
+        await source.play(20)
+    assert (viewer.ended, source.lost, stage.of(PublishHeld)) == ([], [], [])
+    after = await source.play(10)
+    assert viewer.frames[-10:] == after
+
+
+@in_virtual_time
+async def test_whose_slot_was_taken_over_while_the_stream_actor_was_down_does_not_take_it_back(system: System) -> None:
+    stage, source, viewer = await running(system, ApplicationPolicy(on_conflict=Conflict.TAKEOVER))
+    await source.play(3)
+    stage.crash(stage.actor("StreamActor"))
+    newcomer = await stage.publish()
+    await pass_time(SECOND)
+    assert (len(source.lost), newcomer.lost, viewer.ended) == (1, [], [])
+    assert stage.of(PublishHeld) == []
+    after = await newcomer.play(10)
+    assert viewer.frames[-10:] == after
+
+
+@in_virtual_time
+async def test_a_publisher_that_left_while_the_stream_actor_was_down_leaves_a_held_stream(system: System) -> None:
+    stage, source, viewer = await running(system)
+    await source.play(3)
+    stage.crash(stage.actor("StreamActor"))
+    await pass_time(1)
+    await source.leave()
+    await pass_time(SECOND)
+    assert len(stage.of(PublishHeld)) == 1
+    again = await stage.publish()
+    after = await again.play(10)
+    assert viewer.frames[-10:] == after
+    await again.leave()
+    await pass_time(11 * SECOND)
+    assert len(viewer.ended) == 1
 
 
 @in_virtual_time

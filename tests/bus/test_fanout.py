@@ -100,10 +100,10 @@ async def test_without_a_cached_gop_everybody_waits(system: System) -> None:
 async def test_an_instant_joiner_takes_a_keyframe_that_was_logged_just_before(system: System) -> None:
     """The GOP cache looks at a frame a moment after it is logged."""
     fan = Fan(system)
-    position = fan.channel.append(video(0, key=True))
+    position = fan.channel.append(video(0, key=True), 0)
     seat = fan.join()
     fan.channel.anchor_at(position)
-    fan.channel.append(video(40))
+    fan.channel.append(video(40), 40 * NS_PER_MS)
     await fan.settle()
     assert seat.frames == ["K0", "p40"]
 

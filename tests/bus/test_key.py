@@ -13,7 +13,7 @@ from arcly_actors.errors import Refusal, Refused
 START = string.ascii_letters + string.digits + "_~@+="
 SEGMENT = st.builds(str.__add__, st.sampled_from(START), st.text(START + ".-", max_size=127))
 APPLICATION = st.lists(SEGMENT, min_size=1, max_size=4).map("/".join)
-FEW = settings(max_examples=300, derandomize=True, deadline=None)
+FEW = settings(max_examples=120)
 
 
 @given(APPLICATION, SEGMENT)

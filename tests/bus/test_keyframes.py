@@ -62,7 +62,7 @@ def test_the_next_request_is_throttled_and_patient_again() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(("want", "came", "look")), st.integers(0, KEYFRAME_THROTTLE)), max_size=80))
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=120)
 def test_questions_never_come_closer_than_the_throttle(script: list[tuple[str, int]]) -> None:
     broker, now, sent = KeyframeBroker(), 0, list[int]()
     for act, step in script:

@@ -7,7 +7,7 @@ from arcly_actors.errors import Refusal
 from arcly_actors.runtime import System
 from tests.bus.fan import Fan
 from tests.bus.frames import STEP_MS
-from tests.support.virtual import in_virtual_time
+from tests.support.virtual import in_virtual_time, pass_time
 
 CONFS = ["<conf 0.0>", "<conf 1.0>"]
 PER_SECOND = 1000 // STEP_MS
@@ -60,6 +60,56 @@ async def test_a_cached_gop_that_is_longer_than_the_budget_puts_nobody_out(syste
     assert (seat.skips, seat.out) == ([], None)
     seat.outlet.make_room(None)
     sent += await fan.play(2, gop=1000)
+    assert seat.frames == sent
+
+
+@in_virtual_time
+async def test_a_publishers_clock_that_is_set_forward_makes_nobody_lag(system: System) -> None:
+    """Less than what the timeline takes for a clock that was set, more than a viewer may lag."""
+    fan = Fan(system, ApplicationPolicy(gop=GopBound(duration_ns=NS_PER_S), max_lag_ns=2 * NS_PER_S))
+    sent = fan.send(1)
+    steady = [fan.join() for _ in range(30)]
+    behind = fan.join()
+    sent += await fan.play(10)
+    behind.outlet.stall()
+    sent += await fan.play(10)
+    fan.clock += 7 * PER_SECOND
+    sent += await fan.play(10)
+    assert fan.fanout.qos(behind.place).lag_ns < NS_PER_S
+    behind.outlet.make_room(None)
+    sent += await fan.play(10)
+    await fan.settle()
+    for seat in (*steady, behind):
+        assert (seat.skips, seat.out) == ([], None)
+        assert seat.frames == sent
+
+
+@in_virtual_time
+async def test_what_comes_at_once_makes_nobody_lag(system: System) -> None:
+    fan = Fan(system, POLICY)
+    sent = fan.send(1)
+    seat = fan.join(room=10)
+    sent += fan.send(8 * PER_SECOND, gop=10)
+    await fan.settle()
+    assert (seat.skips, seat.out) == ([], None)
+    seat.outlet.make_room(None)
+    sent += await fan.play(2)
+    assert seat.frames == sent
+
+
+@in_virtual_time
+async def test_a_pause_that_the_timeline_leaves_out_makes_nobody_lag(system: System) -> None:
+    fan = Fan(system, POLICY)
+    sent = fan.send(1)
+    seat = fan.join()
+    sent += await fan.play(10)
+    seat.outlet.stall()
+    sent += await fan.play(10)
+    await pass_time(20 * NS_PER_S)
+    sent += await fan.play(10)
+    assert (seat.skips, seat.out) == ([], None)
+    seat.outlet.make_room(None)
+    sent += await fan.play(2)
     assert seat.frames == sent
 
 

@@ -43,7 +43,7 @@ def test_an_append_costs_microseconds(benchmark: BenchmarkFixture, encoders: int
 
     def append() -> None:
         for frame in frames:
-            channel.append(frame)
+            channel.append(frame, frame.dts)
 
     assert seconds(benchmark, append, per_call=FRAMES, rounds=20) < APPEND_S * FACTOR
     assert channel.log.head % FRAMES == 0

@@ -240,9 +240,24 @@ def test_a_codec_that_cannot_be_described_is_a_configuration_error() -> None:
         SegmentMuxer(FMP4, [Track(0, CodecId.PCMA, sample_rate=8000, channels=1)])
 
 
-def test_a_file_without_a_header_is_not_divided() -> None:
+@pytest.mark.parametrize("data", [b"\0\0\0\x08mdat", b"\0\0\0\0moov\0\0\0\x08mvhd", b"\0\0\0\x09moov"])
+def test_a_file_without_a_whole_header_is_not_divided(data: bytes) -> None:
     with pytest.raises(Malformed):
-        divide(b"\0\0\0\x08mdat")
+        divide(data)
+
+
+@pytest.mark.parametrize("channels", [0, 1, 2])
+def test_opus_that_came_without_its_head_is_described(channels: int) -> None:
+    """Found by simulation: sound that came over WebRTC has none, and FFmpeg left the whole header empty."""
+    made = clip(H264, OPUS)
+    (video, sound) = made.tracks
+    bare = replace(sound, configuration=b"", channels=channels)
+    muxer = SegmentMuxer(FMP4, [video, bare])
+    media = muxer.mux(made.frames[:30], 0)
+    with av.open(io.BytesIO(muxer.init + media), "r") as source:
+        stream = source.streams.audio[0]
+        assert stream.codec_context.channels == (channels or 2)
+        assert sum(1 for packet in source.demux(stream) if packet.size) > 5
 
 
 def test_the_header_only_says_what_the_track_says() -> None:

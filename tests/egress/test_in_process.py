@@ -159,6 +159,42 @@ async def test_a_slow_reader_skips_to_a_keyframe_and_slows_nobody(system: System
         assert len(slow) + sum(event.frames for event in lagged) == len(sent)
 
 
+@pytest.mark.parametrize("name", ["StreamActor", "FrameSubscriber"])
+@in_virtual_time
+async def test_what_a_reader_skipped_is_told_when_its_seat_is_there_again(system: System, name: str) -> None:
+    async with running(system, hold="0s", subscriber={"max_lag": "4s"}) as engine:
+        lagged: list[SubscriberLagged] = []
+        engine.events.observable.subscribe(lambda e: lagged.append(e) if isinstance(e, SubscriberLagged) else None)
+        async with engine.publish("live/made", BOTH) as handle:
+            player, stream = Player(handle), await engine.stream("live/made")
+            sent = await player.play(1)
+            async with aclosing(stream.frames()) as frames:
+                seen = tokens((await anext(frames)).payload)
+                sent += await player.play(100)
+                crash(engine, name)
+                await pass_time(1)
+                seen += tokens((await anext(frames)).payload)
+                assert lagged == []
+                sent += await player.play(20)
+                assert sum(event.frames for event in lagged) == sent.index(seen[-1]) - 1 > 50
+
+
+@in_virtual_time
+async def test_a_publishers_clock_that_is_set_forward_skips_nothing(system: System) -> None:
+    async with running(system, hold="0s", subscriber={"max_lag": "4s"}) as engine:
+        async with engine.publish("live/made", BOTH) as handle:
+            player, stream = Player(handle), await engine.stream("live/made")
+            sent = await player.play(1)
+            async with aclosing(stream.frames()) as frames:
+                seen = tokens((await anext(frames)).payload)
+                sent += await player.play(20)
+                player.clock += 8000 // STEP_MS
+                sent += await player.play(20)
+                for _ in range(40):
+                    seen += tokens((await anext(frames)).payload)
+        assert seen == sent
+
+
 @in_virtual_time
 async def test_a_held_stream_goes_on_with_its_next_publisher(system: System) -> None:
     async with running(system) as engine:

@@ -107,7 +107,7 @@ class Machine:
             self.viewers[who].transport.blocked = blocked
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120)
 @given(actions=st.lists(ACTION, min_size=30, max_size=60), start=st.sampled_from([0, 65_300, 65_530, 131_000]))
 def test_no_number_is_used_twice_and_none_is_left_out(actions: list[tuple[Any, ...]], start: int) -> None:
     async def scenario(system: System) -> None:

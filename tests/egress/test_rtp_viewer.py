@@ -60,6 +60,7 @@ async def test_a_gop_that_is_given_again_twice_is_later_each_time(system: System
     viewer.join()
     await fed.play(pictures)
     for _ in range(3):
+        viewer.miss()
         assert viewer.viewer.replay(system.clock.monotonic_ns())
         await pass_time(limits.REPLAY_INTERVAL)
     fed.push(picture(pictures * 40 - 39))  # sooner than the ones before
@@ -79,11 +80,45 @@ async def test_there_is_an_end_to_giving_the_same_gop_again(system: System) -> N
     given = 0
     while viewer.viewer.replay(system.clock.monotonic_ns()):
         given += 1
+        viewer.miss()
         await pass_time(limits.REPLAY_INTERVAL)
     assert 4 <= given < 1000
     await fed.play(1)
     stamps = [unit.timestamp for unit in viewer.units()]
     assert stamps == sorted(set(stamps))
+
+
+@in_virtual_time
+@pytest.mark.parametrize(("every", "most"), [(2 * NS_PER_S, 10), (100 * NS_PER_MS, 11)])
+async def test_who_asks_by_habit_sees_the_gop_again_more_and_more_rarely(system: System, every: int, most: int) -> None:
+    """MediaMTX asks every 2 s for as long as it takes a stream; of each GOP that came again its viewers saw a rewind."""
+    fed = Fed(system)
+    viewer = FedViewer(fed)
+    viewer.join()
+    given = 0
+    for _ in range(600 * NS_PER_S // every):
+        assert viewer.tell(Pli(1, viewer.ssrc))
+        if viewer.viewer.replay(system.clock.monotonic_ns()):
+            given += 1
+        fed.push(picture(fed.clock * 40, key=not fed.clock % 10))
+        fed.clock += 1
+        await pass_time(every)
+    assert 3 <= given <= most
+    for _ in range(3):
+        viewer.miss()
+        assert viewer.viewer.replay(system.clock.monotonic_ns()), "this is no habit"
+        await fed.play(25)
+
+
+@in_virtual_time
+async def test_who_asks_rarely_is_given_the_gop_each_time(system: System) -> None:
+    fed = Fed(system)
+    viewer = FedViewer(fed)
+    viewer.join()
+    for _ in range(10):
+        await fed.play(4)
+        assert viewer.viewer.replay(system.clock.monotonic_ns())
+        await pass_time(10 * NS_PER_S)
 
 
 @in_virtual_time

@@ -300,6 +300,26 @@ async def test_an_offer_waits_for_tracks_and_not_for_ever(system: System) -> Non
     await door.close_stream()
 
 
+@pytest.mark.parametrize(("tracks", "slow_ns"), [((), 0), ((PICTURES, SOUND), NS_PER_S)])
+@in_virtual_time
+async def test_an_offer_whose_stream_ends_while_it_waits_is_of_a_stream_that_is_not_live(
+    system: System, tracks: tuple[Track, ...], slow_ns: int
+) -> None:
+    """It waits for tracks, or for its transport. Found by simulation: the answer was 500."""
+    door = Door(system)
+    door.slow_ns = slow_ns
+    await door.stage.publish(tracks=tracks)
+    pending = asyncio.create_task(door.play())
+    await pass_time(NS_PER_MS)
+    door.stage.bus.end(KEY, "the operator ended it")
+    with pytest.raises(Refused) as refused:
+        await pending
+    assert refused.value.refusal is Refusal.NOT_FOUND
+    assert "the operator ended it" in refused.value.detail
+    await pass_time(2 * NS_PER_S)
+    door.check_empty()
+
+
 @in_virtual_time
 async def test_a_publisher_that_comes_back_is_seen_by_the_same_viewer(system: System) -> None:
     door = Door(system)

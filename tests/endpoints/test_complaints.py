@@ -50,7 +50,7 @@ def test_an_address_gets_the_place_of_one_that_is_over() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9), st.integers(0, 5 * NS_PER_S)), max_size=80))
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=120)
 def test_every_complaint_is_said_or_counted_once(calls: list[tuple[str, int, int]]) -> None:
     clock = VirtualClock()
     complaints = Complaints(clock, interval_ns=INTERVAL, addresses=3)

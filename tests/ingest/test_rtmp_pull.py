@@ -133,6 +133,6 @@ async def test_a_pull_that_is_stopped_says_goodbye() -> None:
 
 
 async def test_an_address_without_a_name() -> None:
-    async with pulling("rtmp://127.0.0.1:1/app") as owner:
-        assert "an application and a name" in (await owner.next(PullFailed)).detail
+    async with pulling("rtmp://127.0.0.1:1/") as owner:
+        assert "an RTMP address names a stream" in (await owner.next(PullFailed)).detail
         assert not owner.of(KeyframeNeeded)

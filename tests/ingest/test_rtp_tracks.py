@@ -211,7 +211,7 @@ def test_what_real_publishers_sent(name: str) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.binary(max_size=80)), max_size=20), st.booleans())
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(max_examples=100)
 def test_noise(packets: list[tuple[int, bool, bytes]], reorder: bool) -> None:
     tracks, found = received([Packet(*one) for one in packets], described(CLIP.tracks).media, reorder=reorder)
     assert len(found) <= 4 * len(packets)
@@ -222,7 +222,7 @@ BEGINNING = sent(CLIP.frames[:40], CLIP.tracks)
 
 
 @given(st.lists(st.tuples(st.integers(0, len(BEGINNING) - 1), st.integers(0, 2000), st.integers(0, 255)), max_size=8))
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=60)
 def test_damaged_packets(damage: list[tuple[int, int, int]]) -> None:
     packets = list(BEGINNING)
     for index, at, value in damage:

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.interop
 
 
 @contextlib.asynccontextmanager
-async def ffmpeg_listens(server: Live, port: int, to: Path) -> AsyncIterator[Program]:
+async def ffmpeg_listens(path: str, port: int, to: Path) -> AsyncIterator[Program]:
     """FFmpeg as an RTMP server for one publisher, which it writes to a file, once it listens."""
-    url = f"rtmp://127.0.0.1:{port}/app/sesame"
+    url = f"rtmp://127.0.0.1:{port}/{path}"
     record = (
         "-nostdin",
         "-v",
@@ -53,17 +53,25 @@ def pushed(server: Live) -> int:
     return seat.qos.frames if seat.qos is not None else 0
 
 
-@pytest.mark.parametrize(("video", "audio"), [(CodecId.H264, CodecId.AAC), (CodecId.H264, None), (None, CodecId.AAC)])
+@pytest.mark.parametrize(
+    ("path", "video", "audio"),
+    [
+        ("app/sesame", CodecId.H264, CodecId.AAC),
+        ("app/sesame", CodecId.H264, None),
+        ("sesame", None, CodecId.AAC),  # as MediaMTX has it: an application without a name
+    ],
+)
 async def test_ffmpeg_takes_it(
     clip_file: ClipFile,
     tmp_path: Path,
     unused_tcp_port: int,
+    path: str,
     video: CodecId | None,
     audio: CodecId | None,
 ) -> None:
     recorded = tmp_path / "recorded.flv"
-    async with live() as server, ffmpeg_listens(server, unused_tcp_port, recorded) as listener:
-        await server.engine.push("live/cam", f"rtmp://127.0.0.1:{unused_tcp_port}/app/sesame")
+    async with live() as server, ffmpeg_listens(path, unused_tcp_port, recorded) as listener:
+        await server.engine.push("live/cam", f"rtmp://127.0.0.1:{unused_tcp_port}/{path}")
         await server.engine.pull("live/cam", clip_file(video, audio))
         await server.event(SinkConnected)
         await until(lambda: pushed(server) > 70)
@@ -132,7 +140,7 @@ async def test_what_cannot_work_is_said_at_once() -> None:
     async with live() as server:
         with pytest.raises(ConfigurationError, match="url: 'http' is not a scheme"):
             await server.engine.push("live/a", "http://host/app/sesame")
-        with pytest.raises(ConfigurationError, match="an application and a name"):
-            await server.engine.push("live/a", "rtmp://host/sesame")
+        with pytest.raises(ConfigurationError, match="names a stream"):
+            await server.engine.push("live/a", "rtmp://host/")
         with pytest.raises(Refused, match="no application"):
             await server.engine.push("nowhere/a", "rtmp://host/app/sesame")

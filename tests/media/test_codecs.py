@@ -17,7 +17,7 @@ from arcly_actors.media.frame import Track
 from arcly_actors.media.timebase import MICROSECOND
 from tests.media.samples import CONTAINERS, Reference, references
 
-fuzz = settings(max_examples=300, derandomize=True, deadline=None)
+fuzz = settings(max_examples=120)
 
 
 def video(name: str) -> Reference:

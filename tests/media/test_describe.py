@@ -91,13 +91,13 @@ def test_a_codec_without_a_name_has_an_empty_codec_string() -> None:
     assert codec_string(Track(1, CodecId.KLV)) == ""
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=120)
 @given(codec=st.sampled_from(CodecId), data=st.binary(max_size=200))
 def test_random_bytes_end_in_a_value_or_a_violation(codec: CodecId, data: bytes) -> None:
     check_survives(Track(1, codec, data), data)
 
 
-@settings(max_examples=400, derandomize=True, deadline=None)
+@settings(max_examples=120)
 @given(
     which=st.sampled_from(STREAMS),
     cut=st.integers(0, 400),

@@ -123,7 +123,7 @@ def test_byte_by_byte_gives_the_same_tags(name: str) -> None:
     assert found
 
 
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(max_examples=100)
 @given(cuts=st.lists(st.integers(1, 5000), max_size=12))
 def test_random_cuts_give_the_same_tags(cuts: list[int]) -> None:
     data, reader, found = (DATA / "h264_aac.flv").read_bytes(), FlvReader(), []
@@ -286,7 +286,7 @@ def test_the_frame_without_a_composition_time_takes_the_short_form() -> None:
     assert video_frame_header(CodecId.AV1, keyframe=True, composition_ms=40) == b"\x91av01"
 
 
-@settings(max_examples=400, derandomize=True, deadline=None)
+@settings(max_examples=120)
 @given(data=st.binary(max_size=64), first=st.sampled_from([0x17, 0x90, 0x91, 0x97, 0xA3, 0xAF, 0x2F]))
 def test_random_bodies_end_in_a_value_or_a_violation(data: bytes, first: int) -> None:
     for reader in (read_video, read_audio):
@@ -297,7 +297,7 @@ def test_random_bodies_end_in_a_value_or_a_violation(data: bytes, first: int) ->
                 continue
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=120)
 @given(
     flips=st.lists(st.tuples(st.integers(0, 12586), st.integers(1, 255)), max_size=10),
     cuts=st.lists(st.integers(1, 4000), max_size=4),

@@ -63,7 +63,7 @@ def test_a_name_cannot_end_a_line_or_an_attribute() -> None:
     assert "a%0A#EXT-X-ENDLIST%22\n" in text
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=80)
 @given(breaks=st.lists(st.booleans(), max_size=40), keep=st.integers(1, 8))
 def test_the_window_counts_what_left_it(breaks: list[bool], keep: int) -> None:
     playlist = MediaPlaylist(SECOND)

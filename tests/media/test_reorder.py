@@ -43,9 +43,12 @@ def test_a_clock_that_starts_over_teaches_nothing() -> None:
     assert times.depth == 0
 
 
-@pytest.mark.parametrize("jump", [11_000, 3_600_000])
+@pytest.mark.parametrize("jump", [1500, 7000, 11_000, 3_600_000])
 def test_a_clock_that_is_set_forward_is_not_waited_for(jump: int) -> None:
-    """A picture is not an hour later to be shown than to be decoded. Seeds 4 and 18 of a simulation."""
+    """A picture is not an hour later to be shown than to be decoded. Seeds 4 and 18 of a simulation.
+
+    Nor 2 s: when the clock was set back by as much soon after, viewers were shown what was over.
+    """
     shown = [*range(0, 400, 40), *range(jump, jump + 400, 40)]
     found = placed(2, shown)
     assert all(0 <= pts - dts <= 80 for pts, dts in zip(shown, found, strict=True))
@@ -69,7 +72,7 @@ def test_real_encoders_say_how_deep_they_reorder(codec: CodecId, count: int) -> 
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=200), st.integers(0, 100))
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(max_examples=100)
 def test_anything_rises(shown: list[int], depth: int) -> None:
     times = DecodingTimes(depth)
     found = [times.place(pts) for pts in shown]

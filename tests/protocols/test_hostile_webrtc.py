@@ -29,7 +29,7 @@ from tests.protocols.rtp import scenes
 from tests.protocols.webrtc.offers import H264_TRACK, LOCAL, OPUS_TRACK, RECORDED, recorded
 
 CORPUS = Path(__file__).parents[1] / "corpora" / "webrtc"
-FUZZ = settings(max_examples=200, derandomize=True, deadline=None)
+FUZZ = settings(max_examples=80)
 LINES = [MediaLine("0", frozenset({111})), MediaLine("1", frozenset({96}), {97: 96})]
 NAMES = ExtensionMap({ExtensionUri.MID: 1, ExtensionUri.RID: 2, ExtensionUri.REPAIRED_RID: 3})
 MS = MILLISECOND

@@ -80,7 +80,7 @@ def test_a_source_without_presentation_times_is_judged_by_its_slices() -> None:
     assert [untimed(options) for options, _ in CLIPS] == [order for _, order in CLIPS]
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=120)
 @given(st.binary(max_size=60), st.integers(0, 59), st.integers(0, 400))
 def test_damage_is_malformed_or_a_picture(noise: bytes, number: int, at: int) -> None:
     payload = pictures(NORMAL)[number].payload

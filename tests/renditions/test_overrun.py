@@ -143,11 +143,12 @@ async def test_after_a_gap_pictures_go_on_at_a_keyframe(system: System) -> None:
     rendition = Rendition(base, Wish.WEBRTC, RenditionPolicy(), Events(), system.clock)
     rendition.begin()
     for frame in clip[:5]:
-        base.append(frame)
+        base.append(frame, frame.dts)
     rendition.pass_on()
     for turn in range(20):
         for frame in clip[5:]:
-            base.append(frame.at(pts=frame.pts + turn * 3 * NS_PER_S, dts=frame.dts + turn * 3 * NS_PER_S))
+            late = turn * 3 * NS_PER_S
+            base.append(frame.at(pts=frame.pts + late, dts=frame.dts + late), frame.dts + late)
     rendition.pass_on()
     frames = logged(rendition.channel)
     assert all(frame.dts > 30 * NS_PER_S for frame in frames[-100:])

@@ -219,11 +219,11 @@ async def test_a_frame_that_fails_the_rendition_is_not_met_again(system: System)
     await show.play(0.1)
     append, broken = channel.append, [True]
 
-    def once(frame: object) -> int:
+    def once(frame: object, at: int) -> int:
         if broken:
             broken.clear()
             raise ValueError("a defect")
-        return append(frame)  # type: ignore[arg-type]  # what the rendition gave
+        return append(frame, at)  # type: ignore[arg-type]  # what the rendition gave
 
     channel.append = once  # type: ignore[method-assign]  # a defect in an append
     await show.play(1.0)

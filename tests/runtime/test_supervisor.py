@@ -1,4 +1,6 @@
+import gc
 import itertools
+import weakref
 
 import pytest
 
@@ -16,6 +18,7 @@ from arcly_actors.runtime import (
     OnExceeded,
     Restart,
     StartChild,
+    StopChild,
     Strategy,
     SupervisionEvent,
     Supervisor,
@@ -24,6 +27,29 @@ from arcly_actors.runtime import (
 )
 from tests.runtime.yard import SETTLE, Ref, Worker, Yard, policy
 from tests.support.virtual import Probe, ask, in_virtual_time, pass_time
+
+
+class Held:
+    """What a child's start holds on to."""
+
+
+@in_virtual_time
+async def test_of_children_that_have_ended_nothing_is_held(system: System) -> None:
+    held = Held()
+    gone = weakref.ref(held)
+
+    def start(what: Held = held) -> Ref:
+        assert what is not None
+        return Probe(system).ref
+
+    supervisor: Ref = Supervisor.start(system, "yard", children=(ChildSpec("a", start, restart=Restart.TEMPORARY),))
+    await pass_time(SETTLE)
+    del held, start
+    await ask(supervisor, StopChild("a"))
+    await pass_time(SETTLE)
+    gc.collect()
+    assert gone() is None
+
 
 # -- restart types
 

@@ -137,7 +137,7 @@ LINE = st.one_of(
 )
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(LINE, max_size=5), st.booleans())
 def test_any_bytes_are_read_or_told(content: list[bytes], headed: bool) -> None:
     given_lines = [b'{"script": 1}\n', *content] if headed else content

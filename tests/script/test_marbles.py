@@ -30,7 +30,7 @@ def test_what_is_none_is_told(text: str) -> None:
         read(text)
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(alphabet="kda-| #(),x", max_size=20))
 def test_any_text_is_read_or_told(text: str) -> None:
     try:

@@ -111,10 +111,10 @@ def hold_a_tenth(limit: Callable[..., None]) -> Callable[..., None]:
     return lambda stream, hold: limit(stream, hold // 10)
 
 
-def keep_everything(log: SharedLog[Any], item: Any, *, dts: int, size: int) -> int:
+def keep_everything(log: SharedLog[Any], item: Any, *, dts: int, size: int, at: int) -> int:
     """A log without bounds."""
     log._items.append(item)
-    log._marks.append((dts, size))
+    log._marks.append((dts, size, at))
     log._size += size
     log.head += 1
     return log.head - 1

@@ -7,6 +7,7 @@ import pytest
 
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.egress.rtp_line import RtpLine
+from arcly_actors.egress.rtp_replay import Replays
 from arcly_actors.egress.rtp_slice import Slice
 from arcly_actors.egress.rtp_viewer import RtpViewer
 from arcly_actors.ingest.rtp_receiver import Received, RtpReceiver
@@ -77,7 +78,7 @@ def forget(line: RtpLine) -> bool:
 
 def again_at_once(viewer: RtpViewer, now: int) -> bool:
     """The cached GOP as often as it is asked for."""
-    viewer._replay_after = 0
+    viewer._replays = Replays()
     return REPLAY(viewer, now)
 
 

@@ -170,6 +170,10 @@ class FedViewer:
         self.tell(Nack(1, self.fed.feed.tracks[kind].ssrc, tuple(sequences)))
         return [sent.data for sent in self.transport.rtp[before:]]
 
+    def miss(self) -> None:
+        """Ask for a packet that there is none of: something is lost."""
+        self.nack(self.packets()[-1].sequence + 1000 & 0xFFFF)
+
     def lose(self, fraction: float) -> None:
         """Report loss."""
         self._told += 100
@@ -206,7 +210,7 @@ class Fed:
         """Frames come, and the GOP cache follows."""
         for frame in frames:
             placed = self.channel.timeline.place(frame)
-            position = self.channel.append(placed)
+            position = self.channel.append(placed, self.system.clock.monotonic_ns())
             self.cache.add(position, placed, with_video=self.channel.has_video)
             self.channel.anchor_at(self.cache.anchor)
 

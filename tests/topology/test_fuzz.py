@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from arcly_actors.topology import Topology, TopologyError
 
-SETTINGS = settings(max_examples=120, derandomize=True, deadline=None)
+SETTINGS = settings(max_examples=120)
 VALID = Topology().to_yaml()
 PIECES = st.sampled_from(
     ("version: 1\n", "applications:", " live:", "endpoints", "rtmp", "10s", ",", "\n  ", "- ", "{", "}", "[", "]",

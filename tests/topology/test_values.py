@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from arcly_actors.errors import ConfigurationError
 from arcly_actors.topology.values import Address, duration, duration_text, size, size_text
 
-SETTINGS = settings(max_examples=300, derandomize=True, deadline=None)
+SETTINGS = settings(max_examples=120)
 
 
 @pytest.mark.parametrize(

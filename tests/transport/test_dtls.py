@@ -229,7 +229,7 @@ def test_the_certificate_is_one_for_the_port_and_valid_now() -> None:
     assert len(IDENTITY.fingerprint.split(":")) == 32
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=120)
 @given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
 def test_damaged_flights_end_in_a_state_and_never_in_an_exception(damages: list[tuple[int, int]], passive: bool) -> None:
     peer = Peer(passive=passive)
@@ -250,7 +250,7 @@ def test_damaged_flights_end_in_a_state_and_never_in_an_exception(damages: list[
     assert made.state is not DtlsState.FAILED or made.failure
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=120)
 @given(st.lists(st.binary(max_size=200).map(lambda rest: b"\x16\xfe\xfd" + rest), max_size=5), st.booleans())
 def test_noise_is_no_handshake(noise: list[bytes], passive: bool) -> None:
     made = joined(Peer(passive=passive))

@@ -122,7 +122,7 @@ def test_an_alert_of_the_server_ends_the_handshake() -> None:
     assert (made.state, made.failure) == (DtlsState.FAILED, "the peer gave up (alert 40)")
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=80)
 @given(st.binary(max_size=3000), st.integers(1, 1200), st.randoms(use_true_random=False))
 def test_messages_are_put_together_again(body: bytes, most: int, dice: object) -> None:
     pieces = wire.fragments(Message(11, 0, body), most)

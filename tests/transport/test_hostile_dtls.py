@@ -61,7 +61,7 @@ async def test_into_a_call(system: System, passive: bool) -> None:
     assert owner.of(TransportClosed) == []
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.sampled_from(list(DTLS.values())), st.integers(0, 400), st.integers(0, 255)), max_size=8),
     st.booleans(),

@@ -194,7 +194,9 @@ async def test_rubbish_is_a_400(system: System) -> None:
     async with serving(system) as site:
         peer = await connect(site.port)
         await peer.send(b"\x03\x00\x00rubbish\r\n\r\n")
-        assert (await peer.rest()).startswith(b"HTTP/1.0 400 ")
+        answer = await peer.rest()
+        assert answer.startswith(b"HTTP/1.0 400 ")
+        assert b"\r\nServer: arcly_actors\r\n" in answer  # and no versions of what we run
         peer.close()
 
 

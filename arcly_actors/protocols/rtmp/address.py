@@ -56,14 +56,15 @@ def stream_address(application: Address, tc_url: str, name: str) -> tuple[Addres
 
 
 def client_address(path: str, query: str) -> tuple[str, str]:
-    """How a client asks for a URL's path and query: the application, and the stream's name with the query.
+    """How a client asks for a URL's path and query: the application and the stream's name, the last with the query.
 
-    As FFmpeg divides them. Refused when one of the two would be empty.
+    As FFmpeg divides them: a path of one part is an application without a name, as MediaMTX has it. Refused for none.
     """
+    query = f"?{query}" if query else ""
     application, _, name = path.strip("/").rpartition("/")
-    if not application or not name:
-        raise Refused(Refusal.BAD_REQUEST, "an RTMP address has an application and a name: rtmp://host/application/name")
-    return application, f"{name}?{query}" if query else name
+    if not name:
+        raise Refused(Refusal.BAD_REQUEST, "an RTMP address names a stream: rtmp://host/application/name")
+    return (application, name + query) if application else (name + query, "")
 
 
 def clean_path(text: str) -> str:

@@ -63,11 +63,16 @@ class ChunkReader:
     def next_message(self) -> Message | None:
         """The next whole message, or None until more bytes are fed; Malformed or PeerLimit ends the connection."""
         while True:
-            stream = self._current or self._read_header()
-            if stream is None:
-                self._forget_read()
+            if self._position == len(self._data):  # as after nearly every message: encoders write them one by one
+                self._data, self._position = b"", 0
                 return None
-            message = self._read_payload(stream)
+            message = self._take_whole() if self._current is None else None
+            if message is None:
+                stream = self._current or self._read_header()
+                if stream is None:
+                    self._forget_read()
+                    return None
+                message = self._read_payload(stream)
             if message is None:
                 if self._current is not None:  # the chunk goes on in the next read
                     self._forget_read()
@@ -83,6 +88,43 @@ class ChunkReader:
     def _forget_read(self) -> None:
         self._data = self._data[self._position :]
         self._position = 0
+
+    def _take_whole(self) -> Message | None:
+        """The message that begins here if it does so in the usual way and is all here, with nothing between its chunks.
+
+        What the other methods do step by step and for every case; None, with nothing taken, leaves it to them.
+        """
+        data, at = self._data, self._position
+        fmt, stream = data[at] >> 6, self._streams.get(data[at] & 0x3F)
+        if fmt == 3 or stream is None or stream.partial:
+            return None
+        start = at + 1 + _HEADER_WIDTHS[fmt]
+        if len(data) <= start or (field := int.from_bytes(data[at + 1 : at + 4])) == EXTENDED:
+            return None
+        length, kind = stream.length, stream.type
+        if fmt < 2:
+            length, kind = int.from_bytes(data[at + 4 : at + 7]), data[at + 7]
+        chunk, again = self.chunk_size, stream.again
+        others = (length - 1) // chunk
+        end = start + length + others
+        if not 0 < length <= self.max_message or kind not in _BULK_TYPES or end > len(data) or others > _RUN:
+            return None
+        if others == 0:
+            body = data[start:end]
+        elif data[start + chunk : end : chunk + 1] == again * others:
+            whole = bytearray(memoryview(data)[start:end])
+            del whole[chunk :: chunk + 1]
+            body = bytes(whole)
+        else:
+            return None
+        if fmt == 0:
+            stream.stream_id = int.from_bytes(data[at + 8 : at + 12], "little")
+            stream.timestamp = field
+        else:
+            stream.timestamp = stream.timestamp + field & _WRAP
+        stream.length, stream.type, stream.delta, stream.extended = length, kind, field, False
+        self._position = end
+        return Message(kind, stream.stream_id, stream.timestamp, body)
 
     def _read_header(self) -> _ChunkStream | None:
         """The stream of the chunk that begins here, its header consumed; None when the header is cut."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from arcly_actors.errors import Refusal
+from arcly_actors.media.value import quickly_made
 from arcly_actors.protocols.rtmp.amf0 import Value
 from arcly_actors.protocols.rtmp.enhanced import Capabilities
 from arcly_actors.protocols.rtmp.message import Message
@@ -51,6 +52,7 @@ class PlayRequested:
     path: str
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class MediaReceived:
     """One audio, video or data message: `body` is an FLV tag's body, `timestamp_ms` the raw 32-bit clock."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 
 from arcly_actors.errors import Malformed, Refusal, Refused
-from arcly_actors.protocols.outputs import WakeAt
+from arcly_actors.protocols.outputs import Emit, WakeAt
 from arcly_actors.protocols.rtmp import control, status
 from arcly_actors.protocols.rtmp.address import Address, application_address, stream_address
 from arcly_actors.protocols.rtmp.amf0 import UNDEFINED, Value, whole
@@ -40,6 +40,7 @@ from arcly_actors.protocols.rtmp.states import CONNECTION, ConnectionMove, Conne
 from arcly_actors.protocols.rtmp.status import Status
 
 _MEDIA_KINDS: Final[dict[int, MediaKind]] = {MessageType.AUDIO: "audio", MessageType.VIDEO: "video"}
+_PUBLISHING: Final = StreamState.PUBLISHING
 _SERVER_VERSION: Final = "FMS/3,0,1,123"  # clients look for the prefix; every server says some version of FMS
 _CAPABILITIES: Final = 31
 
@@ -178,7 +179,9 @@ class RtmpServer(RtmpEngine[ServerEvent]):
     def _on_message(self, message: Message) -> None:
         kind = _MEDIA_KINDS.get(message.type)
         if kind is not None:
-            self._on_media(message, kind)
+            if self._publishes(message):
+                event = MediaReceived(message.stream_id, kind, message.timestamp_ms, message.body)
+                self._outputs.append(Emit(event))
         elif message.type in {MessageType.COMMAND, MessageType.COMMAND_AMF3}:
             self._on_command(message)
         elif message.type in {MessageType.DATA, MessageType.DATA_AMF3}:
@@ -194,17 +197,13 @@ class RtmpServer(RtmpEngine[ServerEvent]):
 
     def _publishes(self, message: Message) -> bool:
         stream = self._streams.get(message.stream_id)
-        if stream is None or stream.state is not StreamState.PUBLISHING:
+        if stream is None or stream.state is not _PUBLISHING:
             self.drops["not-publishing"] += 1
             return False
         if not message.body:
             self.drops["empty"] += 1
             return False
         return True
-
-    def _on_media(self, message: Message, kind: MediaKind) -> None:
-        if self._publishes(message):
-            self.emit(MediaReceived(message.stream_id, kind, message.timestamp_ms, message.body))
 
     def _on_data(self, message: Message) -> None:
         if not self._publishes(message):

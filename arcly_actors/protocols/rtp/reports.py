@@ -20,6 +20,8 @@ class ReceptionStatistics:
         self._expected_before = 0
         self._received_before = 0
         self._transit: int | None = None
+        self._arrived = -1  # when the last packet came, in nanoseconds and in ticks: those of one read came together
+        self._arrived_ticks = 0
         self._jitter = 0  # sixteenfold, as in A.8
         self._report = 0
         self._report_at = 0
@@ -30,11 +32,14 @@ class ReceptionStatistics:
         if self._first is None:
             self._first = self._highest = sequence
         step = (sequence - self._highest + 0x8000 & 0xFFFF) - 0x8000
-        self._highest = max(self._highest, self._highest + step)
-        transit = from_ns(now, self._rate) - timestamp
+        if step > 0:
+            self._highest += step
+        if now != self._arrived:
+            self._arrived, self._arrived_ticks = now, from_ns(now, self._rate)
+        transit = self._arrived_ticks - timestamp
         if self._transit is not None:
-            change = abs((transit - self._transit + 0x80000000 & 0xFFFFFFFF) - 0x80000000)
-            self._jitter += change - (self._jitter + 8 >> 4)
+            change = (transit - self._transit + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+            self._jitter += (change if change >= 0 else -change) - (self._jitter + 8 >> 4)
         self._transit = transit
 
     def heard(self, report: SenderReport, now: int) -> None:

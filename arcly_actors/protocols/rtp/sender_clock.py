@@ -81,12 +81,16 @@ class AvSync:
 
     def place(self, track: int, ticks: int, now: int) -> int:
         """Where a unit with these unwrapped ticks, which arrived at `now`, stands."""
+        return self.moment(track, ticks, now)[0]
+
+    def moment(self, track: int, ticks: int, now: int) -> tuple[int, int | None]:
+        """`place` and `wall` of a unit."""
         clock = self._clocks[track]
         own = to_ns(ticks, clock.rate)
         offset = self._offsets.setdefault(track, now - own)
         wall = clock.wall(ticks)
         if wall is None:
-            return own + offset
+            return own + offset, None
         if self._reference is None:
             self._reference = track
         if track == self._reference:
@@ -95,4 +99,4 @@ class AvSync:
             wanted = wall - self._zero - own
             if abs(wanted - offset) > _STEP:
                 self._offsets[track] = offset = wanted
-        return own + offset
+        return own + offset, wall

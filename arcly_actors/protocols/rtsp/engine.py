@@ -140,8 +140,9 @@ class RtspEngine(ABC, Generic[EventT]):
         self._ask_to_be_woken()
 
     def _ask_to_be_woken(self) -> None:
-        times = [at for at in (self._deadline, self._body_deadline) if at is not None]
-        at = min(times, default=None)
+        at, other = self._deadline, self._body_deadline
+        if at is None or (other is not None and other < at):
+            at = other
         if at != self._wake_at:
             self._wake_at = at
             self._outputs.append(WakeAt(at))
@@ -158,6 +159,8 @@ class RtspEngine(ABC, Generic[EventT]):
 
     def _take_messages(self) -> None:
         while not self._awaiting and self.state is not State.CLOSED:
+            for frame in self._reader.frames():
+                self._on_frame(frame)
             message = self._reader.next()
             if message is None:
                 break
@@ -186,13 +189,14 @@ class RtspEngine(ABC, Generic[EventT]):
         self._flush_packets()
 
     def _on_frame(self, frame: Interleaved) -> None:
-        where = self._channels.get(frame.channel)
+        channel, data = frame
+        where = self._channels.get(channel)
         if where is None or not self._takes_frames():
             self.drops["unknown-channel" if where is None else "not-started"] += 1
         elif not self._hears(where):
             self.drops["report-too-soon"] += 1
         else:
-            self._packets.append(Packet(*where, frame.data))
+            self._packets.append(Packet(where[0], where[1], data))
 
     def _takes_frames(self) -> bool:
         """Whether packets within the connection mean anything now."""

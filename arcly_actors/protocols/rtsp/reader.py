@@ -45,6 +45,24 @@ class MessageReader:
             self._at = 0
         self._buffer += data
 
+    def frames(self) -> list[Interleaved]:
+        """The frames that come next, one after the other, as far as they are whole: nearly all that ever comes."""
+        found: list[Interleaved] = []
+        if self._head is not None:
+            return found
+        at, end = self._at, len(self._buffer)
+        with memoryview(self._buffer) as buffer:
+            while end - at > 3 and buffer[at] == DOLLAR:
+                start = at + 4
+                stop = start + (buffer[at + 2] << 8 | buffer[at + 3])
+                if stop > end:
+                    break
+                found.append(Interleaved(buffer[at + 1], bytes(buffer[start:stop])))
+                at = stop
+        if found:
+            self._at, self._garbage = at, 0
+        return found
+
     def next(self) -> Incoming | None:
         """The next message, None when it is not all there. `Malformed` and `PeerLimit` are the connection's end."""
         while True:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arcly_actors.errors import Refusal, Refused
-from arcly_actors.protocols.rtmp.address import application_address, clean_path, stream_address
+from arcly_actors.protocols.rtmp.address import application_address, clean_path, client_address, stream_address
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,29 @@ def test_split(app: str, tc_url: str, name: str, path: str, parameters: dict[str
 
 
 @pytest.mark.parametrize(
+    ("path", "query", "asked"),
+    [
+        ("/live/cam", "", ("live", "cam")),
+        ("/live/room/cam", "token=x", ("live/room", "cam?token=x")),
+        ("/cam", "", ("cam", "")),
+        ("cam/", "user=a&pass=b", ("cam?user=a&pass=b", "")),
+    ],
+)
+def test_a_client_divides_what_a_server_joins(path: str, query: str, asked: tuple[str, str]) -> None:
+    assert client_address(path, query) == asked
+    app, name = asked
+    address, _ = stream_address(application_address(app, f"rtmp://h/{app}"), f"rtmp://h/{app}", name)
+    assert address.path == path.strip("/")
+    assert "&".join(f"{each}={value}" for each, value in address.parameters.items()) == query
+
+
+@pytest.mark.parametrize("path", ["", "/", "//"])
+def test_a_client_needs_a_path(path: str) -> None:
+    with pytest.raises(Refused, match="names a stream"):
+        client_address(path, "a=b")
+
+
+@pytest.mark.parametrize(
     "name",
     ["..", "a/../b", ".", "%2e%2e", "a%2fb", "a%5cb", "a\\b", "a%00b", "a\nb", "%ff", "\ufffd", "x" * 2000, "%61" * 600],
 )
@@ -56,7 +79,7 @@ def test_too_many_parameters_are_refused() -> None:
         application_address("live?" + "&".join(f"p{index}=1" for index in range(100)), "")
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=120)
 @given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
 def test_any_text_is_an_address_or_refused(app: str, tc_url: str, name: str) -> None:
     try:

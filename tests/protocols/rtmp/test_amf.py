@@ -85,20 +85,20 @@ def test_amf0_writer_names_what_it_cannot_write() -> None:
         amf0.encode({"x" * 70_000: None})
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=120)
 @given(values)
 def test_amf0_round_trip(value: Value) -> None:
     assert amf0.decode(amf0.encode(value, value)) == [value, value]
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(max_examples=120)
 @given(st.binary(max_size=200))
 def test_amf0_any_bytes_are_a_value_or_one_error(data: bytes) -> None:
     with contextlib.suppress(PeerViolation):
         assert isinstance(amf0.decode(data), list)
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(max_examples=120)
 @given(st.binary(max_size=200))
 def test_amf3_any_bytes_are_a_value_or_one_error(data: bytes) -> None:
     with contextlib.suppress(PeerViolation):

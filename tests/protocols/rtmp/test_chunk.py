@@ -181,7 +181,7 @@ def random_stream(dice: random.Random) -> tuple[bytes, list[Message]]:
     return b"".join(encode(message, 128) for message in messages), messages
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=80)
 @given(st.integers(0, 2**32), st.lists(st.integers(0, 6000), max_size=12))
 def test_any_cut_gives_the_same_messages(seed: int, places: list[int]) -> None:
     data, messages = random_stream(random.Random(seed))
@@ -190,7 +190,7 @@ def test_any_cut_gives_the_same_messages(seed: int, places: list[int]) -> None:
     assert read(reader(), *pieces) == messages
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=80)
 @given(st.integers(0, 2**32), st.integers(1, 40), st.sampled_from((0, 0xFFFFFF)))
 def test_any_interleaving_gives_the_same_messages(seed: int, chunk_size: int, timestamp: int) -> None:
     dice = random.Random(seed)
@@ -214,7 +214,7 @@ def test_any_interleaving_gives_the_same_messages(seed: int, chunk_size: int, ti
         assert sorted(read(reader(chunk_size), *pieces)) == sorted(messages)
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(max_examples=120)
 @given(st.lists(st.binary(max_size=300), max_size=5))
 def test_any_bytes_are_messages_or_one_error(pieces: list[bytes]) -> None:
     target = reader()

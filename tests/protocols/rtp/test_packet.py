@@ -96,7 +96,7 @@ def test_extensions_are_bounded() -> None:
 
 
 @given(packets)
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=120)
 def test_what_is_built_is_read(packet: RtpPacket) -> None:
     data = build(packet)
     assert parse(data) == packet
@@ -106,7 +106,7 @@ def test_what_is_built_is_read(packet: RtpPacket) -> None:
 
 
 @given(st.binary(max_size=80).flatmap(lambda tail: st.sampled_from([tail, b"\x90" + tail, ONE_BYTE[:16] + tail])))
-@settings(max_examples=400, derandomize=True, deadline=None)
+@settings(max_examples=120)
 def test_random_bytes_end_in_a_packet_or_a_violation(data: bytes) -> None:
     try:
         packet = parse(data)

@@ -125,7 +125,7 @@ def test_the_corpus(path: Path) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(max_examples=100)
 def test_noise(data: bytes) -> None:
     for served in (Served(), recording()):
         served.receive(data)
@@ -136,7 +136,7 @@ RECORDED = (RECORDINGS / "ffmpeg-5.1-publish.bin").read_bytes()[:4000]
 
 
 @given(st.lists(st.tuples(st.integers(0, len(RECORDED) - 1), st.integers(0, 255)), min_size=1, max_size=6))
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=80)
 def test_a_recording_with_damaged_bytes(damage: list[tuple[int, int]]) -> None:
     data = bytearray(RECORDED)
     for at, value in damage:
@@ -154,7 +154,7 @@ TRANSPORTS = st.sampled_from([TCP.format(0, 1), TCP.format(2, 3), UDP, "RTP/AVP;
 
 
 @given(st.lists(st.tuples(METHODS, URIS, TRANSPORTS, st.sampled_from(["", SDP, "x"])), max_size=12))
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=80)
 def test_any_requests_in_any_order_are_each_answered(steps: list[tuple[str, str, str, str]]) -> None:
     served = Served()
     for method, uri, transport, body in steps:

@@ -48,7 +48,7 @@ def test_transports_that_are_none(text: str) -> None:
 
 
 @given(st.text(max_size=80))
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=80)
 def test_any_transport_ends_in_a_value_or_one_error(text: str) -> None:
     try:
         assert transport.parse(text)
@@ -147,7 +147,7 @@ def test_the_examples_of_the_specifications() -> None:
 
 
 @given(st.text(max_size=120))
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=80)
 def test_no_noise_is_let_in(text: str) -> None:
     gate = Gatekeeper({"bob": "s3cret"}, b"seed", basic=True)
     assert gate.user(text, "PLAY") is None

@@ -239,7 +239,7 @@ HEADERS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.one_of(st.binary(max_size=80), HEADERS), max_size=12))
 def test_any_datagrams_do_no_harm_to_a_connection(datagrams: list[bytes]) -> None:
     network = Network()

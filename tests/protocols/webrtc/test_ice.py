@@ -9,7 +9,7 @@ from arcly_actors.protocols.webrtc import ice, stun
 from arcly_actors.protocols.webrtc.ice import Check, IceCredentials, IceLite, Ignored, check_request, ufrag_of
 from arcly_actors.protocols.webrtc.stun import Attribute, Kind, StunMessage
 
-FUZZ = settings(max_examples=300, derandomize=True, deadline=None)
+FUZZ = settings(max_examples=120)
 OURS = IceCredentials("ours", "o" * 22)
 THEIRS = IceCredentials("them", "t" * 22)
 NEW = IceCredentials("ours2", "n" * 22)

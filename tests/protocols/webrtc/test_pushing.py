@@ -159,7 +159,7 @@ def test_what_is_no_answer_to_it_is_malformed(change: tuple[str, str]) -> None:
         taken(ANSWER.replace(*change))
 
 
-@settings(max_examples=400, derandomize=True)
+@settings(max_examples=120)
 @given(st.data())
 def test_any_answer_ends_in_an_agreement_or_an_error(data: st.DataObject) -> None:
     """Lines of a good one dropped, doubled, moved, or changed."""
@@ -194,7 +194,7 @@ def test_any_answer_ends_in_an_agreement_or_an_error(data: st.DataObject) -> Non
         assert each.format.payload_type in {96, 98, 100}
 
 
-@settings(max_examples=200, derandomize=True)
+@settings(max_examples=80)
 @given(st.binary(max_size=300).map(lambda raw: raw.decode("latin-1")))
 def test_noise_is_no_answer(text: str) -> None:
     with pytest.raises((PeerViolation, Refused)):

@@ -11,7 +11,7 @@ from arcly_actors.protocols.webrtc.h264_profile import Profile, ProfileLevel, br
 from arcly_actors.protocols.webrtc.negotiate import answer
 from tests.protocols.webrtc.offers import FIREFOX, H264_TRACK, LOCAL, OBS, OPUS_TRACK, RECORDED, recorded
 
-FUZZ = settings(max_examples=300, derandomize=True, deadline=None)
+FUZZ = settings(max_examples=120)
 OFFERS = [FIREFOX, OBS, *(recorded(name) for name in RECORDED)]
 WORDS = [
     "a=rtpmap:96 ",

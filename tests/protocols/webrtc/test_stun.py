@@ -9,7 +9,7 @@ from arcly_actors.errors import Malformed, PeerLimit, PeerViolation
 from arcly_actors.protocols.webrtc import stun
 from arcly_actors.protocols.webrtc.stun import Attribute, Kind, StunMessage
 
-FUZZ = settings(max_examples=300, derandomize=True, deadline=None)
+FUZZ = settings(max_examples=120)
 PASSWORD = "VOkJxbRl1RmTxUk/WvJxBt"
 TRANSACTION = bytes.fromhex("b7e7a701bc34d686fa87dfae")
 

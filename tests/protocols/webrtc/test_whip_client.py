@@ -95,7 +95,7 @@ def test_a_session_of_plain_http_may_be_one_of_https() -> None:
     assert "Authorization" not in request.headers  # another origin
 
 
-@settings(max_examples=300, derandomize=True)
+@settings(max_examples=120)
 @given(st.integers(0, 999), st.lists(st.tuples(NAMES, FIELD), max_size=5), st.binary(max_size=80))
 @example(400, [("Content-Type", "application/json")], b"[" * 20_000)
 @example(400, [("Content-Type", "application/json")], b'{"detail": {"x": 1}, "title": "no"}')
@@ -145,7 +145,7 @@ def test_what_our_own_server_tells_is_read() -> None:
     assert read_links([told.link]) == (told,)
 
 
-@settings(max_examples=300, derandomize=True)
+@settings(max_examples=120)
 @given(st.lists(st.one_of(TEXT, LINKISH), max_size=20))
 @example(['<turn:t>; rel="ice-server"; username="u"'] * 20)
 def test_any_link_ends_in_servers(values: list[str]) -> None:

@@ -73,6 +73,10 @@ class AacReading:
     def _sizes(self, payload: bytes) -> tuple[list[int], int]:
         """The sizes in the AU headers (§3.2.1), and where the data begins."""
         form = self._form
+        if form.size_length == 13 and form.index_length == 3 and payload[:2] == b"\x00\x10" and len(payload) > 3:
+            if payload[3] & 7:
+                raise Malformed("interleaved AAC")
+            return [payload[2] << 5 | payload[3] >> 3], 4  # one unit, of the mode that everyone uses
         bits = int.from_bytes(payload[:2])
         start = 2 + (bits + 7) // 8
         if len(payload) < start:

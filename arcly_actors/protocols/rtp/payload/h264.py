@@ -86,10 +86,10 @@ class H264Assembly:
     def add(self, payload: bytes) -> None:
         """Single NAL units, STAP-A and FU-A; `Malformed` for the types of interleaved mode and reserved ones."""
         kind = payload[0] & 0x1F
-        if 0 < kind < STAP_A:
-            self._add(kind, payload)
-        elif kind == FU_A:
+        if kind == FU_A:
             self._add_fragment(payload)
+        elif 0 < kind < STAP_A:
+            self._add(kind, payload)
         elif kind == STAP_A:
             for unit in nal_units.split_lengths(payload, 1):
                 self._add(unit[0] & 0x1F, unit)
