@@ -6,7 +6,7 @@ import multiprocessing
 import re
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -78,7 +78,7 @@ def _hush() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
-def _results(numbers: Iterable[int], ns: int, plan: "Plan", jobs: int) -> "Iterator[tuple[Simulated, int]]":
+def _results(numbers: Iterable[int], ns: int, plan: "Plan", jobs: int) -> "Generator[tuple[Simulated, int], None, None]":
     """What came of each seed, in their order, and how long (ns) it took; `jobs` of them run at a time."""
     if jobs == 1:
         for number in numbers:
