@@ -37,6 +37,9 @@ IMMEDIATE_NS = 5 * NS_PER_MS
 TURN_NS = 6 * NS_PER_MS
 """The least distance of two turns: waking up has a price, too."""
 
+TURN_VIEWERS = 100
+"""The least number of viewers in a turn: fewer are written to in too short a time to be worth a wake-up of their own."""
+
 
 class _Cohort:
     """Some of the viewers: the steady ones, all at `position`, and the rest.
@@ -172,7 +175,7 @@ class Fanout:
                 self._soon = self._system.loop.call_soon(self._flush_now)
             return
         now = self._system.clock.monotonic_ns()
-        turns = max(1, min(COHORTS, interval // TURN_NS))
+        turns = max(1, min(COHORTS, interval // TURN_NS, len(self._homes) // TURN_VIEWERS))
         for index, cohort in enumerate(self._cohorts):
             if cohort.timer is None and (cohort.steady or cohort.slow):
                 phase = (index % turns) * interval // turns

@@ -81,7 +81,7 @@ async def _until_over(engine: Engine, interrupts: Interrupts, status: StatusLine
     asked = asyncio.ensure_future(interrupts.asked.wait())
     try:
         while not (failed.done() or asked.done()):
-            status.show(engine.streams())
+            status.show(engine.streams)
             await asyncio.wait((failed, asked), timeout=1, return_when=asyncio.FIRST_COMPLETED)
             journal.tick()
         if failed.done():

@@ -1,6 +1,6 @@
 """The line at the bottom of a terminal: what the server is doing now. There is none in a pipe."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -55,10 +55,10 @@ class StatusLine:
     ) -> None:
         self.clear()
 
-    def show(self, reports: Iterable[StreamReport]) -> None:
-        """Draw the figures of now."""
+    def show(self, reports: Callable[[], Iterable[StreamReport]]) -> None:
+        """Draw the figures of now; they are not asked for where nobody sees them."""
         if self._live is not None:
-            text = status_text(reports, self._clock.monotonic_ns() - self._since)
+            text = status_text(reports(), self._clock.monotonic_ns() - self._since)
             self._live.update(Text(text, style="reverse", no_wrap=True, overflow="ellipsis"), refresh=True)
 
     def clear(self) -> None:

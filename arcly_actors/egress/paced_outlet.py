@@ -31,6 +31,7 @@ class PacedOutlet:
     def __init__(self, system: System, datagrams: Datagrams, size: int = DATAGRAM) -> None:
         self._system = system
         self.direct = -1  # there is no descriptor that the fan-out could write to by itself (`transport.outlet`)
+        self.crowd = None
         self._datagrams = datagrams
         self._size = max(PACKET, size // PACKET * PACKET)
         self._queue: deque[memoryview] = deque()

@@ -14,7 +14,7 @@ from arcly_actors.egress.rtp_hold import SoundHold
 from arcly_actors.egress.rtp_line import RtpLine
 from arcly_actors.egress.rtp_slice import Slice
 from arcly_actors.egress.rtp_track import RtpTrack
-from arcly_actors.media.codec import CodecId, Kind
+from arcly_actors.media.codec import VIDEO, CodecId, Kind
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import System
 
@@ -66,6 +66,11 @@ class RtpFeed:
         """Where the feed stands at a wall time (ns): the stream's timeline and the times it was held; None at first."""
         return None if self._drift is None else wall - self._drift
 
+    @property
+    def crowd(self) -> int:
+        """How many viewers get the very same packets."""
+        return self._audience.live
+
     # -- viewers ------------------------------------------------------------------------------------------------------
 
     def join(self, line: RtpLine, join: Join) -> bool:
@@ -104,19 +109,21 @@ class RtpFeed:
     # -- frames -------------------------------------------------------------------------------------------------------
 
     def _frame(self, frame: MediaFrame) -> None:
-        self.follow()
+        channel = self.channel
+        if channel.tracks is not self._known:
+            self.follow()
         rtp = self._by_id.get(frame.track.id)
         if rtp is None:
             return
         now, wall = self._now()
         self._keep_time(frame, wall)
-        slices = rtp.cut(frame, self.channel.log.head - 1, self._held)
-        if rtp.kind is Kind.VIDEO:
+        slices = rtp.cut(frame, channel.log.head - 1, self._held)
+        if rtp.kind is VIDEO:
             self._hold.picture(frame.dts, now)
             self._send_paced(rtp, slices, now, wall)
         else:
             self._send_sound(rtp, slices, now, wall)
-        rtp.trim(now, self.channel.anchor)
+        rtp.trim(now, channel.anchor)
 
     def _send_paced(self, rtp: RtpTrack, slices: Sequence[Slice], now: int, wall: int) -> None:
         """The parts of a picture, apart from each other and behind what has not left yet."""

@@ -27,6 +27,9 @@ class Layout:
     color_space: int = 0
     mixed: bool = False
 
+    def __hash__(self) -> int:
+        return hash((self.ssrc, self.payload_type))  # asked for with every frame; others are told apart by `==`
+
     def block(self, wall: int, *further: Element) -> bytes:
         """The header extension of packets that leave at `wall` (ns since 1970), with `further` elements."""
         if not self.send_time:
@@ -71,7 +74,7 @@ class Slice:
         self.sequence = sequence
         self.ticks = ticks
         self.chunks = chunks
-        self.octets = sum([len(chunk.payload) for chunk in chunks])
+        self.octets = sum([len(payload) for payload, _, _ in chunks])
         self.opens = opens
         self.keyframe = keyframe
         self.color_space = b""

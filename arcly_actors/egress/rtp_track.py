@@ -8,7 +8,7 @@ from operator import attrgetter
 from arcly_actors import limits
 from arcly_actors.egress.rtp_slice import Layout, Slice
 from arcly_actors.errors import PeerViolation
-from arcly_actors.media.codec import Kind
+from arcly_actors.media.codec import VIDEO, Kind
 from arcly_actors.media.frame import COLOR_SPACE, MediaFrame, Track
 from arcly_actors.media.timebase import from_ns
 from arcly_actors.protocols.rtp.extensions import color_space
@@ -68,14 +68,15 @@ class RtpTrack:
             chunks = self._packetiser.packetise(frame)
         except PeerViolation:
             chunks = []
-        if not chunks or any(len(chunk.payload) > _LARGEST for chunk in chunks):
+        if not chunks or max([len(payload) for payload, _, _ in chunks]) > _LARGEST:
             self.malformed += 1
             return []
         until_next = limits.PACER_DELAY if self._dts is None else max(0, frame.dts - self._dts)
         self._dts = frame.dts
-        ticks, keyframe = self.ticks(frame.pts + held), frame.keyframe and self.kind is Kind.VIDEO
+        ticks, is_video = self.ticks(frame.pts + held), self.kind is VIDEO
+        keyframe = frame.keyframe and is_video
         made: list[Slice] = []
-        for part in spread(chunks, until_next) if self.kind is Kind.VIDEO else (chunks,):
+        for part in spread(chunks, until_next) if is_video else (chunks,):
             made.append(Slice(position, self.next, ticks, part, opens=not made, keyframe=keyframe))
             self.next += len(part)
         made[-1].color_space = self._told(frame)
@@ -84,7 +85,7 @@ class RtpTrack:
     def _told(self, frame: MediaFrame) -> bytes:
         """The colour space that goes with a frame: with every keyframe, and where it changes."""
         before, self._color_space = self._color_space, frame.track.metadata.get(COLOR_SPACE, "")
-        told = self._color_space and self.kind is Kind.VIDEO and (frame.keyframe or self._color_space != before)
+        told = self._color_space and self.kind is VIDEO and (frame.keyframe or self._color_space != before)
         return color_space(self._color_space) if told else b""
 
     def leaves(self, one: Slice, now: int, wall: int) -> None:

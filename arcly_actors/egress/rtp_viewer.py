@@ -175,33 +175,34 @@ class RtpViewer:
 
     def report(self, wall: int, now: int) -> None:
         """Send a sender report of every line: what ties them together in time."""
+        lines = tuple(self._lines.values())
+        counts = [line.counts for line in lines]
         self._measure(now)
-        self._judge_socket(now)
-        for line in self._lines.values():
+        self._judge_socket(sum([packets for packets, _ in counts]), now)
+        for line in lines:
             line.forget(now)
         moment = self.feed.moment(wall)
         if moment is None:
             return
         ntp = to_ntp(wall)
-        counted = [(line.track, line.counts) for line in self._lines.values() if line.track.rate]
-        reports = [SenderReport(each.ssrc, ntp, each.ticks(moment), *sent) for each, sent in counted if sent[0]]
+        counted = [(line.track, sent) for line, sent in zip(lines, counts, strict=True) if line.track.rate and sent[0]]
+        reports = [SenderReport(each.ssrc, ntp, each.ticks(moment), *sent) for each, sent in counted]
         if reports:
-            names = Sdes(tuple((each.ssrc, self._cname) for each in reports))
+            names = Sdes(tuple([(each.ssrc, self._cname) for each in reports]))
             self._transport.send_rtcp(rtcp.build(*reports, names))
 
     def _measure(self, now: int) -> None:
         """What the pictures take, for the judgement whether the path carries them."""
-        octets = sum(line.track.octets for line in self._lines.values() if line.track.kind is Kind.VIDEO)
+        octets = sum([line.track.octets for line in self._lines.values() if line.track.kind is Kind.VIDEO])
         before, at = self._octets
         if at and now > at:
             self.bandwidth.needed = max(_LEAST_NEEDED, (octets - before) * 8 * NS_PER_S // (now - at))
         self._octets = (octets, now)
 
-    def _judge_socket(self, now: int) -> None:
+    def _judge_socket(self, given: int, now: int) -> None:
         """A socket that leaves more than `_MOST_UNSENT` of what it is given is a path that is too narrow."""
         before, unsent_before = self._sent
-        given = sum(line.counts[0] for line in self._lines.values())
-        unsent = sum(line.unsent for line in self._lines.values())
+        unsent = sum([line.unsent for line in self._lines.values()])
         self._sent = (given, unsent)
         self._note_loss(unsent > unsent_before)
         if unsent - unsent_before > (given - before) * _MOST_UNSENT:

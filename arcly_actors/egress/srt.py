@@ -30,6 +30,8 @@ class SrtOutlet:
 
     __slots__ = ("_cutter", "_link", "_send", "_soon", "_waiting", "direct")
 
+    crowd = None
+
     def __init__(self, link: DatagramLink, cutter: Cutter, soon: Callable[..., Any]) -> None:
         self.direct = -1
         self._link = link

@@ -344,6 +344,9 @@ class WhepSession(LoopActor):
     def _report_in(self, delay: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        feed = self._player.feed
+        if feed is not None and feed.crowd >= limits.REPORTING_CROWD:
+            delay += -(self.system.clock.monotonic_ns() + delay) % limits.REPORTING_TURN
         self._timer = self.after(delay, _Report())
 
     # -- the stream's notices -----------------------------------------------------------------------------------------

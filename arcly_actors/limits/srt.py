@@ -33,6 +33,13 @@ SRT_RETRANSMIT_BURST = 64
 SRT_TICK = 10 * NS_PER_MS
 """The pace of acknowledgements (draft-sharabayko-srt 4.8.1), deliveries and bursts."""
 
+SRT_SLOW_TICK = 20 * NS_PER_MS
+"""The slowest pace of acknowledgements and deliveries."""
+
+SRT_TICKS = 8
+"""A receiver's pace is so much of the latency, within these bounds: 15 ms with the default latency. Most of what a stream
+costs is being woken, not its packets; a packet is missed and delivered that much later, a sender waits for nothing."""
+
 SRT_HURRY = 3 * NS_PER_MS
 """The pace while something is missing: a lost report or retransmission is then noticed in time for another."""
 

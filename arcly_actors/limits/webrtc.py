@@ -99,6 +99,9 @@ RTP_READS = 4
 """The same for a port of one peer's: there are two for each camera, and when all have more than can be read in time,
 everything else still has its turn several times a second."""
 
+UDP_SOURCES = 4096
+"""Peers whose names are remembered as Python's sockets have them: those of a large audience. Another one costs 2 µs."""
+
 UDP_KERNEL_BUFFER = 4 * 1024 * 1024
 """Bytes that the kernel may hold each way: 20 ms of 1.6 Gb/s; it gives less where net.core.rmem_max says so."""
 

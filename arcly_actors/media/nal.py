@@ -27,8 +27,9 @@ def split(payload: bytes, length_size: int = 4) -> list[bytes]:
             raise Malformed(f"NAL unit at {position} ends at {end}, past the {size} bytes of its frame")
         if end > start:
             units.append(payload[start:end])
-            _bounded(units)
         position = end
+        if len(units) > limits.NAL_UNITS:
+            raise PeerLimit(f"more than {limits.NAL_UNITS} NAL units in one frame")
     return units
 
 

@@ -117,7 +117,11 @@ class Rendition:
             self.position += 1
             if logged.tracks is not self._source:
                 self._retrack(logged.tracks)
-            frame = self._ordered(logged.frame) if self._decodable(logged.frame) else None
+            frame: MediaFrame | None = logged.frame
+            if self._headless and not self._decodable(logged.frame):
+                continue
+            if self._orders:
+                frame = self._ordered(logged.frame)
             if frame is not None:
                 yield frame, self.targets.get(frame.track.id)
 

@@ -68,10 +68,15 @@ class RunQueue:
             self._awaited = True
         self._loop.call_soon_threadsafe(self._take_foreign)
 
+    def expect(self) -> None:
+        """A driver's callback begins, which will `drain` whatever happens: what it tells needs no turn of its own."""
+        self.scheduled = True
+
     def drain(self) -> None:
         """Run actors until no mail is left or the bound is reached; the rest waits for the loop's next turn.
 
-        A driver may call it at the end of a socket callback to save that turn; within a drain it does nothing.
+        A driver may call it at the end of a socket callback to save that turn (see `expect`); within a drain it does
+        nothing.
         """
         if self._draining:
             return

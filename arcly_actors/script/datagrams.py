@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from arcly_actors.runtime.seams import Place, Source, Tap, heard_by
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.send_batch import SendBatch
-from arcly_actors.transport.udp_socket import Deliver, Path
+from arcly_actors.transport.udp_socket import Deliver, Path, TakeAll
 
 Carry = Callable[[bytes, "ScriptedDatagrams", Place], None]
 """Takes a datagram, who sent it, and where it is to go."""
@@ -70,6 +70,10 @@ class ScriptedDatagrams:
         for data, source in came:
             deliver(memoryview(bytearray(data)), source, b"")
         return len(came)
+
+    def read_all(self, take: TakeAll) -> int:
+        """See `UdpSocket.read_all`."""
+        return self.read(lambda data, source, local: take(((data, source, local),)))
 
     def path(self, source: Source, local: bytes) -> Path:
         """See `UdpSocket.path`."""

@@ -33,8 +33,8 @@ class Caller(EnginePeer):
         self.settle()
 
     def received(self, data: bytes) -> None:
-        """See `EnginePeer`: its datagrams are views."""
-        self._engine.receive(memoryview(data), self.world.now)
+        """See `EnginePeer`."""
+        self._engine.receive(data, self.world.now)
         self.settle()
 
     def transmit(self, data: bytes) -> None:

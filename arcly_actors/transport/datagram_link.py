@@ -89,6 +89,12 @@ class DatagramLink:
 
     # --- what the port does ---
 
+    def receive(self, datagrams: Sequence[memoryview], now: int) -> None:
+        """These came together; none: the engine has taken its first one already."""
+        if datagrams:
+            self.engine.receive_all(datagrams, now)
+        self.drain()
+
     def wake(self, now: int) -> None:
         """The time that the engine asked for has come."""
         self.wake_at = _NEVER

@@ -1,14 +1,15 @@
 """`DatagramPort`: an actor with one UDP socket for all connections of a protocol that tells them apart itself.
 
-A *switchboard* (injected, pure) takes each datagram and says which connection's engine it went to; the port then does
-what that engine puts out. As with a TCP `Connection`, engines run in the socket's own callback and only events become
-messages. Deadlines are looked at all together by a pulse: a comparison per connection, and no timers. A busy port is read
-by that pulse, too, instead of with each packet: on an otherwise idle loop a wake-up costs more than ten packets.
+A *switchboard* (injected, pure) says which connection's engine a datagram is for, and takes those that are for none. What
+was read together is given to an engine together; the port then does what it puts out. As with a TCP `Connection`, engines
+run in the socket's own callback and only events become messages. Deadlines are looked at all together by a pulse: a
+comparison per connection, and no timers. A busy port is read by that pulse, too, instead of with each packet: on an
+otherwise idle loop a wake-up costs more than ten packets.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,7 +24,7 @@ from arcly_actors.transport.connection import ConnectionClosed
 from arcly_actors.transport.datagram_link import DatagramLink
 from arcly_actors.transport.datagrams import close_datagrams, open_datagrams
 from arcly_actors.transport.listener import WhereBound
-from arcly_actors.transport.udp_socket import Datagrams, Source
+from arcly_actors.transport.udp_socket import Arrived, Datagrams, Source
 
 OpenSocket = Callable[[asyncio.AbstractEventLoop, Address], Datagrams]
 
@@ -31,8 +32,12 @@ OpenSocket = Callable[[asyncio.AbstractEventLoop, Address], Datagrams]
 class Switchboard(Protocol):
     """Tells connections apart, and answers those that are none yet."""
 
-    def receive(self, data: memoryview, peer: Hashable, now: int) -> Any:
-        """The engine that took the datagram; bytes to answer it with; or None."""
+    def engine_of(self, data: memoryview, peer: Hashable) -> Any:
+        """The engine that is to be given the datagram; None: `receive` is."""
+        ...
+
+    def receive(self, data: bytes, peer: Hashable, now: int) -> Any:
+        """Take a datagram that is for no engine: one that began with it, bytes to answer it with, or None."""
         ...
 
     def forget(self, engine: Any, now: int) -> None:
@@ -93,7 +98,6 @@ class DatagramPort(LoopActor):
         self._owners: dict[str, dict[DatagramLink, None]] = {}
         self._pulsing: asyncio.TimerHandle | None = None
         self._due = 0
-        self._touched: dict[Any, DatagramLink] = {}
         self._busy = False
         self._hurried = 0
         self._read_at = 0
@@ -183,41 +187,61 @@ class DatagramPort(LoopActor):
         now = self.now()
         self._hurried = self._hurried + 1 if now - self._read_at < limits.DATAGRAM_TICK else 0
         self._read_at = now
-        self._read()
+        self.system.run_queue.expect()
+        try:
+            self._read()
+        finally:
+            self.system.run_queue.drain()
         if self._hurried >= limits.DATAGRAM_BUSY and self._links:
             self._busy, self._hurried = True, 0
             self.udp.pause()
             self.hurry(now + limits.DATAGRAM_TICK)
 
     def _read(self) -> int:
-        count = 0
         try:
-            count = self.udp.read(self._arrived)
-            touched, self._touched = self._touched, {}
-            for link in touched.values():
-                self.guarded(link, link.drain)
+            return self.udp.read_all(self._arrived)
         except Exception as error:  # noqa: BLE001 - whatever a defect raises must reach the supervisor, not the loop
             self.actor_ref.tell(_Broken(error))
-        self.system.run_queue.drain()
-        return count
+            return 0
 
-    def _arrived(self, datagram: memoryview, source: Source, local: bytes) -> None:
+    def _arrived(self, datagrams: Sequence[Arrived]) -> None:
+        engine_of, links = self._switchboard.engine_of, self._links
+        came: dict[DatagramLink, list[memoryview]] = {}
+        for data, source, local in datagrams:
+            engine = engine_of(data, source)
+            link = links.get(engine) if engine is not None else self._meet(data, source, local)
+            if link is None:
+                if engine is None:
+                    continue
+                link = self._join(engine, source, local)
+            run = came.get(link)
+            if run is None:
+                run = came[link] = []
+            if engine is not None:
+                run.append(data)
+        now = self.now()
+        for link, run in came.items():
+            self.guarded(link, link.receive, run, now)
+
+    def _meet(self, data: memoryview, source: Source, local: bytes) -> DatagramLink | None:
+        """A datagram that is for no engine: the connection that begins with it."""
         try:
-            taken = self._switchboard.receive(datagram, source, self.now())
+            taken = self._switchboard.receive(bytes(data), source, self.now())
         except Exception as error:  # noqa: BLE001 - a defect that one datagram reveals must not end all connections
             self.system.failures.report(Failed(self.actor_ref, self.actor_urn, error))
             self.udp.dropped["defect"] += 1
-            return
-        if taken is None:
-            return
+            return None
         if isinstance(taken, bytes):
             self.udp.send(taken, self.udp.path(source, local))
-            return
-        link = self._links.get(taken)
-        if link is None:
-            link = self.add(taken, source, local)
-            self._on_link(link)
-        self._touched[taken] = link
+            return None
+        if taken is None:
+            return None
+        return self._links.get(taken) or self._join(taken, source, local)
+
+    def _join(self, engine: Any, source: Source, local: bytes) -> DatagramLink:
+        link = self.add(engine, source, local)
+        self._on_link(link)
+        return link
 
     def guarded(self, link: DatagramLink, call: Callable[..., None], *arguments: Any) -> None:
         """Call it; a defect that one peer's bytes reveal is reported and ends that connection, not all the others."""
@@ -241,22 +265,29 @@ class DatagramPort(LoopActor):
 
     def _pulse(self) -> None:
         self._pulsing = None
-        stalled = self.now() - self._due >= limits.DATAGRAM_STALL  # a loop may run timers before it looks at sockets
-        count = self._read() if self._busy or stalled else 0
-        if self._busy:
-            self._hurried = 0 if count else self._hurried + 1
-            if self._hurried >= limits.DATAGRAM_BUSY or not self._links:
-                self._busy, self._hurried = False, 0
-                self.udp.start(self._readable)
-        now = self.now()
-        for link in [link for link in self._links.values() if link.wake_at <= now]:
-            self.guarded(link, link.wake, now)
-        if self._links:
-            wanted = min(link.wake_at for link in self._links.values()) - now
-            most = limits.DATAGRAM_TICK if self._busy else limits.DATAGRAM_REST
-            wait = min(max(wanted, limits.DATAGRAM_SOONEST), most)
-            self._pulse_later(0 if count >= limits.UDP_READS else wait)
-        self.system.run_queue.drain()
+        self.system.run_queue.expect()
+        try:
+            late = self.now() - self._due >= limits.DATAGRAM_STALL  # a loop may run timers before it looks at sockets
+            count = self._read() if self._busy or late else 0
+            if self._busy:
+                self._stay_busy(count)
+            now = self.now()
+            links = self._links.values()
+            for link in [link for link in links if link.wake_at <= now]:
+                self.guarded(link, link.wake, now)
+            if links:
+                wanted = min([link.wake_at for link in links]) - now
+                patience = min([link.engine.patience for link in links]) if self._busy else limits.DATAGRAM_REST
+                wait = min(max(wanted, limits.DATAGRAM_SOONEST), patience)
+                self._pulse_later(0 if count >= limits.UDP_READS else wait)
+        finally:
+            self.system.run_queue.drain()
+
+    def _stay_busy(self, count: int) -> None:
+        self._hurried = 0 if count else self._hurried + 1
+        if self._hurried >= limits.DATAGRAM_BUSY or not self._links:
+            self._busy, self._hurried = False, 0
+            self.udp.start(self._readable)
 
     def _close(self, verdict: ConnectionClosed) -> None:
         if self._pulsing is not None:

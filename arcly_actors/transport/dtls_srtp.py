@@ -67,8 +67,8 @@ class IceAgent(Protocol):
         """Take a STUN message that names this session, from a host and port. Never raises on what a peer sends."""
         ...
 
-    def again(self, datagram: bytes, source: tuple[str, int], now: int) -> IceAnswer | None:
-        """The same for one that is this source's last one again, but for its transaction; None for any other."""
+    def again(self, datagram: bytes, source: tuple[str, int], now: int) -> bytes | None:
+        """The reply to one that is this source's last one again, but for its transaction; None for any other."""
         ...
 
 

@@ -24,8 +24,16 @@ close it after ``connection_lost`` has run, so a number that the kernel gave to 
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+
+class Crowd(Protocol):
+    """Outlets that can be written the same bytes to in one call."""
+
+    def write_all(self, members: Sequence[Any], data: bytes) -> list[Any]:
+        """See the function."""
+        ...
 
 
 class Outlet(Protocol):
@@ -35,6 +43,11 @@ class Outlet(Protocol):
     """The descriptor when bytes may go straight to the kernel now, else -1."""
     closed: bool
     """True when nothing is taken any more: ended, or the peer is gone."""
+
+    @property
+    def crowd(self) -> "Crowd | None":
+        """Others that it can be written to together with, where `direct` is -1."""
+        ...
 
     @property
     def pending(self) -> int:
@@ -70,6 +83,8 @@ class SocketOutlet:
     """The outlet of one TCP or TLS connection; `finish` is called by `end` to close in an orderly way."""
 
     __slots__ = ("__weakref__", "_fd", "_finish", "_loop", "_transport", "_waiting", "closed", "direct", "error")
+
+    crowd = None
 
     def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, finish: Callable[[], None]) -> None:
         self._loop = loop
@@ -174,6 +189,7 @@ def write_all(outlets: Iterable[Outlet], data: bytes) -> list[Outlet]:
     write = os.write
     size = len(data)
     behind: list[Outlet] = []
+    crowds: dict[Crowd, list[Outlet]] = {}
     for outlet in outlets:
         fd = outlet.direct
         if fd >= 0:
@@ -188,8 +204,13 @@ def write_all(outlets: Iterable[Outlet], data: bytes) -> list[Outlet]:
             if taken == size:
                 continue
             outlet.spill(data, taken)
+        elif (crowd := outlet.crowd) is not None:
+            crowds.setdefault(crowd, []).append(outlet)
+            continue
         else:
             outlet.write(data)
         if outlet.closed or outlet.pending:
             behind.append(outlet)
+    for crowd, members in crowds.items():
+        behind += crowd.write_all(members, data)
     return behind

@@ -6,7 +6,7 @@ trains (`rtp_trains`), which are cut once for all viewers of the same bytes.
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from arcly_actors.transport.datagrams import close_datagrams, open_datagrams
 from arcly_actors.transport.listener import WhereBound
 from arcly_actors.transport.rtp_trains import Cut, Train, cut
 from arcly_actors.transport.train_call import Addresses
+from arcly_actors.transport.udp_crowd import UdpCrowd
 from arcly_actors.transport.udp_socket import (
     FOR_MANY,
     NO_SEGMENTS,
@@ -87,9 +88,11 @@ class PortPair:
         self._sockets: tuple[Datagrams, Datagrams] | None = None
         self._latest: Datagrams | None = None
         self._routes: dict[tuple[str, int, bool], _Route] = {}
+        self._found: dict[tuple[Source, bool], _Route] = {}  # by a source as the socket says it
         self._trains: dict[int, tuple[bytes, Cut]] = {}
         self._paced: list[Paced] = []
         self.dropped: Counter[str] = Counter()
+        self.crowd = UdpCrowd(self, system.clock.monotonic_ns)
 
     @property
     def bound(self) -> tuple[Address, Address]:
@@ -129,8 +132,10 @@ class PortPair:
         keys = [(host, port, bool(index)) for index, port in enumerate(ports)]
         route = _Route(number, take)
         self._routes.update(dict.fromkeys(keys, route))
+        self._found.clear()
 
         def forget() -> None:
+            self._found.clear()
             for key in keys:
                 if self._routes.get(key) is route:
                     del self._routes[key]
@@ -139,9 +144,14 @@ class PortPair:
 
     def route(self, source: tuple[Any, ...], *, rtcp: bool) -> _Route | None:
         """Whose packets come from there."""
-        address = Address.of_peer(source)
-        exact = self._routes.get((address.host, address.port, rtcp))
-        return exact if exact is not None else self._routes.get((address.host, 0, rtcp))
+        found = self._found.get((source, rtcp))
+        if found is None:
+            address = Address.of_peer(source)
+            exact = self._routes.get((address.host, address.port, rtcp))
+            found = exact if exact is not None else self._routes.get((address.host, 0, rtcp))
+            if found is not None and len(self._found) < len(self._routes):
+                self._found[source, rtcp] = found
+        return found
 
     def path(self, host: str, port: int, local: str) -> Path | None:
         """The way to a peer, from our address `local`; None before the sockets were opened.
@@ -195,6 +205,25 @@ class PortPair:
                 socket.dropped[drop_reason(failed)] += 1
                 start += 1
         return start
+
+    def send_all(self, what: Cut, to: Sequence[Addresses]) -> list[tuple[int, int]]:
+        """All trains of media to each of these, in as few calls as it takes; the viewer and the train (indices) where
+        segments were refused. What the kernel does not take otherwise is dropped and counted.
+        """
+        if self._sockets is None:
+            self.dropped["closed"] += len(to) * sum(len(train.bounds) for train in what.trains)
+            return []
+        socket = self._sockets[0]
+        assert isinstance(socket, UdpSocket), "others have no paths with segments"
+        refused: list[tuple[int, int]] = []
+        for control in {each.control for each in to}:
+            places = [place for place, each in enumerate(to) if each.control == control]
+            for viewer, train, failed in what.call(control).send_all(socket.fileno(), [to[place] for place in places]):
+                if failed in NO_SEGMENTS:
+                    refused.append((places[viewer], train))
+                else:
+                    socket.dropped[drop_reason(failed)] += 1
+        return refused
 
     def pace(self, paced: Paced) -> None:
         """Have it go on every `_SLICE` until nothing is left: one timer for all."""

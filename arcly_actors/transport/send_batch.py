@@ -28,6 +28,7 @@ _SIZE = _ffi.sizeof("struct mmsghdr")
 _WORDS = _SIZE // 8
 """A header as words of 64 bits, of which `Addresses` fills these; `_PIECES` is the iovec's place."""
 _NAME, _NAME_SIZE, _PIECES, _PIECE_COUNT, _CONTROL, _CONTROL_SIZE = range(6)
+_ROOM = 64
 _STRIDE = (limits.GSO_BYTES + limits.RTP_BYTES) // 64 * 64 + 64
 
 
@@ -56,36 +57,45 @@ class _Control:
 
 
 class Addresses:
-    """The headers of messages to these peers, for `SendBatch.flush`."""
+    """The headers of messages to these peers, for `SendBatch.flush`: those of trains, and those of datagrams alone."""
 
-    __slots__ = ("_controls", "_of", "_peers", "_segmented", "_words", "messages")
+    __slots__ = ("_alone", "_controls", "_peers", "_trains")
 
     def __init__(self, peers: Sequence[PeerName], pieces: "array[int]") -> None:
         self._peers = peers  # whose memory is pointed into
         controls = {peer.control: _Control(peer.control) for peer in peers}
         self._controls = tuple(controls.values())
-        self._of = [controls[peer.control] for peer in peers]
-        memory = bytearray(_SIZE * len(peers))
-        self.messages = _ffi.from_buffer("struct mmsghdr[]", memory)
-        self._words = memoryview(memory).cast("Q")
-        self._fill(_NAME, [peer.where for peer in peers])
-        self._fill(_NAME_SIZE, [len(peer.name) for peer in peers])
-        self._fill(_PIECES, (pieces * (len(peers) // len(pieces) + 1))[: len(peers)])
-        self._fill(_PIECE_COUNT, [1] * len(peers))
-        self._segmented: bool | None = None
+        of = [controls[peer.control] for peer in peers]
+        columns = {
+            _NAME: array("Q", [peer.where for peer in peers]),
+            _NAME_SIZE: array("Q", [len(peer.name) for peer in peers]),
+            _PIECES: (pieces * (len(peers) // len(pieces) + 1))[: len(peers)],
+            _PIECE_COUNT: array("Q", [1]) * len(peers),
+            _CONTROL: array("Q", [each.address for each in of]),
+            _CONTROL_SIZE: array("Q", [each.size for each in of]),
+        }
+        self._trains = _headers(columns)
+        columns[_CONTROL] = array("Q", [each.address + SEGMENT.size if each.further else 0 for each in of])
+        columns[_CONTROL_SIZE] = array("Q", [each.further for each in of])
+        self._alone = _headers(columns)
 
-    def cut(self, step: int) -> None:
-        """Messages are cut into datagrams of `step` bytes from now on; 0: each is one datagram."""
-        if bool(step) is not self._segmented:
-            self._segmented = bool(step)
-            skipped = 0 if step else SEGMENT.size
-            self._fill(_CONTROL, [each.address + skipped if each.size > skipped else 0 for each in self._of])
-            self._fill(_CONTROL_SIZE, [each.size - skipped for each in self._of])
+    def cut(self, step: int) -> Any:
+        """The headers of messages that are cut into datagrams of `step` bytes; 0: each is one datagram."""
+        if not step:
+            return self._alone
         for control in self._controls:
             control.segment[0] = step
+        return self._trains
 
-    def _fill(self, word: int, values: "Sequence[int]") -> None:
-        self._words[word::_WORDS] = memoryview(array("Q", values))
+
+def _headers(columns: "dict[int, array[int]]") -> Any:
+    count = len(columns[_NAME])
+    # With room: crowds grow by one and one, and blocks of memory that do so leave holes that no later one fits in.
+    memory = bytearray(_SIZE * (count // _ROOM + 1) * _ROOM)
+    words = memoryview(memory).cast("Q")
+    for word, values in columns.items():
+        words[word : count * _WORDS : _WORDS] = memoryview(values)
+    return _ffi.from_buffer("struct mmsghdr[]", memory)
 
 
 class SendBatch:
@@ -107,20 +117,23 @@ class SendBatch:
         vectors = _address(_ffi.from_buffer(self._vectors))
         self._pieces = array("Q", range(vectors, vectors + 16 * count, 16))
         self._sizes = memoryview(self._vectors)[1::2]
+        self._size = 0
 
     def arrange(self, peers: Sequence[PeerName]) -> Addresses:
         """Headers for messages to these peers; the one at an index that lies in area `index % limits.SEND_BATCH`."""
         return Addresses(peers, self._pieces)
 
-    def slots(self, size: int, count: int, step: int, members: int) -> list[Any]:
-        """Messages have `size` bytes from now on: where their `count` packets lie, `step` apart, area after area."""
-        self._sizes[:] = memoryview(array("Q", (size,)) * limits.SEND_BATCH)
+    def slots(self, count: int, step: int, members: int) -> list[Any]:
+        """Where the `count` packets of a message lie, `step` apart, area after area."""
         offsets = range(0, count * step, step)
         return [area + offset for area in self.areas[:members] for offset in offsets]
 
     def fill(self, template: bytes, lengths: bytes, members: int) -> None:
         """The plain packets into the first areas, and how long each is to `lengths`."""
         move, size = srtp_ffi.memmove, len(template)
+        if size != self._size:
+            self._size = size
+            self._sizes[:] = memoryview(array("Q", (size,)) * limits.SEND_BATCH)
         for area in self.areas[:members]:
             move(area, template, size)
         move(self._lengths, lengths * members, len(lengths) * members)
@@ -130,12 +143,12 @@ class SendBatch:
         begin = index * _STRIDE
         return memoryview(self._memory)[begin + start : begin + end]
 
-    def flush(self, addresses: Addresses, start: int, count: int) -> list[tuple[int, int]]:
+    def flush(self, headers: Any, start: int, count: int) -> list[tuple[int, int]]:
         """Send so many messages from the one at `start` on; (index, errno) of those that the kernel did not take."""
         failed: list[tuple[int, int]] = []
         done, end = start, start + count
         while done < end:
-            sent = self._libc.sendmmsg(self._descriptor, addresses.messages + done, end - done, 0)
+            sent = self._libc.sendmmsg(self._descriptor, headers + done, end - done, 0)
             if sent > 0:
                 done += sent
             elif _ffi.errno != errno.EINTR:

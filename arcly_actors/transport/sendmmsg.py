@@ -1,4 +1,4 @@
-"""The system call that sends many datagrams at once, as C declares it (Linux): Python has none, cffi does.
+"""The system calls that send and receive many datagrams at once, as C declares them (Linux): Python has none, cffi does.
 
 pyOpenSSL and pylibsrtp bring cffi along.
 """
@@ -24,5 +24,6 @@ ffi.cdef(
     };
     struct mmsghdr { struct msghdr msg_hdr; unsigned int msg_len; };
     int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
+    int recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags, void *timeout);
     """
 )

@@ -55,6 +55,7 @@ class Crowd:
 
     def changed(self) -> None:
         """A member's station is another one: ranks arrange themselves anew before they send."""
+        self.count()
         self.epoch += 1
 
     def note(self, row: "Row") -> None:
@@ -62,7 +63,9 @@ class Crowd:
         self._uncounted[row] = None
 
     def count(self) -> None:
-        """Tell all members what they were sent: seldom asked for, so it is not done at each send."""
+        """Tell all members what they were sent: seldom asked for, so it is not done at each send. But also before other
+        rows take the place of these, which would be kept for it, and be more with each viewer that comes or goes.
+        """
         while self._uncounted:
             self._uncounted.popitem()[0].count()
 
@@ -83,12 +86,12 @@ class Rank:
             self._arrange()
         missed = [member for member in self._others if not member.send_shared(packets)]
         for row in self._rows:
-            for group in packets.groups(row.tag):
-                missed += row.send(group)
+            missed += row.send(packets.groups(row.tag))
         return missed
 
     def _arrange(self) -> None:
         """Rows of members with one kind of cipher; others, whose path cannot segment or who are not there, singly."""
+        self._crowd.count()
         self._epoch = self._crowd.epoch
         batch = self._crowd.udp.batch
         alike: dict[int, list[Member]] = {}
@@ -116,25 +119,31 @@ class Row:
         self._addresses: Addresses = batch.arrange([path.peer for path in self._paths])
         self._packets = self._bytes = 0
 
-    def send(self, group: Group) -> list[Member]:
-        """Protect a group for each and send it; those who did not get it are returned."""
+    def send(self, groups: Sequence[Group]) -> list[Member]:
+        """Protect groups for each and send them; those who did not get one are returned.
+
+        A batch of members gets all of its groups before the next batch its first: meanwhile their ciphers leave no cache.
+        """
         batch, count, each = self._batch, len(self._members), limits.SEND_BATCH
-        self._addresses.cut(group.step if group.count > 1 else 0)
-        slots, lengths = batch.slots(group.size, group.count, group.step, min(each, count)), batch.lengths
+        laid = [(group, batch.slots(group.count, group.step, min(each, count))) for group in groups]
         missed: list[Member] = []
         for start in range(0, count, each):
             contexts = self._contexts[start : start + each]
-            batch.fill(group.template, group.lengths, len(contexts))
-            ciphers = chain.from_iterable(map(repeat, contexts, repeat(group.count)))
-            statuses = list(map(_protect, ciphers, slots, lengths))
-            if any(statuses):
-                missed += self._flush_some(group, start, statuses)
-            else:
-                missed += self._flush(group, start, len(contexts))
-        self._packets += group.count
-        self._bytes += group.size
+            for group, slots in laid:
+                missed += self._send_group(group, slots, start, contexts)
+        self._packets += sum([group.count for group in groups])
+        self._bytes += sum([group.size for group in groups])
         self._crowd.note(self)
         return missed
+
+    def _send_group(self, group: Group, slots: Sequence[Any], start: int, contexts: Sequence[Any]) -> list[Member]:
+        """To the members from the one at `start` on that have these contexts."""
+        self._batch.fill(group.template, group.lengths, len(contexts))
+        ciphers = chain.from_iterable(map(repeat, contexts, repeat(group.count)))
+        statuses = list(map(_protect, ciphers, slots, self._batch.lengths))
+        if any(statuses):
+            return self._flush_some(group, start, statuses)
+        return self._flush(group, start, len(contexts))
 
     def count(self) -> None:
         """See `Crowd.count`."""
@@ -145,7 +154,8 @@ class Row:
 
     def _flush(self, group: Group, start: int, count: int) -> list[Member]:
         missed = []
-        for index, number in self._batch.flush(self._addresses, start, count):
+        headers = self._addresses.cut(group.step if group.count > 1 else 0)
+        for index, number in self._batch.flush(headers, start, count):
             if not self._sent_singly(index, number, group):
                 self._crowd.udp.dropped[drop_reason(number)] += 1
                 missed.append(self._miss(index, group))

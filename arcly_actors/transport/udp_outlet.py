@@ -31,6 +31,7 @@ class UdpOutlet:
         self._destinations = destinations
         self._media = frozenset(channel for channel in destinations if not channel & 1)
         self._addresses = self._common()
+        self.crowd = pair.crowd if self._addresses is not None else None
         self._waiting: deque[tuple[Cut, int]] = deque()  # with the train that is next
         self._queued = 0
         self._allowance = limits.UDP_PLAY_BURST
@@ -48,7 +49,7 @@ class UdpOutlet:
         if self.closed:
             return
         what = self._pair.trains(data)
-        if not self._waiting and len(data) <= self._refilled():  # the usual case
+        if not self._waiting and len(data) <= self._refilled(self._now()):  # the usual case
             self._allowance -= len(data)
             self._send(what, 0, len(what.trains))
             return
@@ -57,10 +58,28 @@ class UdpOutlet:
         if len(self._waiting) == 1 and self.go_on():
             self._pair.pace(self)
 
+    def admit(self, what: Cut, size: int, now: int) -> Addresses | None:
+        """See `udp_crowd.Member`."""
+        if self.closed or self._waiting or size > self._refilled(now) or not what.channels <= self._media:
+            return None
+        self._allowance -= size
+        return self._addresses
+
+    def refused(self, train: Train) -> None:
+        """See `udp_crowd.Member`."""
+        self._single()
+        self.send_train(train)
+
+    def send_train(self, train: Train) -> None:
+        """To the destination of its channel, alone."""
+        destination = self._destinations.get(train.channel)
+        if destination is not None:
+            (destination.pair or self._pair).send_train(train, destination)
+
     def go_on(self) -> bool:
         """Send as much of what waits as may leave now; whether something is left."""
         was_behind = self.pending
-        self._refilled()
+        self._refilled(self._now())
         while self._waiting and self._allowance > 0:
             what, start = self._waiting.popleft()
             before = what.ends[start - 1] if start else 0
@@ -106,8 +125,7 @@ class UdpOutlet:
         """It has none of its own."""
         return -1
 
-    def _refilled(self) -> int:
-        now = self._now()
+    def _refilled(self, now: int) -> int:
         gained = (now - self._filled_at) * limits.UDP_PLAY_RATE // NS_PER_S
         self._allowance = min(limits.UDP_PLAY_BURST, self._allowance + gained)
         self._filled_at = now
@@ -123,24 +141,23 @@ class UdpOutlet:
 
     def _send(self, what: Cut, start: int, end: int) -> None:
         for report in what.reports if start == 0 else ():
-            self._send_train(report)
+            self.send_train(report)
         if self._addresses is not None and what.channels <= self._media:
             begun, start = start, self._pair.send_trains(what, start, end, self._addresses)
             if self._pair.taps:
                 self._tell(what.trains[begun:start])
-            if start < end:  # this interface or route has no segments
-                self._addresses = None
+            if start < end:
+                self._single()
         for train in what.trains[start:end] if start < end else ():
-            self._send_train(train)
+            self.send_train(train)
+
+    def _single(self) -> None:
+        """This interface or route has no segments: datagrams go one by one from now on."""
+        self._addresses = self.crowd = None
 
     def _tell(self, sent: Sequence[Train]) -> None:
         for train in sent:
             tell_train(self._pair.taps, train.data, train.bounds, self._destinations[train.channel].path.source)
-
-    def _send_train(self, train: Train) -> None:
-        destination = self._destinations.get(train.channel)
-        if destination is not None:
-            (destination.pair or self._pair).send_train(train, destination)
 
     def _wake(self) -> None:
         callbacks, self._callbacks = self._callbacks, []

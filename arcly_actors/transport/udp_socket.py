@@ -6,7 +6,6 @@ any other. Where the kernel can (Linux), a train of packets leaves in one call (
 
 import asyncio
 import errno
-import mmap
 import socket
 import struct
 import sys
@@ -14,31 +13,28 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from arcly_actors import limits
 from arcly_actors.errors import AddressUnavailable
 from arcly_actors.runtime.seams import Tap, heard_by
+from arcly_actors.transport import receive_batch
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.send_batch import PeerName, SendBatch, open_batch
 
 _LINUX = sys.platform.startswith("linux")
-_IP_PKTINFO = 8
 UDP_SEGMENT = 103
 """The control message with the size of the segments to cut a send into (linux/udp.h)."""
 
-_UDP_GRO = 104
 _WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
-_TRUNCATED = int(socket.MSG_TRUNC)
-"""As a plain int: an enum's operators are twenty times as slow, and this is asked of every datagram."""
-
-_ROOM = 128
 NO_SEGMENTS = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOPROTOOPT, errno.EOPNOTSUPP})
 """What a segmented send fails with where the interface or the route cannot."""
 
-Source = tuple[Any, ...]
+Source = receive_batch.Source
 Ancillary = tuple[tuple[int, int, bytes], ...]
-Deliver = Callable[[memoryview, Source, bytes], None]
+Deliver = receive_batch.Deliver
+Arrived = receive_batch.Arrived
+TakeAll = receive_batch.TakeAll
 
 
 class Path:
@@ -94,6 +90,10 @@ class Datagrams(Protocol):
         """See `UdpSocket.read`."""
         ...
 
+    def read_all(self, take: TakeAll) -> int:
+        """See `UdpSocket.read_all`."""
+        ...
+
     def path(self, source: Source, local: bytes) -> Path:
         """See `UdpSocket.path`."""
         ...
@@ -129,10 +129,8 @@ class UdpSocket:
     """
 
     __slots__ = (
-        "_buffer",
         "_loop",
         "_reads",
-        "_receive",
         "_send",
         "_socket",
         "_wake",
@@ -154,9 +152,7 @@ class UdpSocket:
         self._loop = loop
         self._reads = bounds.reads
         self._socket = opened = _open(address, bounds.kernel_buffer)
-        self._buffer = memoryview(mmap.mmap(-1, 65_536))  # of which only what is ever filled takes memory
         self._send = opened.sendmsg
-        self._receive = opened.recvmsg_into
         self.bound = Address.of_peer(opened.getsockname())
         self.segments = _has_segments(opened)
         self.batch = open_batch(opened) if batched else None
@@ -195,31 +191,19 @@ class UdpSocket:
 
         The datagram may be changed in place and is gone when the call returns.
         """
-        receive, buffers = self._receive, (self._buffer,)
         deliver = heard_by(self.taps, deliver)
-        for count in range(self._reads):
-            try:
-                size, ancillary, flags, source = receive(buffers, _ROOM)
-            except (BlockingIOError, InterruptedError):
-                return count
-            except OSError:  # an ICMP error that belongs to an earlier send
-                self.dropped["receive-error"] += 1
-                continue
-            if flags & _TRUNCATED:
-                self.dropped["receive-truncated"] += 1
-                continue
-            local, segment = b"", size
-            for level, kind, data in ancillary:
-                if level == socket.IPPROTO_UDP and kind == _UDP_GRO:
-                    segment = int.from_bytes(data[:4], sys.byteorder) or size
-                elif (level, kind) in _PKTINFO:
-                    local = data
-            if size <= segment:
-                deliver(self._buffer[:size], source, local)
-                continue
-            for start in range(0, size, segment):
-                deliver(self._buffer[start : min(start + segment, size)], source, local)
-        return self._reads
+
+        def take(arrived: Sequence[Arrived]) -> None:
+            for data, source, local in arrived:
+                deliver(data, source, local)
+
+        return receive_batch.read(self._socket, self._reads, take, self.dropped)
+
+    def read_all(self, take: TakeAll) -> int:
+        """The same, with what came together given to `take([(datagram, source, local), …])` together."""
+        if self.taps:
+            return self.read(lambda data, source, local: take(((data, source, local),)))
+        return receive_batch.read(self._socket, self._reads, take, self.dropped)
 
     def path(self, source: Source, local: bytes) -> Path:
         """How to answer a datagram."""
@@ -275,16 +259,12 @@ def drop_reason(number: int) -> str:
     return "send-buffer-full" if number in {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS} else "send-error"
 
 
-_IPV6_PKTINFO = getattr(socket, "IPV6_PKTINFO", -1)
-_PKTINFO = {(socket.IPPROTO_IP, _IP_PKTINFO), (socket.IPPROTO_IPV6, _IPV6_PKTINFO)}
-
-
 def _from(local: bytes) -> Ancillary:
     """The control message that makes an answer leave from where `local` (a received one) says it was asked."""
     if len(local) == 12:  # in_pktinfo: interface, local address, destination in the header
-        return ((socket.IPPROTO_IP, _IP_PKTINFO, struct.pack("=I4s4s", 0, local[4:8], bytes(4))),)
+        return ((socket.IPPROTO_IP, receive_batch.IP_PKTINFO, struct.pack("=I4s4s", 0, local[4:8], bytes(4))),)
     if len(local) == 20:  # in6_pktinfo: address, interface
-        return ((socket.IPPROTO_IPV6, _IPV6_PKTINFO, local),)
+        return ((socket.IPPROTO_IPV6, receive_batch.IPV6_PKTINFO, local),)
     return ()
 
 
@@ -315,9 +295,9 @@ def _set_options(opened: socket.socket, kernel_buffer: int, *, wildcard: bool) -
         (socket.SOL_SOCKET, socket.SO_SNDBUF, kernel_buffer),
     ]
     if _LINUX:
-        options.append((socket.IPPROTO_UDP, _UDP_GRO, 1))
+        options.append((socket.IPPROTO_UDP, receive_batch.UDP_GRO, 1))
         if wildcard and opened.family == socket.AF_INET:
-            options.append((socket.IPPROTO_IP, _IP_PKTINFO, 1))
+            options.append((socket.IPPROTO_IP, receive_batch.IP_PKTINFO, 1))
         elif wildcard:
             options.append((socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1))
     for option in options:

@@ -27,7 +27,7 @@ from arcly_actors.transport.send_batch import SendBatch
 from arcly_actors.transport.srtp_batch import Scratch
 from arcly_actors.transport.srtp_crowd import Crowd
 from arcly_actors.transport.srtp_session import SrtpSession
-from arcly_actors.transport.udp_socket import Datagrams, Deliver, Path, Source
+from arcly_actors.transport.udp_socket import Datagrams, Deliver, Path, Source, TakeAll
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,11 @@ class _Datagrams:
     def read(self, deliver: Deliver) -> int:
         """The agent delivers by itself."""
         del deliver
+        return 0
+
+    def read_all(self, take: TakeAll) -> int:
+        """The agent delivers by itself."""
+        del take
         return 0
 
     def path(self, source: Source, local: bytes) -> Path:

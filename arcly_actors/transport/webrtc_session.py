@@ -105,11 +105,11 @@ class WebRtcSession(SrtpSession):
         if path is None or path.source != source or path.local != local or self.state is not SessionState.CONNECTED:
             return False
         now = self._port.now()
-        answer = self._agent.again(datagram, (path.address.host, path.address.port), now)
-        if answer is None or answer.reply is None or not self._port.hold(self, source, now):
+        reply = self._agent.again(datagram, (path.address.host, path.address.port), now)
+        if reply is None or not self._port.hold(self, source, now):
             return False
-        self._consented()
-        self._udp.send(answer.reply, path)
+        self._consented_at = self._heard_at = now
+        self._udp.send(reply, path)
         return True
 
     def _established(self) -> None:

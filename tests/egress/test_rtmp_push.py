@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,21 @@ from tests.support.virtual import Probe
 from tests.support.waiting import until
 
 
+class SetClock(SystemClock):
+    """The real one, set `ahead` by so many ns: what is sent at once comes in time."""
+
+    ahead = 0
+
+    def monotonic_ns(self) -> int:
+        return super().monotonic_ns() + self.ahead
+
+
 class Show:
     """A stream of real pictures and sound on the real loop, and a push of it whose owner is a probe."""
 
     def __init__(self, policy: ApplicationPolicy | None = None) -> None:
-        self.system = System(asyncio.get_running_loop(), SystemClock(), SystemEntropy())
+        self.clock = SetClock()
+        self.system = System(asyncio.get_running_loop(), self.clock, SystemEntropy())
         self.stage = Stage(self.system, policy)
         self.owner = Probe(self.system)
         self.clip: Clip = clip(gop=10)
@@ -212,7 +223,8 @@ async def test_a_target_that_does_not_read_skips_to_keyframes_and_is_given_up_in
         connection = await target.connection(1)
         await here.owner.next(PushStarted)
         connection.stop_reading()
-        for frame in heavy_frames[10:]:
+        for earlier, frame in pairwise(heavy_frames[9:]):
+            here.clock.ahead += frame.dts - earlier.dts
             await here.source.send(frame)
             await asyncio.sleep(0)
             if here.owner.of(PushFailed):

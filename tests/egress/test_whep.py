@@ -382,6 +382,25 @@ async def test_reports_come_once_a_second(system: System) -> None:
 
 
 @in_virtual_time
+async def test_a_crowds_reports_are_made_in_turns(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "REPORTING_CROWD", 2)
+    door = Door(system)
+    source = await door.publish()
+    await play(source, 1)
+    viewers = []
+    for _ in range(3):
+        await pass_time(37 * NS_PER_MS)
+        viewers.append(await door.play())
+    await play(source, 130)
+    turn = limits.REPORTING_TURN
+    for viewer in viewers[1:]:
+        later = [sent.at for sent in viewer.transport.rtcp[1:]]
+        assert len(later) >= 4
+        assert all(min(at % turn, -at % turn) < NS_PER_MS for at in later)
+    await door.close_stream()
+
+
+@in_virtual_time
 async def test_a_defect_in_packetising_ends_its_viewers_and_not_the_next_ones(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,7 @@ from arcly_actors.ingest.ts_datagrams import TsDatagrams
 from arcly_actors.media.frame import MediaFrame
 from arcly_actors.runtime.child import Child
 from arcly_actors.runtime.supervisor import Supervisor
-from arcly_actors.simulation import simulate
+from arcly_actors.simulation import explorer, faults, simulate
 from arcly_actors.simulation.explorer import Plan
 from arcly_actors.transport.budget import Budget, Permit
 from arcly_actors.transport.rtp_ports import Destination, PortPair
@@ -175,10 +175,16 @@ Patch = tuple[Any, str, Any, bool]
 MUTATIONS: dict[str, tuple[tuple[Patch, ...], set[str]]] = {
     "no keyframe gate": (((Channel, "start", join_in_the_middle, False),), {"KeyframeFirst"}),
     "no repair of DTS": (((Timeline, "place", place_as_it_comes, False),), {"RisingTimes"}),
-    "skips are not told": (((Fanout, "_skipped", skip_without_a_word, False),), {"NoGapNoDuplicate"}),
+    "skips are not told": (
+        ((Fanout, "_skipped", skip_without_a_word, False), (explorer, "FAULTS", {faults.stall: 1}, False)),
+        {"NoGapNoDuplicate"},
+    ),
     "every write twice": (((EncodedFeed, "joined", twice, True),), {"NoGapNoDuplicate", "RisingTimes"}),
     "a frame is lost": (((Fanout, "_unsettle", lose_one, True),), {"NoGapNoDuplicate", "KeyframeFirst"}),
-    "subscribers stay down": (((View, "restart", give_up, False),), {"Blameless"}),
+    "subscribers stay down": (
+        ((View, "restart", give_up, False), (faults, "TARGETS", {"subscriber": False}, False)),
+        {"Blameless"},
+    ),
     "places are forgotten": (((View, "restart", start_over, True),), {"NoGapNoDuplicate", "NoDefect", "Served"}),
     "no restarts": (((Supervisor, "_launch", never_again, True),), {"Restarted"}),
     "no throttle": (

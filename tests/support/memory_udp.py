@@ -8,7 +8,7 @@ from typing import Any
 from arcly_actors.runtime.seams import Tap
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.send_batch import SendBatch
-from arcly_actors.transport.udp_socket import Deliver, Path, Source
+from arcly_actors.transport.udp_socket import Deliver, Path, Source, TakeAll
 
 
 class MemoryUdp:
@@ -56,6 +56,9 @@ class MemoryUdp:
         for data, source in waiting:
             deliver(memoryview(bytearray(data)), source, b"")
         return len(waiting)
+
+    def read_all(self, take: TakeAll) -> int:
+        return self.read(lambda data, source, local: take(((data, source, local),)))
 
     def path(self, source: Source, local: bytes) -> Path:
         return Path(source, local, segments=False)

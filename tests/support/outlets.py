@@ -9,6 +9,7 @@ class MemoryOutlet:
 
     def __init__(self, room: int | None = None) -> None:
         self.direct = -1
+        self.crowd = None
         self.closed = False
         self.ended = False
         self.error: OSError | None = None

@@ -284,14 +284,31 @@ def keep(name: str, script: Script) -> None:
     sys.stdout.write(f"{name}: {len(settled.records)} records\n")
 
 
+_EARLY = 6 * SECOND // 5
+CRASHES = {
+    **dict.fromkeys(("publisher", "subscriber", "stream", "gop", "connection"), ("ffmpeg-rtmp", _EARLY)),
+    **dict.fromkeys(("rtmp-session", "listener", "directory", "supervisor"), ("ffmpeg-rtmp", _EARLY)),
+    "rtsp-session": ("ffmpeg-rtsp-tcp", _EARLY),
+    "rtp-ports": ("ffmpeg-rtsp-udp", _EARLY),
+    "srt-session": ("ffmpeg-srt", _EARLY),
+    "srt-port": ("ffmpeg-srt", _EARLY),
+    "feed": ("ffmpeg-mpegts", _EARLY),
+    "pull": ("pull-rtmp", _EARLY),
+    "source": ("pull-rtmp", _EARLY),
+    "rendition": ("chromium-whep", 5 * SECOND // 2),
+    "webrtc-port": ("chromium-whep", 5 * SECOND // 2),
+}
+"""Kinds of actors, the script in the middle of which one fails, and when. WebRTC's sessions are recorded elsewhere."""
+
+
 def main(names: list[str]) -> None:
     for name in names or [*SCENARIOS, "faults"]:
         if name in SCENARIOS:
             keep(name, run(record(name)))
         else:
             base = read_file(SCRIPTS / "ffmpeg-rtmp.jsonl")
-            for actor in ("publisher", "subscriber", "stream", "gop", "connection"):
-                keep(f"crash-{actor}", apply(base, [crash(actor, 6 * SECOND // 5)]))
+            for actor, (of, at) in CRASHES.items():
+                keep(f"crash-{actor}", apply(read_file(SCRIPTS / f"{of}.jsonl"), [crash(actor, at)]))
             keep("late-and-broken", apply(base, [jitter(SECOND // 25), disconnect(5 * SECOND // 2)], seed=7))
 
 

@@ -73,7 +73,7 @@ class Playing:
     def receive(self, data: bytes, now: int) -> None:
         """A datagram came."""
         self.pass_until(now)
-        taken = self.listener.receive(memoryview(data), CALLER, now)
+        taken = self.listener.receive(data, CALLER, now)
         if isinstance(taken, bytes):
             self._send(taken)
         elif taken is not None:

@@ -175,10 +175,10 @@ class Network:
     def arrive(self, data: bytes, *, upwards: bool) -> None:
         """A datagram reaches the other side."""
         if not upwards:
-            self.caller.engine.receive(memoryview(data), self.now)
+            self.caller.engine.receive(data, self.now)
             self._drain(self.caller)
             return
-        taken = self.listener.receive(memoryview(data), CALLER, self.now)
+        taken = self.listener.receive(data, CALLER, self.now)
         if isinstance(taken, bytes):
             self.at(self.ms + self.down.delay, lambda: self.arrive(taken, upwards=False))
         elif taken is not None:

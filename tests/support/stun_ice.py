@@ -48,7 +48,7 @@ class StunAgent:
         response.add_message_integrity(key)
         return StunAnswer(bytes(response), validated=True, selected="USE-CANDIDATE" in request.attributes)
 
-    def again(self, datagram: bytes, source: tuple[str, int], now: int) -> StunAnswer | None:
+    def again(self, datagram: bytes, source: tuple[str, int], now: int) -> bytes | None:
         return None
 
 

@@ -7,8 +7,11 @@ import pykka
 
 from arcly_actors import limits
 from arcly_actors.errors import Malformed
-from arcly_actors.runtime import System
-from arcly_actors.transport.connection import Close, Command, Connection, ConnectionClosed
+from arcly_actors.runtime import LoopActor, System, receives
+from arcly_actors.script.network import ScriptedTransport
+from arcly_actors.transport.addresses import Address
+from arcly_actors.transport.connection import Close, Command, Connection, ConnectionClosed, Divert
+from arcly_actors.transport.wire import Wire
 from tests.support.engines import LineEngine, Session, Witness
 from tests.support.waiting import until
 from tests.support.wires import MakePair, Peer
@@ -52,6 +55,47 @@ async def test_bytes_become_events_and_answers(system: System, pair: MakePair) -
     await made.peer.send(b"ho two\n")
     assert await made.peer.exactly(16) == b"welcome\none\ntwo\n"
     await made.told("echo one", "echo two")
+
+
+class Taker(LoopActor):
+    """Takes what is diverted to it."""
+
+    def __init__(self, system: System, taken: list[Any]) -> None:
+        super().__init__(system)
+        self._taken = taken
+
+    @receives(str)
+    def take(self, event: str) -> None:
+        self._taken.append(event)
+
+
+async def test_events_are_diverted_to_an_actor_while_it_lives(system: System, pair: MakePair) -> None:
+    made, taken = await rig(system, pair), list[Any]()
+    made.attach()
+    taker = Taker.start(system, taken)
+    await made.peer.send(b"echo one\n")
+    await made.told("echo one")
+    made.connection.tell(Divert((str,), taker))
+    system.run_queue.drain()
+    await made.peer.send(b"echo two\necho three\n")
+    await until(lambda: len(taken) == 2)
+    assert taken == ["echo two", "echo three"]
+    await made.told("echo one")
+    await taker.stop(block=False)
+    await made.peer.send(b"echo four\n")
+    await made.told("echo one", "echo four")
+
+
+async def test_what_follows_from_bytes_is_done_in_the_same_turn_of_the_loop(system: System) -> None:
+    transport = ScriptedTransport(Address("1.2.3.4", 5), Address("127.0.0.1", 6))
+    wire, events = Wire(system.loop), list[Any]()
+    transport.protocol = wire
+    wire.connection_made(transport)
+    Session.start(system, Connection.start(system, wire, LineEngine()), events)
+    system.run_queue.drain()
+    transport.feed(b"echo one\n")
+    assert events == ["echo one"]
+    assert not system.run_queue.scheduled
 
 
 async def test_nothing_is_read_before_somebody_listens(system: System, pair: MakePair) -> None:

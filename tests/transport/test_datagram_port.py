@@ -1,7 +1,7 @@
 """A datagram port in virtual time: a switchboard of its own, engines that speak words, and a socket of memory."""
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from arcly_actors import limits
@@ -23,13 +23,14 @@ class Words:
     """``echo``, ``train`` (three datagrams), ``wake`` (in 30 ms), ``bye``, ``defect``; each word is an event, too."""
 
     def __init__(self) -> None:
+        self.patience = limits.DATAGRAM_TICK
         self._outputs: deque[Any] = deque()
 
-    def receive(self, data: bytes, now: int) -> None:
+    def receive(self, data: bytes | memoryview, now: int) -> None:
         word = bytes(data).decode()
         self._outputs.append(Emit(word))
         if word == "echo":
-            self._outputs.append(Transmit(data))
+            self._outputs.append(Transmit(bytes(data)))
         elif word == "train":
             self._outputs.append(Train(b"aabbc", 2))
         elif word == "wake":
@@ -38,6 +39,10 @@ class Words:
             self._outputs.append(Hangup("said bye"))
         elif word == "defect":
             raise RuntimeError("a defect of the engine")
+
+    def receive_all(self, datagrams: Sequence[memoryview], now: int) -> None:
+        for data in datagrams:
+            self.receive(data, now)
 
     def wake(self, now: int) -> None:
         self._outputs.append(Emit("woken"))
@@ -59,12 +64,14 @@ class Board:
         self.engines: dict[Hashable, Words] = {}
         self.forgotten: list[Words] = []
 
-    def receive(self, data: memoryview, peer: Hashable, now: int) -> Any:
-        word = bytes(data)
-        if word in {b"who", b"nothing"}:
-            return b"nobody" if word == b"who" else None
+    def engine_of(self, data: memoryview, peer: Hashable) -> Any:
+        return self.engines.get(peer) if bytes(data) not in {b"who", b"nothing"} else None
+
+    def receive(self, data: bytes, peer: Hashable, now: int) -> Any:
+        if data in {b"who", b"nothing"}:
+            return b"nobody" if data == b"who" else None
         engine = self.engines.setdefault(peer, Words())
-        engine.receive(word, now)
+        engine.receive(data, now)
         return engine
 
     def forget(self, engine: Words, now: int) -> None:

@@ -360,6 +360,19 @@ async def test_a_crowd_gets_every_packet(rig: MakeRig, listen: str, host: str, f
         assert call.transport.figures.packets_sent == len(sent)
 
 
+async def test_a_crowd_that_nobody_asks_about_keeps_no_rows_of_former_ones(rig: MakeRig) -> None:
+    made = rig("127.0.0.1:0")
+    transports = [(await made.call()).transport for _ in range(3)]
+    crowd, members = transports[0].crowd, cast("list[Member]", transports)
+    assert isinstance(crowd, Crowd)
+    for number, size in enumerate((1, 2, 3, 2)):
+        crowd.rank(members[:size]).send(SharedPackets([packet(number)]))
+        assert len(crowd._uncounted) == 1
+    transports[0].close("gone")
+    assert not crowd._uncounted
+    assert [each.figures.packets_sent for each in transports] == [4, 3, 1]
+
+
 class Noted:
     """A tape's end of a session."""
 

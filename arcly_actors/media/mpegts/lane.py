@@ -1,6 +1,7 @@
 """One elementary stream while its PES packets are put together."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from arcly_actors import limits
@@ -13,14 +14,16 @@ from arcly_actors.media.mpegts.tables import ElementaryStream
 BODY: Final = 184
 _MOST: Final = limits.FRAME_BYTES // BODY
 _NOTHING: Final = -1
+FOLLOWING: Final = tuple(0x10 | (counter + 1) & 15 for counter in range(16))
+"""By a packet's counter: the fourth byte of the next one, if that is an ordinary one."""
 
 
 class Lane:
     """The payloads of a PID since its PES packet began.
 
     `following` is the fourth byte that the next packet has if it is an ordinary one (payload only, in order), and
-    `due` the number of payloads at which there is something to look at: both let ordinary packets pass by one comparison
-    each. `last` is the newest continuity counter.
+    `due` the number of payloads at which there is something to look at: up to there `take` has ordinary ones in any
+    number. `last` is the newest continuity counter.
     """
 
     __slots__ = (
@@ -79,6 +82,17 @@ class Lane:
         self.parts.append(payload)
         self._size, self._counted, self._total = len(payload), 1, None
         return [unit for unit in (before, self.review()) if unit is not None]
+
+    @property
+    def room(self) -> int:
+        """How many ordinary payloads can be taken at once."""
+        return self.due - len(self.parts)
+
+    def take(self, payloads: Sequence[bytes], control: int) -> Unit | None:
+        """Ordinary ones, of which the last has this fourth byte."""
+        self.following = FOLLOWING[control & 15]
+        self.parts += payloads
+        return self.review() if len(self.parts) == self.due else None
 
     def review(self) -> Unit | None:
         """Look at what is there: the unit if it is complete. To be called at `due`, and after `extend`."""

@@ -100,12 +100,14 @@ def build(elements: Sequence[Element]) -> bytes:
     """The whole extension with its 4 bytes of header, empty for no elements; one-byte form where every element fits."""
     if not elements:
         return b""
-    if all(0 < number < 15 and 0 < len(value) <= 16 for number, value in elements):
-        profile = ONE_BYTE
-        body = b"".join(bytes((number << 4 | len(value) - 1,)) + value for number, value in elements)
-    else:
-        profile = TWO_BYTE
-        body = b"".join(bytes((number, len(value))) + value for number, value in elements)
+    profile, body = ONE_BYTE, b""
+    for number, value in elements:
+        size = len(value)
+        if not (0 < number < 15 and 0 < size <= 16):
+            profile = TWO_BYTE
+            body = b"".join([bytes((number, len(value))) + value for number, value in elements])
+            break
+        body += bytes((number << 4 | size - 1,)) + value
     words = (len(body) + 3) // 4
     return profile.to_bytes(2) + words.to_bytes(2) + body.ljust(words * 4, b"\x00")
 

@@ -15,7 +15,9 @@ def spread(chunks: Sequence[RtpChunk], until_next: int) -> list[Sequence[RtpChun
     A part has up to `limits.PACER_BURST` bytes, or as many more as it takes to have the whole frame out before the next
     one, which is due in `until_next` nanoseconds, and within `limits.PACER_DELAY`: so nothing ever piles up.
     """
-    total = sum(len(chunk.payload) for chunk in chunks)
+    total = sum([len(payload) for payload, _, _ in chunks])
+    if total <= limits.PACER_BURST:
+        return [chunks]
     steps = max(1, min(until_next, limits.PACER_DELAY) // limits.PACER_STEP)
     size = max(limits.PACER_BURST, -(-total // steps))
     if total <= size:

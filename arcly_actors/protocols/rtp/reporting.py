@@ -2,7 +2,7 @@
 
 import struct
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from arcly_actors.errors import Malformed
 from arcly_actors.media.cursor import Cursor
@@ -12,8 +12,7 @@ _SENDER = struct.Struct(">IQIII")
 _CNAME = 1
 
 
-@dataclass(frozen=True, slots=True)
-class ReportBlock:
+class ReportBlock(NamedTuple):
     """How one source is received. `fraction_lost` is in 1/256 since the last report, `lost` the total (may be negative).
 
     `highest` is the sequence number extended to 32 bits, `jitter` is in ticks; `last_report` is the middle 32 bits of the
@@ -78,7 +77,9 @@ def read_sender_report(count: int, body: bytes) -> SenderReport:
 
 def read_receiver_report(count: int, body: bytes) -> ReceiverReport:
     """Read the body of an RR with `count` blocks."""
-    return ReceiverReport(Cursor(body, "RTCP receiver report").u32(), _read_blocks(count, body, 4))
+    if len(body) < 4:
+        raise Malformed("RTCP receiver report is cut")
+    return ReceiverReport(int.from_bytes(body[:4]), _read_blocks(count, body, 4))
 
 
 def read_sdes(count: int, body: bytes) -> Sdes:
@@ -106,8 +107,8 @@ def read_bye(count: int, body: bytes) -> Bye:
 
 def write_sender_report(report: SenderReport) -> tuple[int, bytes]:
     """The count and body of an SR."""
-    ticks, packets, octets = (value & 0xFFFFFFFF for value in (report.timestamp, report.packets, report.octets))
-    body = _SENDER.pack(report.ssrc, report.ntp, ticks, packets, octets)
+    ticks, packets = report.timestamp & 0xFFFFFFFF, report.packets & 0xFFFFFFFF
+    body = _SENDER.pack(report.ssrc, report.ntp, ticks, packets, report.octets & 0xFFFFFFFF)
     return len(report.blocks), body + _write_blocks(report.blocks)
 
 
@@ -137,11 +138,11 @@ def write_bye(bye: Bye) -> tuple[int, bytes]:
 
 
 def _read_blocks(count: int, body: bytes, start: int) -> tuple[ReportBlock, ...]:
-    if start + count * _BLOCK.size > len(body):
+    end = start + count * _BLOCK.size
+    if end > len(body):
         raise Malformed(f"RTCP report of {count} blocks in {len(body)} bytes")
     blocks = []
-    for index in range(count):
-        ssrc, loss, highest, jitter, last, delay = _BLOCK.unpack_from(body, start + index * _BLOCK.size)
+    for ssrc, loss, highest, jitter, last, delay in _BLOCK.iter_unpack(body[start:end]):
         lost = loss & 0xFFFFFF
         total = lost - 0x1000000 if lost & 0x800000 else lost
         blocks.append(ReportBlock(ssrc, loss >> 24, total, highest, jitter, last, delay))

@@ -3,6 +3,7 @@
 Reduced-size RTCP (RFC 5506), a compound that does not start with a report, is read as well: every browser sends it.
 """
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -25,6 +26,7 @@ class Unknown:
     body: bytes
 
 
+_HEADER = struct.Struct(">BBH")
 Feedback = Nack | Pli | Fir | Remb | TransportFeedback
 RtcpPacket = SenderReport | ReceiverReport | Sdes | Bye | Feedback | Unknown
 _Read = Callable[[int, bytes], RtcpPacket]
@@ -33,20 +35,26 @@ _ReadFeedback = Callable[[int, int, bytes], RtcpPacket]
 
 def parse(data: bytes) -> tuple[RtcpPacket, ...]:
     """Read a compound; `Malformed` when any of it is cut, `PeerLimit` beyond `limits.RTCP_PACKETS`."""
-    cursor = Cursor(data, "RTCP")
     found: list[RtcpPacket] = []
-    while cursor.remaining:
+    at, size = 0, len(data)
+    while at < size:
         if len(found) == limits.RTCP_PACKETS:
             raise PeerLimit(f"more than {limits.RTCP_PACKETS} RTCP packets in one datagram")
-        first, kind, words = cursor.u8(), cursor.u8(), cursor.u16()
+        if size - at < _HEADER.size:
+            raise Malformed(f"RTCP header of {size - at} bytes")
+        first, kind, words = _HEADER.unpack_from(data, at)
         if first >> 6 != 2:
             raise Malformed(f"RTCP version {first >> 6}")
-        body = cursor.take(words * 4)
+        begin, at = at + _HEADER.size, at + _HEADER.size + 4 * words
+        if at > size:
+            raise Malformed(f"an RTCP packet of {4 * words} bytes ends early")
+        body = data[begin:at]
         if first & 0x20:
-            if cursor.remaining or not body or not 0 < body[-1] <= len(body):
+            if at < size or not body or not 0 < body[-1] <= len(body):
                 raise Malformed("RTCP padding is wrong")
             body = body[: -body[-1]]
-        found.append(_READERS.get(kind, _unknown(kind))(first & 0x1F, body))
+        read = _READERS.get(kind)
+        found.append(read(first & 0x1F, body) if read is not None else Unknown(kind, first & 0x1F, body))
     return tuple(found)
 
 
@@ -57,10 +65,6 @@ def build(*packets: RtcpPacket) -> bytes:
         kind, count, body = _written(packet)
         parts.append(bytes((0x80 | count, kind)) + (len(body) // 4).to_bytes(2) + body)
     return b"".join(parts)
-
-
-def _unknown(kind: int) -> _Read:
-    return lambda count, body: Unknown(kind, count, body)
 
 
 def _read_feedback(kind: int) -> _Read:

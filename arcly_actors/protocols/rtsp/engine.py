@@ -159,13 +159,12 @@ class RtspEngine(ABC, Generic[EventT]):
 
     def _take_messages(self) -> None:
         while not self._awaiting and self.state is not State.CLOSED:
-            for frame in self._reader.frames():
-                self._on_frame(frame)
+            self._on_frames(self._reader.frames())
             message = self._reader.next()
             if message is None:
                 break
             if isinstance(message, Interleaved):
-                self._on_frame(message)
+                self._on_frames((message,))
             elif isinstance(message, Request):
                 self._on_request(message)
             else:
@@ -188,15 +187,16 @@ class RtspEngine(ABC, Generic[EventT]):
             self._violated(error)
         self._flush_packets()
 
-    def _on_frame(self, frame: Interleaved) -> None:
-        channel, data = frame
-        where = self._channels.get(channel)
-        if where is None or not self._takes_frames():
-            self.drops["unknown-channel" if where is None else "not-started"] += 1
-        elif not self._hears(where):
-            self.drops["report-too-soon"] += 1
-        else:
-            self._packets.append(Packet(where[0], where[1], data))
+    def _on_frames(self, frames: Iterable[tuple[int, bytes]]) -> None:
+        channels, takes = self._channels, self._takes_frames()
+        for channel, data in frames:
+            where = channels.get(channel)
+            if where is None or not takes:
+                self.drops["unknown-channel" if where is None else "not-started"] += 1
+            elif not self._hears(where):
+                self.drops["report-too-soon"] += 1
+            else:
+                self._packets.append(Packet(where[0], where[1], data))
 
     def _takes_frames(self) -> bool:
         """Whether packets within the connection mean anything now."""

@@ -45,9 +45,9 @@ class MessageReader:
             self._at = 0
         self._buffer += data
 
-    def frames(self) -> list[Interleaved]:
-        """The frames that come next, one after the other, as far as they are whole: nearly all that ever comes."""
-        found: list[Interleaved] = []
+    def frames(self) -> list[tuple[int, bytes]]:
+        """The `Interleaved` that come next, as far as they are whole, as bare pairs: nearly all that ever comes."""
+        found: list[tuple[int, bytes]] = []
         if self._head is not None:
             return found
         at, end = self._at, len(self._buffer)
@@ -57,7 +57,7 @@ class MessageReader:
                 stop = start + (buffer[at + 2] << 8 | buffer[at + 3])
                 if stop > end:
                     break
-                found.append(Interleaved(buffer[at + 1], bytes(buffer[start:stop])))
+                found.append((buffer[at + 1], bytes(buffer[start:stop])))
                 at = stop
         if found:
             self._at, self._garbage = at, 0

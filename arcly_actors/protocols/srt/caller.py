@@ -10,7 +10,7 @@ from arcly_actors.protocols.srt.agreement import Terms
 from arcly_actors.protocols.srt.engine import SrtEngine
 from arcly_actors.protocols.srt.handshake import DATAGRAM, LEGACY_VERSION, MAGIC, VERSION, Handshake, HandshakeType
 from arcly_actors.protocols.srt.keys import Ciphers
-from arcly_actors.protocols.srt.packet import ControlType
+from arcly_actors.protocols.srt.packet import HEADER_SIZE, ControlType
 from arcly_actors.protocols.srt.reject import Reject, Rejected
 from arcly_actors.protocols.srt.seed import Seed
 from arcly_actors.protocols.srt.states import State
@@ -94,13 +94,14 @@ class SingleConnection:
     def __init__(self, engine: SrtEngine) -> None:
         self._engine = engine
 
-    def receive(self, data: memoryview, peer: Hashable, now: int) -> SrtEngine | bytes | None:
-        """See `SrtListener.receive`."""
+    def engine_of(self, data: bytes | memoryview, peer: Hashable) -> SrtEngine | None:
+        """See `SrtListener.engine_of`."""
         engine = self._engine
-        if peer != engine.peer or (len(data) >= 16 and int.from_bytes(data[12:16]) not in (0, engine.socket_id)):
-            return None
-        engine.receive(data, now)
-        return engine
+        named = int.from_bytes(data[12:16])
+        return engine if peer == engine.peer and (named in (0, engine.socket_id) or len(data) < HEADER_SIZE) else None
+
+    def receive(self, data: bytes, peer: Hashable, now: int) -> SrtEngine | bytes | None:
+        """See `SrtListener.receive`: there is nobody else here."""
 
     def forget(self, engine: SrtEngine, now: int) -> None:
         """See `SrtListener.forget`."""

@@ -37,7 +37,9 @@ class PeerSilent(PeerViolation):
 
 
 class SrtEngine:
-    """One connection; `socket_id` is what the peer calls us by, `peer` where it is (any value, compared only)."""
+    """One connection; `socket_id` is what the peer calls us by, `peer` where it is (any value, compared only), `patience`
+    how long its datagrams may wait before they are read (ns).
+    """
 
     def __init__(self, socket_id: int, peer: Hashable, now: int) -> None:
         self.socket_id = socket_id
@@ -51,27 +53,53 @@ class SrtEngine:
         self._heard = now
         self._wake_at: int | None = None
         self._waiting = False
+        self.patience = limits.SRT_TICK
         self._closed = False
 
     # --- the contract ---
 
     def receive(self, data: bytes | memoryview, now: int) -> None:
         """Take one datagram; see the module."""
+        self.receive_all((data,), now)
+
+    def receive_all(self, datagrams: Sequence[bytes | memoryview], now: int) -> None:
+        """Take datagrams that came together, in their order."""
+        at, count = 0, len(datagrams)
+        while at < count:
+            receiver = self._receiver
+            taken = receiver.expected(datagrams, at, now) if receiver is not None and not self._closed else 0
+            if taken:
+                at += taken
+                self._lively(now)
+            else:
+                self._one(datagrams[at], now)
+                at += 1
+
+    def _one(self, data: bytes | memoryview, now: int) -> None:
+        """A datagram that is not just the next one."""
         if len(data) < HEADER_SIZE or self._closed:
             self._line.statistics.pktMalformed += 1
             return
         first, second, timestamp, _ = HEADER.unpack_from(data)
-        receiver = self._receiver
+        content, receiver = bytes(data[HEADER_SIZE:]), self._receiver
         if first < CONTROL_BIT and receiver is not None:
-            self._heard = now
-            receiver.data(first, second, timestamp, bytes(data[HEADER_SIZE:]), now)
-            if self._wake_at is None or self._wake_at > now + limits.SRT_TICK:
-                self._wake(now + limits.SRT_TICK)
+            receiver.data(first, second, timestamp, content, now)
+            self._lively(now)
             return
         try:
-            self._control(first >> 16 & 0x7FFF, first & 0xFFFF, second, timestamp, bytes(data[HEADER_SIZE:]), now)
+            self._control(first >> 16 & 0x7FFF, first & 0xFFFF, second, timestamp, content, now)
         except Malformed:
             self._line.statistics.pktMalformed += 1
+
+    def _lively(self, now: int) -> None:
+        """Data came."""
+        sender, receiver = self._sender, self._receiver
+        assert sender is not None
+        assert receiver is not None
+        self._heard = now
+        self.patience = limits.SRT_TICK if sender.in_flight else receiver.pace
+        if self._wake_at is None or self._wake_at > now + receiver.pace:
+            self._wake(now + receiver.pace)
 
     def wake(self, now: int) -> None:
         """See the contract. Time in which nobody looked is no silence of the peer's."""
@@ -98,6 +126,7 @@ class SrtEngine:
     def send(self, payloads: tuple[bytes, ...], now: int) -> None:
         """As the command `Send`."""
         if self._sender is not None:
+            self.patience = limits.SRT_TICK
             self._sender.push(payloads, now)
             self._waiting = self._waiting or bool(self._sender.queue)
             self._plan(now)

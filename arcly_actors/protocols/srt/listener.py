@@ -53,7 +53,7 @@ class SrtListener:
         self._most = sessions
         self._most_half_open = half_open
         self._on_refused = on_refused
-        self._by_id: dict[int, AcceptedSrt] = {}
+        self._by_id: dict[bytes, AcceptedSrt] = {}  # as it lies on the wire
         self._by_caller: dict[Caller, AcceptedSrt] = {}
         self._half_open: set[AcceptedSrt] = set()
         self._tombs: OrderedDict[Caller, tuple[int, bytes | None]] = OrderedDict()
@@ -69,26 +69,33 @@ class SrtListener:
         """Connections whose caller has sent nothing since it was accepted, or that wait for our decision."""
         return len(self._half_open)
 
-    def receive(self, data: memoryview, peer: Hashable, now: int) -> SrtEngine | bytes | None:
+    def engine_of(self, data: bytes | memoryview, peer: Hashable) -> SrtEngine | None:
+        """The connection that a datagram is for, and whose engine is to take it; None: it is for `receive`."""
+        engine = self._by_id.get(bytes(data[12:16]))
+        if engine is None or engine.peer != peer:
+            return None
+        if self._half_open:
+            self._half_open.discard(engine)
+        return engine
+
+    def receive(self, data: bytes, peer: Hashable, now: int) -> SrtEngine | bytes | None:
         """Take a datagram: the connection whose outputs have to be looked at, or an answer for `peer`, or nothing."""
         if len(data) < HEADER_SIZE:
             self.dropped["short"] += 1
             return None
         first, _, timestamp, socket_id = HEADER.unpack_from(data)
         if socket_id:
-            engine = self._by_id.get(socket_id)
-            if engine is None or engine.peer != peer:
-                self.dropped["unknown-connection" if engine is None else "foreign-address"] += 1
+            engine = self.engine_of(data, peer)
+            if engine is None:
+                self.dropped["foreign-address" if data[12:16] in self._by_id else "unknown-connection"] += 1
                 return None
-            if self._half_open:
-                self._half_open.discard(engine)
             engine.receive(data, now)
             return engine
         if first >> 16 & 0x7FFF != ControlType.HANDSHAKE or first < CONTROL_BIT:
             self.dropped["no-handshake"] += 1
             return None
         try:
-            shake = Handshake.read(bytes(data[HEADER_SIZE:]))
+            shake = Handshake.read(data[HEADER_SIZE:])
         except Malformed:
             self.dropped["malformed-handshake"] += 1
             return None
@@ -96,7 +103,7 @@ class SrtListener:
 
     def forget(self, engine: SrtEngine, now: int) -> None:
         """A connection is over."""
-        if self._by_id.pop(engine.socket_id, None) is None or not isinstance(engine, AcceptedSrt):
+        if self._by_id.pop(_name(engine.socket_id), None) is None or not isinstance(engine, AcceptedSrt):
             return
         self._half_open.discard(engine)
         caller = engine.caller
@@ -104,9 +111,7 @@ class SrtListener:
         self._tombs[caller] = (now, engine.rejection)
         self._bury(now)
 
-    def _shake(
-        self, shake: Handshake, data: memoryview, timestamp: int, peer: Hashable, now: int
-    ) -> SrtEngine | bytes | None:
+    def _shake(self, shake: Handshake, data: bytes, timestamp: int, peer: Hashable, now: int) -> SrtEngine | bytes | None:
         stamp = now // 1000
         if shake.kind == HandshakeType.INDUCTION:
             return self._induce(shake, peer, now)
@@ -163,11 +168,11 @@ class SrtListener:
             self._afford_derivation(now)
         seed = Seed(self._draw()) if self._draw is not None else self._seed
         socket_id = seed.number(30)
-        while socket_id in self._by_id:
+        while _name(socket_id) in self._by_id:
             socket_id = seed.number(30)
         keys = terms.keys(self._ciphers, Seed(seed.take(32)))
         engine = AcceptedSrt(socket_id, caller[0], shake, timestamp, terms, keys, now)
-        self._by_id[socket_id] = self._by_caller[caller] = engine
+        self._by_id[_name(socket_id)] = self._by_caller[caller] = engine
         self._half_open.add(engine)
         return engine
 
@@ -191,3 +196,7 @@ class SrtListener:
             if now - at <= 2 * limits.SRT_COOKIE_PERIOD and len(self._tombs) <= limits.SRT_TOMBS:
                 return
             self._tombs.popitem(last=False)
+
+
+def _name(socket_id: int) -> bytes:
+    return socket_id.to_bytes(4)

@@ -7,18 +7,20 @@ from arcly_actors.protocols.srt.statistics import Statistics
 
 
 class ReceiveBuffer:
-    """`head` is the next index to deliver, `top` the one after the highest that came."""
+    """`head` is the next index to deliver, `top` the one after the highest that came. `packets` are those that wait, each
+    with the time at which it is due: who finds that a packet is just the next one may put it there, and raise `top`.
+    """
 
-    __slots__ = ("_losses", "_packets", "_statistics", "head", "top")
+    __slots__ = ("_losses", "_statistics", "head", "packets", "top")
 
     def __init__(self, first: int, statistics: Statistics) -> None:
         self.head = self.top = first
-        self._packets: dict[int, tuple[int, bytes]] = {}
+        self.packets: dict[int, tuple[int, bytes]] = {}
         self._losses: dict[int, None] = {}
         self._statistics = statistics
 
     def __len__(self) -> int:
-        return len(self._packets)
+        return len(self.packets)
 
     @property
     def losses(self) -> Iterator[int]:
@@ -45,13 +47,13 @@ class ReceiveBuffer:
         statistics = self._statistics
         top = self.top
         if index == top:
-            self._packets[index] = (due, payload)
+            self.packets[index] = (due, payload)
             self.top = top + 1
             return _NONE
         if index < top:
             if index in self._losses:
                 del self._losses[index]
-                self._packets[index] = (due, payload)
+                self.packets[index] = (due, payload)
                 statistics.pktReorderDistance = max(statistics.pktReorderDistance, top - 1 - index)
                 return _NONE
             if index < self.head:
@@ -63,43 +65,43 @@ class ReceiveBuffer:
         missing = range(top, index)
         self._losses.update(dict.fromkeys(missing))
         statistics.pktRcvLoss += index - top
-        self._packets[index] = (due, payload)
+        self.packets[index] = (due, payload)
         self.top = index + 1
         return missing
 
     def deliver(self, now: int) -> list[bytes]:
         """What is due; what is missing before it came too late and is given up."""
-        packets, head = self._packets, self.head
+        packets, head = self.packets, self.head
         due: list[bytes] = []
-        while packets:
+        while True:
             found = packets.get(head)
-            if found is None:
-                after = self._after(head)
-                if packets[after][0] > now:
+            if found is not None:
+                if found[0] > now:
                     break
-                self.give_up(after)
-                head = self.head
+                del packets[head]
+                head += 1
+                if found[1]:
+                    due.append(found[1])
                 continue
-            if found[0] > now:
-                break
-            del packets[head]
-            head += 1
             self.head = head
-            if found[1]:
-                due.append(found[1])
+            if not packets or packets[after := self._after(head)][0] > now:
+                break
+            self.give_up(after)
+            head = after
+        self.head = head
         return due
 
     def next_due(self) -> int | None:
         """When the next packet is due (ns)."""
-        if not self._packets:
+        if not self.packets:
             return None
-        found = self._packets.get(self.head)
-        return found[0] if found is not None else self._packets[self._after(self.head)][0]
+        found = self.packets.get(self.head)
+        return found[0] if found is not None else self.packets[self._after(self.head)][0]
 
     def give_up(self, until: int) -> None:
         """The sender does not have what is missing before `until`, or it is too late for it."""
         for index in range(self.head, min(until, self.head + limits.SRT_WINDOW)):
-            if self._packets.pop(index, None) is not None:
+            if self.packets.pop(index, None) is not None:
                 continue
             self._losses.pop(index, None)
             self._statistics.pktRcvDrop += 1
@@ -111,12 +113,12 @@ class ReceiveBuffer:
         for index in range(max(first, self.head), min(last + 1, self.top)):
             if index in self._losses:
                 del self._losses[index]
-                self._packets[index] = (0, b"")
+                self.packets[index] = (0, b"")
                 self._statistics.pktRcvDrop += 1
 
     def _after(self, index: int) -> int:
         """The first index after a gap that is there; there is one."""
-        while index not in self._packets:
+        while index not in self.packets:
             index += 1
         return index
 

@@ -10,6 +10,8 @@ from arcly_actors.protocols.srt.fec import FecReceiver, Packet
 from arcly_actors.protocols.srt.fec_plan import Arq
 from arcly_actors.protocols.srt.line import Line
 from arcly_actors.protocols.srt.packet import (
+    HEADER,
+    HEADER_SIZE,
     KEY_SHIFT,
     MESSAGE_MASK,
     RETRANSMITTED,
@@ -24,6 +26,11 @@ from arcly_actors.protocols.srt.receive_buffer import ReceiveBuffer
 from arcly_actors.protocols.srt.tsbpd import PeerClock
 
 _LIGHT_ACK = 64
+_KEY = 3 << KEY_SHIFT
+_UNUSUAL = RETRANSMITTED | _KEY
+_FAR = 1 << 31
+"""Half the range of time stamps (µs): what seems to be this much ahead is behind."""
+
 _NEVER = 1 << 63
 _LEAST_NAK_PERIOD = 20 * NS_PER_MS
 
@@ -40,10 +47,52 @@ class Receiver:
         self._acked = first
         self._confirmed = first
         self._number = 0
+        self.pace = min(max(clock.latency // limits.SRT_TICKS, limits.SRT_TICK), limits.SRT_SLOW_TICK)
         self._journal: dict[int, tuple[int, int]] = {}
         self._acked_at = now
         self._since_ack = 0
+        self._usual = 0
         self._nak_at = 0
+
+    def expected(self, datagrams: Sequence[bytes | memoryview], at: int, now: int) -> int:
+        """Take data packets from the one at `at` on as long as each is just the next one; how many.
+
+        This is what all packets are on a good path, so it is one loop without calls but for the decryption.
+        """
+        buffer, keys, usual = self._buffer, self._line.keys, self._usual
+        if self._fec is not None or bool(usual) is not (keys is not None):
+            return 0
+        first = top = buffer.top
+        packets, size = buffer.packets, 0
+        stamp, offset = self._clock.newest()
+        for data in datagrams[at : at + _LIGHT_ACK - 1 - self._since_ack]:
+            if len(data) < HEADER_SIZE:
+                break
+            sequence, word, timestamp, _ = HEADER.unpack_from(data)
+            if sequence != top & SEQUENCE_MASK or word & _UNUSUAL != usual or not 0 <= timestamp - stamp < _FAR:
+                break
+            payload: bytes | None = bytes(data[HEADER_SIZE:])
+            if keys is not None:
+                payload = keys.decrypt(usual >> KEY_SHIFT, top, payload or b"")
+            if not payload:
+                break
+            stamp = timestamp
+            size += len(payload)
+            packets[top] = (offset + timestamp * 1000, payload)
+            top += 1
+        buffer.top = top
+        self._clock.sent(stamp)
+        self._passed(top - first, size)
+        return top - first
+
+    def _passed(self, count: int, size: int) -> None:
+        """So many packets and bytes came, each for the first time."""
+        statistics = self._line.statistics
+        statistics.pktRecv += count
+        statistics.pktRecvUnique += count
+        statistics.byteRecv += size
+        self._rate.add(count, size)
+        self._since_ack += count
 
     def data(self, sequence: int, word: int, timestamp: int, payload: bytes, now: int) -> None:
         """A data packet came, or one of protection."""
@@ -76,6 +125,8 @@ class Receiver:
             if plain is None:
                 statistics.pktRcvUndecrypt += 1
                 plain = b""
+            else:
+                self._usual = word & _KEY
             payload = plain
         missing = buffer.add(index, self._clock.due(timestamp), payload)
         if missing is None:
@@ -126,7 +177,7 @@ class Receiver:
         statistics.mbpsRecvRate = self._rate.bytes * 8 / 1e6
         statistics.pktRcvBuf = len(buffer)
         acknowledged = self._acknowledged
-        if (acknowledged != self._acked and now - self._acked_at >= limits.SRT_TICK - limits.SRT_HURRY) or (
+        if (acknowledged != self._acked and now - self._acked_at >= self.pace - limits.SRT_HURRY) or (
             acknowledged != self._confirmed and now - self._acked_at > self._unconfirmed
         ):
             self._acknowledge(acknowledged, now)
@@ -141,7 +192,7 @@ class Receiver:
 
     def wanted_at(self, now: int) -> int | None:
         """When the next `tick` is needed (ns): a packet is due then, or the peer has not heard all of what came."""
-        buffer, soonest = self._buffer, now + limits.SRT_TICK
+        buffer, soonest = self._buffer, now + self.pace
         if buffer.has_losses:
             return now + limits.SRT_HURRY
         acknowledged = self._acknowledged

@@ -35,6 +35,13 @@ class PeerClock:
         """When it is to be delivered."""
         return self.sent(timestamp) + self.latency
 
+    def newest(self) -> tuple[int, int]:
+        """The newest time stamp (32 bits), and what has to be added to 1000 times a later one, which has not wrapped, for
+        when that is due.
+        """
+        newest = self._last & _MASK
+        return newest, self._base + (self._last - newest) * 1000 + self.latency
+
     def sample(self, timestamp: int, now: int, half_trip_grown: int) -> None:
         """A packet with this time stamp came now; `half_trip_grown`: how much longer than at first its way was (ns)."""
         self._sum += now - half_trip_grown - self.sent(timestamp)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from arcly_actors import limits
 from arcly_actors.errors import PeerViolation
 from arcly_actors.protocols.webrtc import stun
+from arcly_actors.protocols.webrtc.consent import Consent
 from arcly_actors.protocols.webrtc.stun import Address, Attribute, Kind, StunMessage
 
 _ROLE_CONFLICT = stun.error_code(487, "Role Conflict")
@@ -56,7 +57,7 @@ class IceLite:
         self._heard = opened
         self._paths: dict[Address, int] = {}
         self.path: Address | None = None
-        self._last: tuple[Address, bytes, bool] | None = None  # the last good check: source, outline, whether nominated
+        self._last: Consent | None = None
 
     @property
     def paths(self) -> Mapping[Address, int]:
@@ -80,17 +81,13 @@ class IceLite:
         self.local = local
         self._last = None
 
-    def again(self, datagram: bytes, source: Address, now: int) -> Check | None:
-        """A check that is the last one but for its transaction, as consent checks are: it is not read again, only proven.
-        None for any other: `receive` it.
-        """
-        if self._last is None:
-            return None
-        known, outline, selected = self._last
-        if known != source or outline != stun.outline(datagram) or not stun.proven(datagram, self.local.pwd):
-            return None
-        moved = self._note(source, now, selected=selected)
-        return Check(_success(datagram[8 : stun.HEADER_BYTES], source, self.local), True, selected, moved)
+    def again(self, datagram: bytes, source: Address, now: int) -> bytes | None:
+        """The answer to a check that is the last good one but for its transaction; None for any other: `receive` it."""
+        consent = self._last
+        answer = consent.answer(datagram, source) if consent is not None else None
+        if answer is not None and consent is not None:
+            self._note(source, now, selected=consent.selected)
+        return answer
 
     def receive(self, datagram: bytes, source: Address, now: int) -> Check:
         """Take a datagram that looks like STUN. Never raises on what a peer sends."""
@@ -108,7 +105,7 @@ class IceLite:
             return Check(ignored=Ignored.NOT_AUTHENTIC)
         check = self._answered(message, local, source, now)
         if check.validated and local is self.local:
-            self._last = source, stun.outline(datagram), check.selected
+            self._last = Consent(datagram, source, local.pwd, selected=check.selected)
         return check
 
     def _answered(self, message: StunMessage, local: IceCredentials, source: Address, now: int) -> Check:

@@ -18,8 +18,6 @@ BINDING = 1
 HEADER_BYTES = 20
 _MAC_BYTES = 20
 _FINGERPRINT_XOR = 0x5354554E
-_INTEGRITY_HEAD, _FINGERPRINT_HEAD = bytes.fromhex("00080014"), bytes.fromhex("80280004")
-_PROOF_BYTES = 4 + _MAC_BYTES + 8
 
 
 class Kind(IntEnum):
@@ -127,21 +125,6 @@ def authentic(data: bytes, message: StunMessage, password: str) -> bool:
     return hmac.compare_digest(_mac(data[: message.protected], password), message.mac)
 
 
-def outline(data: bytes) -> bytes:
-    """What a peer's check has in common with its next one: all but its transaction and the two attributes at its end."""
-    return data[:8] + data[HEADER_BYTES:-_PROOF_BYTES]
-
-
-def proven(data: bytes, password: str) -> bool:
-    """Whether a message whose `outline` is known ends in a right MESSAGE-INTEGRITY and a right FINGERPRINT."""
-    protected, printed = len(data) - _PROOF_BYTES, len(data) - 8
-    if data[protected : protected + 4] != _INTEGRITY_HEAD or data[printed : printed + 4] != _FINGERPRINT_HEAD:
-        return False
-    if int.from_bytes(data[-4:]) != _fingerprint(data[:printed]):
-        return False
-    return hmac.compare_digest(_mac(data[:protected], password), data[protected + 4 : printed])
-
-
 def build(message: StunMessage, password: str | None = None) -> bytes:
     """The bytes of a message, with MESSAGE-INTEGRITY when there is a password, and always with FINGERPRINT."""
     kind, method = message.kind, message.method
@@ -168,7 +151,12 @@ def _mac(before: bytes, password: str) -> bytes:
 
 
 def _fingerprint(before: bytes) -> int:
-    return binascii.crc32(_lengthened(before, 8)) ^ _FINGERPRINT_XOR
+    return fingerprint(_lengthened(before, 8))
+
+
+def fingerprint(before: bytes | memoryview) -> int:
+    """The value of FINGERPRINT (§14.7) after these bytes of a message, whose length counts it already."""
+    return binascii.crc32(before) ^ _FINGERPRINT_XOR
 
 
 def mapped_address(address: Address, transaction: bytes) -> bytes:

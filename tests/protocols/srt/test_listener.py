@@ -49,8 +49,8 @@ def cookie_for(server: SrtListener, peer: Any = CALLER, now: int = START) -> int
     return Handshake.read(answer[16:]).cookie
 
 
-def packet(shake: Handshake, socket_id: int = 0) -> memoryview:
-    return memoryview(control(ControlType.HANDSHAKE, 0, 5, socket_id, shake.encode()))
+def packet(shake: Handshake, socket_id: int = 0) -> bytes:
+    return control(ControlType.HANDSHAKE, 0, 5, socket_id, shake.encode())
 
 
 def conclusion(cookie: int, socket_id: int = 77, *more: Block, flags: int = 0x3F, version: int = 0x010501) -> Handshake:
@@ -205,9 +205,9 @@ def test_packets_from_elsewhere_do_not_reach_a_connection() -> None:
     network.run(200)
     engine = network.callee.engine
     data = struct.pack(">IIII", 1, 0xC0000001, 0, engine.socket_id) + bytes(188)
-    assert network.listener.receive(memoryview(data), ("203.0.113.66", 1), network.now) is None
+    assert network.listener.receive(data, ("203.0.113.66", 1), network.now) is None
     shutdown = control(ControlType.SHUTDOWN, 0, 0, engine.socket_id)
-    assert network.listener.receive(memoryview(shutdown), ("203.0.113.66", 1), network.now) is None
+    assert network.listener.receive(shutdown, ("203.0.113.66", 1), network.now) is None
     assert network.listener.dropped["foreign-address"] == 2
     assert not network.callee.over
 

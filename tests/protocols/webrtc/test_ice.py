@@ -56,7 +56,7 @@ def test_a_check_again_is_answered_as_the_first_was(source: tuple[str, int]) -> 
     for each in (fast, slow):
         assert each.receive(check(nominate=True), source, 1).validated
     following = check_request(THEIRS, OURS, bytes(range(100, 112)), nominate=True)
-    assert fast.again(following, source, 2) == slow.receive(following, source, 2)
+    assert fast.again(following, source, 2) == slow.receive(following, source, 2).reply
     assert (fast.expires, fast.paths, fast.path) == (slow.expires, slow.paths, slow.path)
 
 

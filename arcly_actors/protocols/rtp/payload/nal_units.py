@@ -37,7 +37,7 @@ def chunks(form: NalForm, units: Iterable[bytes], most: int) -> list[RtpChunk]:
             used += cost
     if group:
         payloads.append(_one(form, group))
-    made = [RtpChunk(payload) for payload in payloads]
+    made = list(map(RtpChunk, payloads))
     if made:
         made[-1] = RtpChunk(payloads[-1], marker=True)
     return made
