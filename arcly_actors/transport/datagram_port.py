@@ -195,6 +195,7 @@ class DatagramPort(LoopActor):
         if self._hurried >= limits.DATAGRAM_BUSY and self._links:
             self._busy, self._hurried = True, 0
             self.udp.pause()
+            self.hurry(now + limits.DATAGRAM_TICK)
 
     def _read(self) -> int:
         try:
@@ -252,6 +253,12 @@ class DatagramPort(LoopActor):
 
     # --- time ---
 
+    def hurry(self, at: int) -> None:
+        """A link wants to be woken then, perhaps before the next pulse."""
+        if self._pulsing is not None and at < self._due - limits.DATAGRAM_SOONEST:
+            self._pulsing.cancel()
+            self._pulse_later(max(at - self.now(), limits.DATAGRAM_SOONEST))
+
     def _pulse_later(self, ns: int) -> None:
         self._due = self.now() + ns
         self._pulsing = self.system.loop.call_later(ns / NS_PER_S, self._pulse)
@@ -270,7 +277,7 @@ class DatagramPort(LoopActor):
                 self.guarded(link, link.wake, now)
             if links:
                 wanted = min([link.wake_at for link in links]) - now
-                patience = min([link.engine.patience for link in links]) if self._busy else limits.DATAGRAM_TICK
+                patience = min([link.engine.patience for link in links]) if self._busy else limits.DATAGRAM_REST
                 wait = min(max(wanted, limits.DATAGRAM_SOONEST), patience)
                 self._pulse_later(0 if count >= limits.UDP_READS else wait)
         finally:
