@@ -43,6 +43,7 @@ from arcly_actors.script.taped import TapedStream
 from arcly_actors.script.taped_datagrams import DatagramPeers, DatagramTap, Peer, Recorded
 from arcly_actors.script.taped_dials import TapedDials
 from arcly_actors.script.taped_sessions import SessionTap
+from arcly_actors.script.turns import Turns
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.datagram_link import DatagramLink
 
@@ -61,9 +62,6 @@ _OURS = (TapeStarted, TapeEnded, TapeFailed, FaultInjected)
 
 FULL = "as much is recorded as the tape holds"
 """Why a tape ended that had its size."""
-
-_TURNS = 4
-"""Turns of the loop after which nothing is under way any more of what a packet set going."""
 
 
 class Sink(Protocol):
@@ -134,8 +132,7 @@ class Tape:
         self._numbers: dict[str, itertools.count[int]] = {}
         self._waiting: deque[tuple[Record, Recorded | None]] = deque()
         self._undecided = 0
-        self._turns = _TURNS
-        self._ticking = False
+        self._turns = Turns(system.loop)
         self._opening: Recorded | None = None  # whose making is under way, and so whose entropy is drawn
         self._by_protocol: dict[int, Recorded] = {}
         self._by_peer: dict[str, Recorded] = {}
@@ -330,19 +327,8 @@ class Tape:
         """Input, and how many turns of the loop after the one before it came: within a few, the order matters."""
         if not self._live:
             return
-        if self._turns < _TURNS:
-            fields["turns"] = self._turns
+        self._turns.note(fields)
         self.put(source, kind, fields, data, at)
-        self._turns = 0
-        if not self._ticking:
-            self._ticking = True
-            self._system.loop.call_soon(self._tick)
-
-    def _tick(self) -> None:
-        self._turns += 1
-        self._ticking = self.running and self._turns < _TURNS
-        if self._ticking:
-            self._system.loop.call_soon(self._tick)
 
     def put(
         self,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import pykka
+import pytest
 
 from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.events import Events
@@ -18,6 +19,7 @@ from arcly_actors.egress.hls import HlsStream
 from arcly_actors.egress.hls_origin import HlsOrigin
 from arcly_actors.egress.hls_policy import HlsPolicy
 from arcly_actors.egress.hls_resources import read_path
+from arcly_actors.errors import Refusal, Refused
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.renditions import Renditions
 from arcly_actors.runtime import LoopActor, Supervisor, System, receives, run_virtual
@@ -138,3 +140,15 @@ def act(script: "Script[T]", policy: HlsPolicy | None = None, *, hold: float = 1
             scene.origin.close()
 
     return run_virtual(scenario)
+
+
+def seconds(scene: Scene) -> float:
+    """How late it is."""
+    return scene.system.clock.monotonic_ns() / NS_PER_S
+
+
+async def refusal_of(awaitable: "asyncio.Future[bytes] | object") -> Refusal:
+    """What is refused."""
+    with pytest.raises(Refused) as caught:
+        await awaitable  # type: ignore[misc]  # any awaitable will do
+    return caught.value.refusal
