@@ -2,8 +2,12 @@
 
 import itertools
 import logging
+import multiprocessing
 import re
-from collections.abc import Iterable
+import signal
+from collections import deque
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +20,10 @@ from arcly_actors.clock import NS_PER_S, SystemClock, SystemEntropy
 from arcly_actors.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from multiprocessing.pool import AsyncResult
+
     from arcly_actors.simulation import Simulated
+    from arcly_actors.simulation.explorer import Plan
 
 
 def simulate(
@@ -29,6 +36,7 @@ def simulate(
     faults: Annotated[float, typer.Option(min=0, max=600, help="Faults per virtual minute, on average.")] = 12,
     out: Annotated[Path, typer.Option("--output", "-o", help="Where scripts of seeds that fail are written.")] = Path(),
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Go on after a seed that fails.")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Seeds at a time, each in a process.")] = 1,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell every step of a seed.")] = False,
 ) -> None:
     """Drive random publishers and viewers through random faults in virtual time, and check invariants after every step.
@@ -41,26 +49,62 @@ def simulate(
     from arcly_actors.topology.values import duration  # noqa: PLC0415
 
     ns, plan = duration(length), Plan(viewers, faults)
-    for name in ("pykka", "arcly_actors", "aiohttp"):  # failures are wanted here, and told of by invariants
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    _hush()
     console, clock = output(), SystemClock()
-    failed = 0
-    try:
-        for number in _numbers(seed, seeds):
-            started = clock.monotonic_ns()
-            result = run(number, ns, plan)
-            console.print(Text(_line(result, clock.monotonic_ns() - started), style="red" if result.violation else ""))
-            if verbose:
-                _tell(result)
-            if result.violation is not None:
-                failed += 1
-                _reproduce(result, run(number, ns, plan, tape=True), out, length)
-                if not keep_going:
-                    break
-    except KeyboardInterrupt:
-        console.print()
+    began, passed, count, failed = clock.monotonic_ns(), 0, 0, 0
+    with closing(_results(_numbers(seed, seeds), ns, plan, jobs)) as results:
+        try:
+            for result, took in results:
+                console.print(Text(_line(result, took), style="red" if result.violation else ""))
+                passed, count = passed + result.elapsed_ns, count + 1
+                if verbose:
+                    _tell(result)
+                if result.violation is not None:
+                    failed += 1
+                    _reproduce(result, run(result.seed, ns, plan, tape=True), out, length)
+                    if not keep_going:
+                        break
+        except KeyboardInterrupt:
+            console.print()
+    if count > 1:
+        speed = passed / max(clock.monotonic_ns() - began, 1)
+        console.print(Text(f"{count} seeds, {passed / NS_PER_S:g} s, {speed:.0f} x real time; {failed} failed"))
     if failed:
         raise typer.Exit(Exit.FAILED)
+
+
+def _hush() -> None:
+    for name in ("pykka", "arcly_actors", "aiohttp"):  # failures are wanted here, and told of by invariants
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+def _results(numbers: Iterable[int], ns: int, plan: "Plan", jobs: int) -> "Generator[tuple[Simulated, int], None, None]":
+    """What came of each seed, in their order, and how long (ns) it took; `jobs` of them run at a time."""
+    if jobs == 1:
+        for number in numbers:
+            yield _timed(number, ns, plan)
+        return
+    running: deque[AsyncResult[tuple[Simulated, int]]] = deque()
+    with multiprocessing.get_context("spawn").Pool(jobs, _begin_worker) as pool:  # its end ends what still runs
+        for number in numbers:
+            running.append(pool.apply_async(_timed, (number, ns, plan)))
+            if len(running) > jobs:
+                yield running.popleft().get()
+        while running:
+            yield running.popleft().get()
+
+
+def _begin_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started it
+    _hush()
+
+
+def _timed(number: int, ns: int, plan: "Plan") -> "tuple[Simulated, int]":
+    from arcly_actors.simulation import simulate as run  # noqa: PLC0415 - see above
+
+    clock = SystemClock()
+    started = clock.monotonic_ns()
+    return run(number, ns, plan), clock.monotonic_ns() - started
 
 
 def _numbers(seed: int | None, seeds: str) -> Iterable[int]:

@@ -79,15 +79,22 @@ HTTP_REPLY = 64 * 1024 + 1
 """Bytes read of an answer to us: a session description at its bound (`SDP_CHARACTERS`), and one more."""
 
 DATAGRAM_TICK = 10 * NS_PER_MS
-"""How often the deadlines of all connections on a datagram port are looked at: what SRT acknowledges by. A busy port is
-read at this pace, which adds to round trips, and to nothing that is delivered by its time stamp."""
+"""The pace of a busy datagram port, which is that of SRT's acknowledgements: it is read, and the deadlines of all its
+connections are looked at. It adds to round trips, and to nothing that is delivered by its time stamp."""
+
+DATAGRAM_REST = 1 * NS_PER_S
+"""How often they are looked at where nothing is due: a port at rest costs nothing."""
 
 DATAGRAM_SOONEST = 3 * NS_PER_MS
-"""The same when a connection asks for it, because something is missing."""
+"""The fastest pace, when a connection asks for it because something is missing."""
 
 DATAGRAM_STALL = 100 * NS_PER_MS
 """A pulse that is this late reads its port before it judges deadlines: what a peer sent meanwhile waits in the socket,
 and the peer would be called silent for a stall of our own."""
+
+DATAGRAM_CATCH_UP = 64
+"""Times `UDP_READS` that it reads then, at most: 4096 datagrams are what `UDP_KERNEL_BUFFER` has room for, and 0.1 s of
+work."""
 
 DATAGRAM_BUSY = 16
 """So many wake-ups, each within `DATAGRAM_TICK` of the one before, make a port busy; as many pulses without a datagram

@@ -2,7 +2,7 @@
 
 from arcly_actors.runtime.actor import LoopActor, Timer
 from arcly_actors.runtime.child import ChildFailed, ChildGaveUp, ChildRestarted, ChildState, Degraded, SupervisionEvent
-from arcly_actors.runtime.collector import tune_collector
+from arcly_actors.runtime.collector import rarely_collected, tune_collector
 from arcly_actors.runtime.dispatch import receives
 from arcly_actors.runtime.exits import Exited, Failed, exit_error
 from arcly_actors.runtime.future import LoopFuture, WouldBlock
@@ -57,6 +57,7 @@ __all__ = [
     "WouldBlock",
     "exit_error",
     "notify",
+    "rarely_collected",
     "receives",
     "run_virtual",
     "tree",

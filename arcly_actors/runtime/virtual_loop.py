@@ -24,32 +24,7 @@ class VirtualRunaway(RuntimeError):
     """More turns or more virtual time than any scenario needs: something schedules itself for ever."""
 
 
-class _Jump:
-    """What stands where asyncio's loop has its selector: instead of waiting for sockets it lets the time pass."""
-
-    def __init__(self, loop: "VirtualLoop", iterations: int) -> None:
-        self._loop = loop
-        self._left = iterations
-
-    def select(self, timeout: float | None) -> list[Any]:
-        self._left -= 1
-        if self._left == 0:  # not "<=": what ends the scenario afterwards needs turns, too
-            raise VirtualRunaway("the scenario did not end within its bound of loop turns")
-        self._loop.ripen(idle=timeout is None)
-        return []
-
-
 _Arguments = TypeVarTuple("_Arguments")
-
-
-class _Timer(asyncio.TimerHandle):
-    """`stands`: it is in the heap."""
-
-    __slots__ = ("stands",)
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.stands = True
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -66,10 +41,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._clock = clock
         self._order = itertools.count()
         self._end = clock.monotonic_ns() + VIRTUAL_SPAN
-        self._selector = _Jump(self, iterations)
-        self._timers: list[tuple[int, int, _Timer]] = []
+        self._left = iterations
+        self._timers: list[tuple[int, int, asyncio.TimerHandle]] = []
         self._cancelled = 0
         self._ready: deque[asyncio.Handle]
+        self._stopping: bool
         self.__dict__.update(dict.fromkeys(_SOCKETS, _refuse_sockets), **dict.fromkeys(_THREADS, _refuse_threads))
 
     def time(self) -> float:
@@ -80,56 +56,70 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, when: float, callback: Callable[[*_Arguments], object], *args: *_Arguments, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """See `asyncio.AbstractEventLoop`; timers that are due at one time fire in the order in which they were set."""
-        timer = _Timer(when, callback, args, self, context)
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio's own word for: in the heap
         due, now = round(when * NS_PER_S), self._clock.monotonic_ns()
         if due <= now and when > now / NS_PER_S:  # a part of a ns ahead: who waits for `when` would wait for ever
             due = now + 1
         heapq.heappush(self._timers, (due, next(self._order), timer))
         return timer
 
+    def call_later(
+        self, delay: float, callback: Callable[[*_Arguments], object], *args: *_Arguments, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """See `asyncio.AbstractEventLoop`."""
+        return self.call_at(self._clock.monotonic_ns() / NS_PER_S + delay, callback, *args, context=context)
+
     def timers(self) -> list[asyncio.TimerHandle]:
         """Those that are still to fire."""
         return [timer for _, _, timer in self._timers if not timer.cancelled()]
 
-    def ripen(self, *, idle: bool) -> None:
-        """Have what is due called; when the loop is `idle` let the time pass until something is."""
-        if idle:
+    def _run_once(self) -> None:
+        """One turn: what is ready is called, and after it what is due; asyncio's own looks at sockets in between."""
+        self._left -= 1
+        if self._left == 0:  # not "<=": what ends the scenario afterwards needs turns, too
+            raise VirtualRunaway("the scenario did not end within its bound of loop turns")
+        ready, timers = self._ready, self._timers
+        if not (ready or self._stopping):
             self._jump()
         now = self._clock.monotonic_ns()
-        while self._timers and self._timers[0][0] <= now:
+        while timers and timers[0][0] <= now:
             self._take_first()
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:  # noqa: SLF001 - asked once for each callback
+                handle._run()  # noqa: SLF001 - what a loop does
 
     def _take_first(self) -> None:
         timer = heapq.heappop(self._timers)[2]
-        timer.stands = False
+        timer._scheduled = False  # type: ignore[attr-defined]  # noqa: SLF001 - see `call_at`
         if timer.cancelled():
             self._cancelled -= 1
         else:
             self._ready.append(timer)
 
     def _jump(self) -> None:
-        while self._timers and self._timers[0][2].cancelled():
+        """Nothing is ready: let the time pass until something is."""
+        timers = self._timers
+        while timers and timers[0][2].cancelled():
             self._take_first()
-        if not self._timers:
+        if not timers:
             raise VirtualDeadlock("nothing is scheduled and the scenario is not done: it awaits what will never come")
-        due = self._timers[0][0]
+        due = timers[0][0]
         if due > self._end:
             self._end += VIRTUAL_SPAN
             raise VirtualRunaway("the scenario did not end within its bound of virtual time")
         self._clock.advance(max(0, due - self._clock.monotonic_ns()))
 
-    def _timer_handle_cancelled(self, timer: _Timer) -> None:
+    def _timer_handle_cancelled(self, timer: asyncio.TimerHandle) -> None:
         """Asyncio's word from a timer that somebody cancels. When they are many they are taken out."""
-        if not timer.stands:
+        if not timer._scheduled:  # type: ignore[attr-defined]  # noqa: SLF001 - see `call_at`
             return
         self._cancelled += 1
         if self._cancelled > _MANY and 2 * self._cancelled > len(self._timers):
-            self._timers = [entry for entry in self._timers if not (entry[2].cancelled() or entry[2] is timer)]
+            self._timers[:] = [entry for entry in self._timers if not (entry[2].cancelled() or entry[2] is timer)]
             heapq.heapify(self._timers)
             self._cancelled = 0
-
-    def _process_events(self, _events: list[Any]) -> None:
-        """No sockets, no events."""
 
     def _write_to_self(self) -> None:
         """Nothing sleeps, nothing needs waking."""

@@ -148,7 +148,9 @@ class ScriptedNetwork:
     @staticmethod
     def _reached(places: "Mapping[Place, object]", to: Place) -> Place | None:
         """Where that leads: to who has that very place, or takes what comes to its port by any name."""
-        tried = (to, *((host, to[1]) for host in _ANYWHERE))
+        if to in places:
+            return to
+        tried = [(host, to[1]) for host in _ANYWHERE]
         return next((place for place in tried if place in places), None)
 
     def connect(

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from arcly_actors import limits
 from arcly_actors.clock import Entropy, SeededEntropy, VirtualClock
 from arcly_actors.engine import Engine
-from arcly_actors.runtime import System, WatchedEntropy
+from arcly_actors.runtime import System, WatchedEntropy, rarely_collected
 from arcly_actors.runtime.virtual import finish
 from arcly_actors.runtime.virtual_loop import VirtualLoop
 from arcly_actors.script.network import ScriptedNetwork
@@ -46,10 +46,11 @@ def run_engine(
             systems.append(engine.built.system)
             return await scenario(engine)
 
-    try:
-        return loop.run_until_complete(main())
-    finally:
-        finish(loop, *systems)
+    with rarely_collected():
+        try:
+            return loop.run_until_complete(main())
+        finally:
+            finish(loop, *systems)
 
 
 def without_whip(topology: Topology) -> Topology:

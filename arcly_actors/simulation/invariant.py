@@ -20,6 +20,10 @@ class Violation(AssertionError):
         self.detail = detail
         self.at = at
 
+    def __reduce__(self) -> tuple[type["Violation"], tuple[str, str, int]]:
+        """To be told by one process to another."""
+        return type(self), (self.invariant, self.detail, self.at)
+
 
 class Invariant:
     """One of them. A breach is told by `broken`, which raises nothing where it is called: the step ends first."""

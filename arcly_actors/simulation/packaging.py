@@ -1,11 +1,12 @@
 """An invariant of viewers whose frames come in segments: each is out soon after it is whole."""
 
+from bisect import bisect_left
 from typing import Any
 
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.media.codec import Kind
 from arcly_actors.simulation.invariant import Invariant
-from arcly_actors.simulation.journal import Life
+from arcly_actors.simulation.journal import Entry, Life
 from arcly_actors.simulation.peer import ViewingPeer
 from arcly_actors.simulation.viewing import NoGapNoDuplicate
 
@@ -37,10 +38,14 @@ class Packaged(Invariant):
 
     def _closed(self, viewer: ViewingPeer, life: Life, kind: Kind, due: int, until: int) -> bool:
         span = 2 * self.world.engine.topology.applications[viewer.key.application].hls.segment
-        last = max((life.entries[index].at for index in life.of_kind[kind] if index < due), default=0)
-        late = [index for index in life.of_kind[kind] if index >= due and life.entries[index].keyframe]
-        starts = [index for index in late if life.entries[index].at >= last]
-        if not starts:
-            return False
-        first = life.entries[starts[0]]
-        return any(life.entries[index].at <= until and life.entries[index].dts - first.dts >= span for index in starts)
+        lane = life.of_kind[kind]
+        first: Entry | None = None
+        for place in range(bisect_left(lane, due), len(lane)):
+            entry = life.entries[lane[place]]
+            if entry.at > until:
+                return False
+            if entry.keyframe:
+                first = first or entry
+                if entry.dts - first.dts >= span:
+                    return True
+        return False

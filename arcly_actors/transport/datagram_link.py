@@ -34,6 +34,10 @@ class LinkPort(Protocol):
         """See `DatagramPort.forget`."""
         ...
 
+    def hurry(self, at: int) -> None:
+        """See `DatagramPort.hurry`."""
+        ...
+
 
 class DatagramLink:
     """See the module. Its engine may put out *trains* beside what all engines do: anything with `data` and `step`."""
@@ -106,6 +110,7 @@ class DatagramLink:
                 udp.send(output.data, path)
             elif kind is WakeAt:
                 self.wake_at = _NEVER if output.at is None else output.at
+                self._port.hurry(self.wake_at)
             elif kind is Emit:
                 if self.note is not None:
                     self.note("told", output.event)

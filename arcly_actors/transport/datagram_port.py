@@ -195,6 +195,7 @@ class DatagramPort(LoopActor):
         if self._hurried >= limits.DATAGRAM_BUSY and self._links:
             self._busy, self._hurried = True, 0
             self.udp.pause()
+            self.hurry(now + limits.DATAGRAM_TICK)
 
     def _read(self) -> int:
         try:
@@ -252,6 +253,12 @@ class DatagramPort(LoopActor):
 
     # --- time ---
 
+    def hurry(self, at: int) -> None:
+        """A link wants to be woken then, perhaps before the next pulse."""
+        if self._pulsing is not None and at < self._due - limits.DATAGRAM_SOONEST:
+            self._pulsing.cancel()
+            self._pulse_later(max(at - self.now(), limits.DATAGRAM_SOONEST))
+
     def _pulse_later(self, ns: int) -> None:
         self._due = self.now() + ns
         self._pulsing = self.system.loop.call_later(ns / NS_PER_S, self._pulse)
@@ -261,7 +268,7 @@ class DatagramPort(LoopActor):
         self.system.run_queue.expect()
         try:
             late = self.now() - self._due >= limits.DATAGRAM_STALL  # a loop may run timers before it looks at sockets
-            count = self._read() if self._busy or late else 0
+            count = self._catch_up() if late else self._read() if self._busy else 0
             if self._busy:
                 self._stay_busy(count)
             now = self.now()
@@ -270,11 +277,20 @@ class DatagramPort(LoopActor):
                 self.guarded(link, link.wake, now)
             if links:
                 wanted = min([link.wake_at for link in links]) - now
-                patience = min([link.engine.patience for link in links]) if self._busy else limits.DATAGRAM_TICK
+                patience = min([link.engine.patience for link in links]) if self._busy else limits.DATAGRAM_REST
                 wait = min(max(wanted, limits.DATAGRAM_SOONEST), patience)
                 self._pulse_later(0 if count >= limits.UDP_READS else wait)
         finally:
             self.system.run_queue.drain()
+
+    def _catch_up(self) -> int:
+        """Read all that came during a stall: nobody is to be judged by what still waits in the socket."""
+        count = limits.UDP_READS
+        for _ in range(limits.DATAGRAM_CATCH_UP):
+            count = self._read()
+            if count < limits.UDP_READS:
+                break
+        return count
 
     def _stay_busy(self, count: int) -> None:
         self._hurried = 0 if count else self._hurried + 1

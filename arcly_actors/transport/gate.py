@@ -30,7 +30,12 @@ class Gate(asyncio.Protocol):
     """See the module. Its permit goes back when the connection is lost, wherever it has been passed on to by then."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, inner: RequestHandler, permit: Permit, times: HttpTimes, gates: "set[Gate]"
+        self,
+        loop: asyncio.AbstractEventLoop,
+        inner: RequestHandler,
+        permit: Permit,
+        times: HttpTimes,
+        gates: "dict[Gate, None]",
     ) -> None:
         self._loop = loop
         self.inner = inner
@@ -70,7 +75,7 @@ class Gate(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.BaseProtocol`."""
         self._transport = cast("asyncio.Transport", transport)
-        self._gates.add(self)
+        self._gates[self] = None
         self._expect_header()
         self.inner.connection_made(transport)
 
@@ -118,7 +123,7 @@ class Gate(asyncio.Protocol):
 
     def _close(self) -> None:
         self._transport = None
-        self._gates.discard(self)
+        self._gates.pop(self, None)
         self._header = _cancelled(self._header)
         self._stall = _cancelled(self._stall)
 

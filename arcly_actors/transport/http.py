@@ -69,7 +69,7 @@ class HttpSite(LoopActor):
         self._on_bound = on_bound
         self._times = times or HttpTimes()
         self._allow_origins = frozenset(allow_origins)
-        self._gates: set[Gate] = set()
+        self._gates: dict[Gate, None] = {}  # in the order in which they came, in which they are ended
         self.complaints = Complaints(system.clock, complain)
         self._acceptor = Acceptor(
             system.loop,

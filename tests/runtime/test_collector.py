@@ -9,7 +9,7 @@ import pytest
 
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.runtime import ChildSpec, LoopActor, Restart, StartChild, StopChild, Supervisor, System
-from arcly_actors.runtime.collector import tune_collector
+from arcly_actors.runtime.collector import rarely_collected, tune_collector
 from tests.support.virtual import ask, in_virtual_time, pass_time
 
 
@@ -29,6 +29,18 @@ def test_what_lives_is_set_aside_and_full_collections_become_rare() -> None:
     young, middle, old = gc.get_threshold()
     assert young * middle * old > 10 * before[0] * before[1] * before[2]
     assert gc.isenabled()
+
+
+@pytest.mark.usefixtures("collector")
+def test_a_run_in_virtual_time_leaves_the_collector_as_it_was() -> None:
+    before, frozen = gc.get_threshold(), gc.get_freeze_count()
+    with rarely_collected():
+        assert gc.get_threshold()[0] > before[0]
+        assert gc.get_freeze_count() > 10_000
+        with rarely_collected():
+            pass
+        assert gc.get_freeze_count() > 10_000  # the one within was not the first
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, frozen)
 
 
 @in_virtual_time

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from arcly_actors import limits
 from arcly_actors.runtime.seams import Tap
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.send_batch import SendBatch
@@ -52,7 +53,7 @@ class MemoryUdp:
         self.closed = True
 
     def read(self, deliver: Deliver) -> int:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting[: limits.UDP_READS], self._waiting[limits.UDP_READS :]
         for data, source in waiting:
             deliver(memoryview(bytearray(data)), source, b"")
         return len(waiting)

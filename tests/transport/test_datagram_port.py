@@ -211,6 +211,21 @@ async def test_after_a_stall_of_ours_what_waits_in_the_socket_is_heard_before_de
 
 
 @in_virtual_time
+async def test_after_a_stall_all_that_waits_is_heard_before_deadlines_are_judged(system: System) -> None:
+    rig = await rigged(system)
+    rig.say("wake")
+    await pass_time(NS_PER_MS)
+    for _ in range(limits.UDP_READS * 3):  # of others, and before it: more than is read at a time
+        rig.udp.arrive_unnoticed(b"nothing", ("192.0.2.8", 1))
+    rig.udp.arrive_unnoticed(b"here", PEER)
+    clock = system.clock
+    assert isinstance(clock, VirtualClock)
+    clock.advance(6 * NS_PER_S)
+    await pass_time(NS_PER_MS)
+    assert rig.events == ["wake", "here", "woken"]
+
+
+@in_virtual_time
 async def test_stopping_the_port_tells_everyone(system: System) -> None:
     rig = await rigged(system)
     rig.say("echo")

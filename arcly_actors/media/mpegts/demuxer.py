@@ -85,6 +85,7 @@ class TsDemuxer:
         self._pat: dict[int, PatSection] = {}
         self._pmt_pids: dict[int, int] = {}  # by programme
         self._known: dict[int, bytes] = {}  # the section that is in force, by PID
+        self._repeated: dict[int, bytes] = {}  # the payload that says no more than that, by PID
         self._sweep = _SWEEP
 
     @property
@@ -220,8 +221,15 @@ class TsDemuxer:
             if not starts or not self._may_be_pmt(payload):
                 return
             table = self._tables[pid] = (0, SectionAssembler(self.counts))
-        for section in table[1].push(payload, counter, starts=starts):
+        if payload == self._repeated.get(pid) and table[1].passes(counter):
+            return
+        sections = table[1].push(payload, counter, starts=starts)
+        if starts and sections == [self._known.get(pid)]:
+            self._repeated[pid] = payload
+            return
+        for section in sections:
             if section != self._known.get(pid):
+                self._repeated.pop(pid, None)
                 self._take(pid, section)
 
     def _splice(self, program: int, stream: ElementaryStream, section: bytes) -> None:
@@ -249,6 +257,8 @@ class TsDemuxer:
                 pat = read_pat(section)
                 if pat is not None:
                     self._take_pat(pat)
+                    if not pat.last:
+                        self._known[pid] = section
             else:
                 pmt = read_pmt(section)
                 if pmt is not None and self._pmt_pids.get(pmt.program, pid if not self._pat else None) == pid:
@@ -259,6 +269,7 @@ class TsDemuxer:
             self.counts["section-damaged"] += 1
 
     def _take_pat(self, pat: PatSection) -> None:
+        self._forget(PAT_PID)
         first = next(iter(self._pat.values()), None)
         if first is not None and (first.version, first.stream, first.last) != (pat.version, pat.stream, pat.last):
             self._pat = {}
@@ -274,11 +285,15 @@ class TsDemuxer:
             self._end(program)
         for pid in [pid for pid, (owner, _) in self._tables.items() if owner is not None and pid not in named.values()]:
             del self._tables[pid]
-            self._known.pop(pid, None)
+            self._forget(pid)
         for program, pid in named.items():
             if pid not in self._tables:
                 self._tables[pid] = (program, SectionAssembler(self.counts))
-            self._known.pop(pid, None)  # the programme that was passed over may be the one to take now
+            self._forget(pid)  # the programme that was passed over may be the one to take now
+
+    def _forget(self, pid: int) -> None:
+        self._known.pop(pid, None)
+        self._repeated.pop(pid, None)
 
     def _wants(self, pmt: ProgramMap) -> bool:
         if self._every:

@@ -47,6 +47,12 @@ class SectionAssembler:
         self._open = False
         self._last: int | None = None
 
+    def passes(self, counter: int) -> bool:
+        """Whether a payload that has been taken before may be left out as long as no section is under way."""
+        if not self._open:
+            self._last = counter
+        return not self._open
+
     def push(self, payload: bytes, counter: int, *, starts: bool) -> list[bytes]:
         """The payload of a packet with this continuity counter; the sections that it completes, unchecked."""
         last, self._last = self._last, counter

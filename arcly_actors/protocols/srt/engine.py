@@ -270,9 +270,9 @@ class SrtEngine:
         if sender is None or receiver is None or self.state is State.CLOSED:
             return
         at = min(self._line.last_sent + limits.SRT_KEEPALIVE, self._heard + limits.SRT_PEER_SILENCE)
-        for period in (receiver.period, sender.period):
-            if period is not None:
-                at = min(at, now + period)
+        for wanted in (receiver.wanted_at(now), sender.wanted_at(now)):
+            if wanted is not None:
+                at = min(at, wanted)
         if self._wake_at is None or at < self._wake_at:
             self._wake(max(at, now + 1))
 

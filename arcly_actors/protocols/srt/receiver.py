@@ -177,9 +177,8 @@ class Receiver:
         statistics.mbpsRecvRate = self._rate.bytes * 8 / 1e6
         statistics.pktRcvBuf = len(buffer)
         acknowledged = self._acknowledged
-        trip = line.trip
         if (acknowledged != self._acked and now - self._acked_at >= self.pace - limits.SRT_HURRY) or (
-            acknowledged != self._confirmed and now - self._acked_at > trip.smoothed + 4 * trip.variance
+            acknowledged != self._confirmed and now - self._acked_at > self._unconfirmed
         ):
             self._acknowledge(acknowledged, now)
         if buffer.has_losses and now >= self._nak_at:
@@ -191,12 +190,19 @@ class Receiver:
         """All that has come, in order, due or not: the peer is done."""
         return self._buffer.deliver(_NEVER)
 
-    @property
-    def period(self) -> int | None:
-        """How soon the next `tick` is needed (ns): packets wait, or the peer has not heard all of what came."""
-        if self._buffer.has_losses:
-            return limits.SRT_HURRY
-        return self.pace if len(self._buffer) or self._acknowledged != self._confirmed else None
+    def wanted_at(self, now: int) -> int | None:
+        """When the next `tick` is needed (ns): a packet is due then, or the peer has not heard all of what came."""
+        buffer, soonest = self._buffer, now + self.pace
+        if buffer.has_losses:
+            return now + limits.SRT_HURRY
+        acknowledged = self._acknowledged
+        if acknowledged != self._acked:
+            return soonest
+        due = buffer.next_due() if buffer else None
+        if acknowledged != self._confirmed:
+            again = self._acked_at + self._unconfirmed + 1
+            due = again if due is None else min(due, again)
+        return None if due is None else max(due, soonest)
 
     @property
     def _acknowledged(self) -> int:
@@ -215,6 +221,11 @@ class Receiver:
     def next_due(self) -> int | None:
         """When the next packet is due (ns)."""
         return self._buffer.next_due()
+
+    @property
+    def _unconfirmed(self) -> int:
+        """How long an acknowledgement may go without an answer."""
+        return self._line.trip.smoothed + 4 * self._line.trip.variance
 
     @property
     def _nak_period(self) -> int:

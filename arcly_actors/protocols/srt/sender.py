@@ -230,9 +230,8 @@ class Sender:
         """Packets that were sent and are not acknowledged."""
         return self.next - self.first
 
-    @property
-    def period(self) -> int | None:
-        """How soon the next `tick` is needed (ns); None while there is nothing to look after."""
+    def wanted_at(self, now: int) -> int | None:
+        """When the next `tick` is needed (ns); None while there is nothing to look after."""
         if self.queue:
-            return limits.SRT_TICK
-        return 5 * limits.SRT_TICK if self.first < self.next else None
+            return now + limits.SRT_TICK
+        return now + 5 * limits.SRT_TICK if self.first < self.next else None

@@ -146,6 +146,19 @@ def test_a_table_that_changes_changes_the_streams() -> None:
     assert unit.stream.pid == 0x200
 
 
+def test_a_table_that_changes_back_after_it_was_repeated_changes_the_streams_back() -> None:
+    studio, demuxer = Studio(), TsDemuxer()
+    first, second = list(studio.rows), [(0x24, 0x200, b"")]
+    for rows in (first, second, first, second):
+        studio.rows = rows
+        demuxer.feed(studio.tables())
+        assert [stream.pid for stream in demuxer.programs[studio.program].streams] == [pid for _, pid, _ in rows]
+        for _ in range(3):
+            assert demuxer.feed(studio.tables()) == []
+        (unit,) = demuxer.feed(studio.pes(PICTURE, 3600, pid=rows[0][1]))
+        assert isinstance(unit, Unit)
+
+
 def test_a_table_that_is_not_in_force_yet_changes_nothing() -> None:
     demuxer, pat, pmt = TsDemuxer(), Packetiser(0), Packetiser(0x1000)
     section = bytearray(write_pmt(1, 0, 0x100, [(0x1B, 0x100, b"")])[:-4])
