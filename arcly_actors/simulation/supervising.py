@@ -87,8 +87,8 @@ class Restarted(Invariant):
         """Whether a failed child has what it is due; a breach settles it, too."""
         supervisor, child = _actor(owed.supervisor), owed.child
         late = self.world.now - owed.failed
-        if supervisor is None:  # it went itself: by its own failure, which is judged as that, or since it was stopped
-            return True
+        if supervisor is None or supervisor.state is ChildState.STOPPING or not owed.supervisor.is_alive():
+            return True  # it went itself: by its own failure, which is judged as that, or since it was stopped
         if child.spec.restart is Restart.TEMPORARY:
             if supervisor.has(child) and late > _MARGIN:
                 self.broken(f"{child.spec.id} failed, is temporary, and is still there")
@@ -97,10 +97,8 @@ class Restarted(Invariant):
             return True  # a source or sink that was stopped
         if owed.too_many:
             return self._given_up(owed, supervisor, late)
-        if child.restarts > owed.restarts or child.state is ChildState.DEGRADED:
-            return True
-        if child.spec.on_exceeded is OnExceeded.ABANDON and not supervisor.has(child):
-            return True  # its peer has left meanwhile
+        if child.restarts > owed.restarts or child.state is ChildState.DEGRADED or not supervisor.has(child):
+            return True  # or it was stopped meanwhile: its peer has left, its stream is over
         backoff = supervisor.policy.backoff
         if late > backoff.cap_ns * (1 + backoff.jitter) + _MARGIN:
             self.broken(f"{child.spec.id} failed {late / NS_PER_S:.1f} s ago and was not restarted ({child.state})")

@@ -318,8 +318,9 @@ class Fed(Invariant):
             deaf = viewer.codecs is not None and Kind.AUDIO not in viewer.codecs
             if until - since < self.SPAN or life is None or deaf:
                 continue
-            lane = life.of_kind[Kind.AUDIO]
-            sounds = sum(1 for at in reversed(lane[-self.SOUNDS :]) if since < life.entries[at].at <= until)
+            wanted = viewer.codecs.get(Kind.AUDIO) if viewer.codecs is not None else None
+            recent = (life.entries[at] for at in life.of_kind[Kind.AUDIO][-self.SOUNDS :])
+            sounds = sum(1 for each in recent if since < each.at <= until and wanted in (None, each.codec))
             if sounds == self.SOUNDS:
                 self.broken(f"{viewer} has heard nothing for {_ms(self.world.now - since)}")
                 self._last[viewer] = self.world.now
