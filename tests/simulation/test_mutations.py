@@ -27,6 +27,7 @@ from arcly_actors.runtime.child import Child
 from arcly_actors.runtime.supervisor import Supervisor
 from arcly_actors.simulation import explorer, faults, simulate
 from arcly_actors.simulation.explorer import Plan
+from arcly_actors.simulation.feed import FeedPublisher
 from arcly_actors.simulation.hls import HlsViewer
 from arcly_actors.transport.budget import Budget, Permit
 from arcly_actors.transport.rtp_ports import Destination, PortPair
@@ -199,7 +200,10 @@ MUTATIONS: dict[str, tuple[tuple[Patch, ...], set[str]]] = {
     "the slow are put out": (((Fanout, "lag_ns", far_behind, True),), {"Blameless"}),
     "a defect": (((Publisher, "push", stumble, False),), {"NoDefect"}),
     "packets stay here": (((PortPair, "send_train", all_but_the_last, True),), {"NoGapNoDuplicate", "Served"}),
-    "feeds are waited for": (((TsDatagrams, "wake_at", property(hear_no_silence), False),), {"GivenUp"}),
+    "feeds are waited for": (
+        ((TsDatagrams, "wake_at", property(hear_no_silence), False), (explorer, "PUBLISHERS", {FeedPublisher: 1}, False)),
+        {"GivenUp"},
+    ),
     "segments are cut short": (((Segmenter, "_close", cut_short, True),), {"NoGapNoDuplicate"}),
     "a playlist stands still": (
         (
