@@ -29,6 +29,7 @@ from arcly_actors.simulation import explorer, faults, simulate
 from arcly_actors.simulation.explorer import Plan
 from arcly_actors.simulation.feed import FeedPublisher
 from arcly_actors.simulation.hls import HlsViewer
+from arcly_actors.simulation.rtmp import RtmpPublisher
 from arcly_actors.transport.budget import Budget, Permit
 from arcly_actors.transport.rtp_ports import Destination, PortPair
 from arcly_actors.transport.rtp_trains import Train
@@ -174,6 +175,9 @@ def no_anchor(_channel: Channel, _position: int | None) -> None:
 Patch = tuple[Any, str, Any, bool]
 """Of what, which attribute, by what, and whether that takes the original."""
 
+FED = {FeedPublisher: 1, RtmpPublisher: 0.01}
+"""Feeds, wherever there is one."""
+
 MUTATIONS: dict[str, tuple[tuple[Patch, ...], set[str]]] = {
     "no keyframe gate": (((Channel, "start", join_in_the_middle, False),), {"KeyframeFirst"}),
     "no repair of DTS": (((Timeline, "place", place_as_it_comes, False),), {"RisingTimes"}),
@@ -201,7 +205,7 @@ MUTATIONS: dict[str, tuple[tuple[Patch, ...], set[str]]] = {
     "a defect": (((Publisher, "push", stumble, False),), {"NoDefect"}),
     "packets stay here": (((PortPair, "send_train", all_but_the_last, True),), {"NoGapNoDuplicate", "Served"}),
     "feeds are waited for": (
-        ((TsDatagrams, "wake_at", property(hear_no_silence), False), (explorer, "PUBLISHERS", {FeedPublisher: 1}, False)),
+        ((TsDatagrams, "wake_at", property(hear_no_silence), False), (explorer, "PUBLISHERS", FED, False)),
         {"GivenUp"},
     ),
     "segments are cut short": (((Segmenter, "_close", cut_short, True),), {"NoGapNoDuplicate"}),
