@@ -264,7 +264,7 @@ def test_what_is_never_asked_for_again_arrives_all_the_same(secret: str, downwar
 @pytest.mark.parametrize("seed", [2, 3, 4, 5])
 @pytest.mark.parametrize("arq", ["onreq", "always"])
 def test_what_cannot_be_made_again_is_asked_for(arq: str, seed: int) -> None:
-    """In seeds in which none is lost for good, as in one of four or five: known to be hopeless too late, or lost again."""
+    """In seeds in which none is lost for good, as in one of four: known to be hopeless too late, or lost again."""
     network = Network(
         call(f"fec,cols:5,rows:4,arq:{arq}"),
         admit=lambda _: Terms(latency=600 * NS_PER_MS),
