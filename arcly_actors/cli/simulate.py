@@ -6,8 +6,8 @@ import multiprocessing
 import re
 import signal
 from collections import deque
-from collections.abc import Generator, Iterable
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,7 +49,6 @@ def simulate(
     from arcly_actors.topology.values import duration  # noqa: PLC0415
 
     ns, plan = duration(length), Plan(viewers, faults)
-    _hush()
     console, clock = output(), SystemClock()
     began, passed, count, failed = clock.monotonic_ns(), 0, 0, 0
     with closing(_results(_numbers(seed, seeds), ns, plan, jobs)) as results:
@@ -61,7 +60,9 @@ def simulate(
                     _tell(result)
                 if result.violation is not None:
                     failed += 1
-                    _reproduce(result, run(result.seed, ns, plan, tape=True), out, length)
+                    with _hushed():
+                        taped = run(result.seed, ns, plan, tape=True)
+                    _reproduce(result, taped, out, length)
                     if not keep_going:
                         break
         except KeyboardInterrupt:
@@ -73,9 +74,18 @@ def simulate(
         raise typer.Exit(Exit.FAILED)
 
 
-def _hush() -> None:
-    for name in ("pykka", "arcly_actors", "aiohttp"):  # failures are wanted here, and told of by invariants
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Failures are wanted here, and told of by invariants."""
+    loggers = [logging.getLogger(name) for name in ("pykka", "arcly_actors", "aiohttp")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _results(numbers: Iterable[int], ns: int, plan: "Plan", jobs: int) -> "Generator[tuple[Simulated, int], None, None]":
@@ -96,7 +106,6 @@ def _results(numbers: Iterable[int], ns: int, plan: "Plan", jobs: int) -> "Gener
 
 def _begin_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started it
-    _hush()
 
 
 def _timed(number: int, ns: int, plan: "Plan") -> "tuple[Simulated, int]":
@@ -104,7 +113,8 @@ def _timed(number: int, ns: int, plan: "Plan") -> "tuple[Simulated, int]":
 
     clock = SystemClock()
     started = clock.monotonic_ns()
-    return run(number, ns, plan), clock.monotonic_ns() - started
+    with _hushed():
+        return run(number, ns, plan), clock.monotonic_ns() - started
 
 
 def _numbers(seed: int | None, seeds: str) -> Iterable[int]:

@@ -28,9 +28,9 @@ class _Group:
         self.live: dict[DtlsSrtpTransport, RtpLine] = {}
         self.apart: dict[RtpLine, None] = {}
 
-    def gets(self, rtp: RtpTrack) -> bool:
-        """Whether a track is what these viewers agreed on."""
-        return self.layout.ssrc == rtp.ssrc and rtp.track is not None and self.layout.codec is rtp.track.codec
+    def gets(self, rtp: RtpTrack, one: Slice) -> bool:
+        """Whether a slice of a track is what these viewers agreed on."""
+        return self.layout.ssrc == rtp.ssrc and self.layout.codec is one.codec
 
 
 _Key = tuple[Layout, TransportCrowd]
@@ -93,19 +93,19 @@ class Audience:
     def send(self, leaving: Leaving, now: int) -> None:
         """To everyone."""
         for groups, rank in self._arranged():
-            parts = [(group, one) for rtp, one in leaving for group in groups if group.gets(rtp)]
+            parts = [(group, one) for rtp, one in leaving for group in groups if group.gets(rtp, one)]
             if parts:
                 for transport in rank.send(_train(parts)):
                     for group, one in parts:
                         group.live[transport].unsent += len(one.chunks)
         for rtp, one in leaving:
-            for line in self._apart(rtp):
+            for line in self._apart(rtp, one):
                 line.take(one, now)
                 self.settle(line)
 
-    def _apart(self, rtp: RtpTrack) -> Iterator[RtpLine]:
+    def _apart(self, rtp: RtpTrack, one: Slice) -> Iterator[RtpLine]:
         for group in self._groups.values():
-            if group.apart and group.gets(rtp):
+            if group.apart and group.gets(rtp, one):
                 yield from tuple(group.apart)
 
     def _end_live(self, group: _Group, line: RtpLine) -> bool:

@@ -79,7 +79,7 @@ class RtpFeed:
             line.join_live()
         else:
             gop = self.gop(join)
-            if gop:
+            if gop and line.can_show(gop):
                 line.join_at(gop)
         self.attach(line)
         return not line.waiting

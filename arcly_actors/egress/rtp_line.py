@@ -102,6 +102,10 @@ class RtpLine:
             return self._packets, self._octets
         return self._packets + self.track.packets, self._octets + self.track.octets
 
+    def can_show(self, slices: Sequence[Slice]) -> bool:
+        """Whether they are of the codec that its viewer agreed to."""
+        return all(one.codec is self.layout.codec for one in slices)
+
     # -- where it begins ----------------------------------------------------------------------------------------------
 
     def join_live(self) -> None:
@@ -119,7 +123,8 @@ class RtpLine:
         before it began, behind a backlog, while a picture has left in part, or when too little time is left for it.
         """
         times = _between(gop, self.track.rate, self._ticks)
-        if not self._started or self._backlog or times is None or self.track.next != self.track.sent:
+        ready = self._started and not self._backlog and self.track.next == self.track.sent
+        if not ready or times is None or not self.can_show(gop):
             return False
         self.part()
         self._depart()
@@ -135,6 +140,7 @@ class RtpLine:
         if not self._started or self.waiting:
             return False
         missed = self.track.from_number(self._next) if self._shared_to is None else ()
+        missed = missed if self.can_show(missed) else ()
         if not missed and self._next != self.track.sent:
             if self._backlog:
                 self._next = self._backlog[0].sequence  # these numbers have not been used

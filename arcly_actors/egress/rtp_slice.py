@@ -49,13 +49,15 @@ _SDR = 4
 class Slice:
     """See the module. `sequence` is the full (unwrapped) number of its first packet, `position` its frame's in the log.
 
-    `opens`: it begins a frame; `keyframe`: of a keyframe. `sent` is when it left (monotonic ns), `wall` that since 1970.
+    `codec` is the frame's. `opens`: it begins a frame; `keyframe`: of a keyframe. `sent` is when it left (monotonic ns),
+    `wall` that since 1970.
     `color_space` goes with its last packet, empty for none.
     """
 
     __slots__ = (
         "_built",
         "chunks",
+        "codec",
         "color_space",
         "keyframe",
         "octets",
@@ -68,8 +70,17 @@ class Slice:
     )
 
     def __init__(
-        self, position: int, sequence: int, ticks: int, chunks: Sequence[RtpChunk], *, opens: bool, keyframe: bool
+        self,
+        codec: CodecId,
+        position: int,
+        sequence: int,
+        ticks: int,
+        chunks: Sequence[RtpChunk],
+        *,
+        opens: bool,
+        keyframe: bool,
     ) -> None:
+        self.codec = codec
         self.position = position
         self.sequence = sequence
         self.ticks = ticks

@@ -62,7 +62,8 @@ class RtpTrack:
 
         `held` is what lies between the stream's timeline and the feed's moments (ns).
         """
-        if self._packetiser is None or self.track is None or frame.track.codec is not self.track.codec:
+        codec = frame.track.codec
+        if self._packetiser is None or self.track is None or codec is not self.track.codec:
             return []
         try:
             chunks = self._packetiser.packetise(frame)
@@ -77,7 +78,7 @@ class RtpTrack:
         keyframe = frame.keyframe and is_video
         made: list[Slice] = []
         for part in spread(chunks, until_next) if is_video else (chunks,):
-            made.append(Slice(position, self.next, ticks, part, opens=not made, keyframe=keyframe))
+            made.append(Slice(codec, position, self.next, ticks, part, opens=not made, keyframe=keyframe))
             self.next += len(part)
         made[-1].color_space = self._told(frame)
         return made

@@ -1,5 +1,6 @@
 """`arcly simulate`: several seeds, one after the other or at a time."""
 
+import logging
 import pickle
 import re
 
@@ -20,6 +21,7 @@ def test_seeds_that_run_at_a_time_come_in_order_and_go_as_alone() -> None:
     alone, together = (
         runner.invoke(app, ["simulate", "--seeds", "1-3", "--duration", "2s", "--jobs", jobs]) for jobs in ("1", "2")
     )
+    assert logging.getLogger("pykka").level < logging.CRITICAL, "whoever calls it hears of failures as before"
     assert alone.exit_code == together.exit_code == Exit.OK
     assert without_speed(together.output) == without_speed(alone.output)
     *each, total = together.output.splitlines()

@@ -27,7 +27,7 @@ class Sender:
 
     def send(self, count: int, now: int) -> list[bytes]:
         chunks = [RtpChunk(bytes((index & 0xFF,)) * 20) for index in range(count)]
-        one = Slice(0, self._next, 0, chunks, opens=True, keyframe=False)
+        one = Slice(CodecId.H264, 0, self._next, 0, chunks, opens=True, keyframe=False)
         self.own.add(one, self._next, 0, 0, now)
         self._next = one.end
         return one.made(LAYOUT, one.sequence, 0, 0)

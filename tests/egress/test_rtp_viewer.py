@@ -1,19 +1,20 @@
 """What a viewer reports and is told: keyframes, the GOP again, keyframes only on a bad path, sender reports."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
-from arcly_actors.media.codec import Kind
+from arcly_actors.media.codec import CodecId, Kind
 from arcly_actors.protocols.rtp import packet as rtp
 from arcly_actors.protocols.rtp import rtcp
 from arcly_actors.protocols.rtp.feedback import Fir, Pli, Remb
 from arcly_actors.protocols.rtp.reporting import ReceiverReport, ReportBlock, Sdes, SenderReport
 from arcly_actors.protocols.rtp.sender_clock import from_ntp
 from arcly_actors.runtime import System
-from tests.support.rtp_viewing import TICKS_PER_MS, Fed, FedViewer, picture, sound
+from tests.support.rtp_viewing import PICTURES, SOUND, TICKS_PER_MS, Fed, FedViewer, picture, sound
 from tests.support.virtual import in_virtual_time, pass_time
 
 
@@ -135,6 +136,29 @@ async def test_the_gop_is_not_given_again_in_the_middle_of_a_picture(system: Sys
     await pass_time(20 * NS_PER_MS)
     whole = [*sent[10:], "p@560"]
     assert viewer.names() == sent + whole[-1:] + whole
+
+
+@in_virtual_time
+async def test_a_viewer_is_sent_nothing_of_another_codec_than_it_agreed_to(system: System) -> None:
+    """Seed 42 of a simulation: whose stream became another codec asked for a keyframe, and was given the cached GOP."""
+    fed = Fed(system)
+    viewer, late = FedViewer(fed), FedViewer(fed)
+    viewer.join()
+    sent = await fed.play(4)
+    viewer.viewer.pause()
+    other = replace(PICTURES, codec=CodecId.VP8, configuration=b"")
+    fed.channel.tracks = (other, SOUND)
+    fed.push(picture(160, key=True, size=200_000, track=other))
+    await pass_time(5 * NS_PER_MS)
+    viewer.join()
+    assert not late.join()
+    viewer.miss()
+    assert not viewer.viewer.replay(system.clock.monotonic_ns())
+    fed.channel.tracks = (PICTURES, SOUND)  # while the other's is still on its way, part by part
+    fed.push(picture(200, key=True), picture(240))
+    await pass_time(NS_PER_S)
+    assert viewer.names() == [*sent, "K@200", "p@240"]
+    assert late.names() == ["K@200", "p@240"]
 
 
 @in_virtual_time

@@ -4,6 +4,7 @@ import pytest
 
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import Ref
+from arcly_actors.bus.policy import ApplicationPolicy, Conflict
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import Refusal
 from arcly_actors.ingest.publisher import PublishAccepted, Publishing, PublishLost
@@ -101,7 +102,7 @@ async def test_a_refused_publisher_stops(system: System) -> None:
 
 @in_virtual_time
 async def test_a_publisher_whose_slot_is_taken_during_a_restart_is_told(system: System) -> None:
-    stage = Stage(system)
+    stage = Stage(system, ApplicationPolicy(on_conflict=Conflict.TAKEOVER))
     source = await stage.publish()
     await source.send(audio(0))
     stage.crash(stage.actor("StreamActor"))

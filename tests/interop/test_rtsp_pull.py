@@ -63,6 +63,7 @@ async def test_udp_that_is_refused_falls_back_to_tcp(clip_file: ClipFile) -> Non
 async def test_udp_that_does_not_come_through_falls_back_to_tcp(
     clip_file: ClipFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(UdpOutlet, "admit", lambda *_: None)
     monkeypatch.setattr(UdpOutlet, "write", lambda _outlet, _data: None)
     monkeypatch.setattr(limits, "RTSP_UDP_PATIENCE", NS_PER_S // 2)
     async with live() as server, ffmpeg_records(server, clip_file(), server.rtsp()):
