@@ -125,9 +125,9 @@ class RtpTrack:
         return [one for one in self._warm if one.sequence >= number]
 
     def find(self, number: int, layout: Layout) -> bytes | None:
-        """The packet with this full number as all viewers of a layout got it; None when it is too old."""
+        """The packet with this full number as viewers of a layout got it; None when it is too old or not for them."""
         one = self._with(number)
-        return None if one is None else one.packets(layout).packets[number - one.sequence]
+        return None if one is None or one.codec is not layout.codec else one.packets(layout).packets[number - one.sequence]
 
     def _with(self, number: int) -> Slice | None:
         """The slice that has the packet of a full number, if it can still be asked for."""

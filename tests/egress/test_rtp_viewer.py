@@ -142,8 +142,9 @@ async def test_the_gop_is_not_given_again_in_the_middle_of_a_picture(system: Sys
 async def test_a_viewer_is_sent_nothing_of_another_codec_than_it_agreed_to(system: System) -> None:
     """Seed 42 of a simulation: whose stream became another codec asked for a keyframe, and was given the cached GOP."""
     fed = Fed(system)
-    viewer, late = FedViewer(fed), FedViewer(fed)
+    viewer, steady, late = FedViewer(fed), FedViewer(fed), FedViewer(fed)
     viewer.join()
+    steady.join()
     sent = await fed.play(4)
     viewer.viewer.pause()
     other = replace(PICTURES, codec=CodecId.VP8, configuration=b"")
@@ -154,10 +155,12 @@ async def test_a_viewer_is_sent_nothing_of_another_codec_than_it_agreed_to(syste
     assert not late.join()
     viewer.miss()
     assert not viewer.viewer.replay(system.clock.monotonic_ns())
+    assert steady.nack(*(steady.packets()[-1].sequence + each & 0xFFFF for each in range(1, 20))) == []
     fed.channel.tracks = (PICTURES, SOUND)  # while the other's is still on its way, part by part
     fed.push(picture(200, key=True), picture(240))
     await pass_time(NS_PER_S)
     assert viewer.names() == [*sent, "K@200", "p@240"]
+    assert len(steady.packets()) == len(sent) + 2
     assert late.names() == ["K@200", "p@240"]
 
 
