@@ -127,7 +127,9 @@ class RtpTrack:
     def find(self, number: int, layout: Layout) -> bytes | None:
         """The packet with this full number as viewers of a layout got it; None when it is too old or not for them."""
         one = self._with(number)
-        return None if one is None or one.codec is not layout.codec else one.packets(layout).packets[number - one.sequence]
+        if one is None or one.codec is not layout.codec:
+            return None
+        return one.packets(layout).packets[number - one.sequence]
 
     def _with(self, number: int) -> Slice | None:
         """The slice that has the packet of a full number, if it can still be asked for."""
