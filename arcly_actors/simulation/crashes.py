@@ -29,6 +29,7 @@ from arcly_actors.renditions.rendition_actor import RenditionActor
 from arcly_actors.runtime import Supervisor
 from arcly_actors.simulation.peer import Peer
 from arcly_actors.transport.connection import Connection
+from arcly_actors.transport.datagram_port import DatagramPort
 
 TARGETS: Mapping[str, bool] = {
     "stream": False,
@@ -70,6 +71,12 @@ _WEBRTC = frozenset({"whip", "whep"})
 def may_fail(ref: pykka.ActorRef[Any]) -> bool:
     """Whether this one is made to fail, too."""
     return supervised(ref) not in _SPARED
+
+
+def dials(ref: pykka.ActorRef[Any]) -> bool:
+    """Whether this is a port that a source or sink dials from: nobody who came by himself is on it."""
+    actor: Any = getattr(ref.actor_inbox, "actor", None)
+    return isinstance(actor, DatagramPort) and attrgetter("_remote")(actor) is not None
 
 
 def supervised(ref: pykka.ActorRef[Any]) -> str:

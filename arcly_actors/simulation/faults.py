@@ -7,7 +7,7 @@ from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.script.faults import actors_of, strike
 from arcly_actors.simulation.camera import PICTURES
-from arcly_actors.simulation.crashes import TARGETS, may_fail, served_by, supervised, swept, unseated
+from arcly_actors.simulation.crashes import TARGETS, dials, may_fail, served_by, supervised, swept, unseated
 from arcly_actors.simulation.peer import Peer, PublishingPeer
 from arcly_actors.simulation.rtc_peer import RtcPeer
 from arcly_actors.simulation.whep import WhepViewer
@@ -223,6 +223,8 @@ def crashes(world: World) -> str:
         key, address = served_by(refs[index])
         name = supervised(refs[index])
         _blame(world, target, key, address, name)
+        if not dials(refs[index]):
+            _blame_all(world, target)
         world.note("crash", {"actor": target, "which": index})
         strike(refs[index], target)
         done = f"crash {times} x {target}" + (f" of {key or address or name}" if key or address or name else "")
@@ -236,7 +238,6 @@ def _blame(world: World, target: str, key: StreamKey | None, address: str, super
         world.troubled(key)
     if not address and world.elsewhere is not None:
         world.elsewhere.touch()
-    _blame_all(world, target)
     _blame_under(world, supervisor)
     for peer in (*world.publishers, *world.viewers):
         if target == peer.port:
