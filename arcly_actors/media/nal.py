@@ -29,7 +29,7 @@ def split(payload: bytes, length_size: int = 4) -> list[bytes]:
             units.append(payload[start:end])
         position = end
         if len(units) > limits.NAL_UNITS:
-            raise PeerLimit(f"more than {limits.NAL_UNITS} NAL units in one frame")
+            raise _too_many()
     return units
 
 
@@ -92,9 +92,9 @@ def _append(units: list[bytes], unit: bytes) -> None:
     unit = unit.rstrip(b"\x00")
     if unit:
         units.append(unit)
-        _bounded(units)
+        if len(units) > limits.NAL_UNITS:
+            raise _too_many()
 
 
-def _bounded(units: list[bytes]) -> None:
-    if len(units) > limits.NAL_UNITS:
-        raise PeerLimit(f"more than {limits.NAL_UNITS} NAL units in one frame")
+def _too_many() -> PeerLimit:
+    return PeerLimit(f"more than {limits.NAL_UNITS} NAL units in one frame")
