@@ -38,10 +38,18 @@ class Entropy(Protocol):
 
 
 class Steppable(Clock, Protocol):
-    """A clock whose wall time can be set forward."""
+    """An engine's clock: its wall time can be set forward, and both times made to stand."""
 
     def step(self, ns: int) -> None:
         """Set the wall clock forward by `ns`, as an operator or a time server does."""
+        ...
+
+    def stand(self, holder: object) -> None:
+        """Read the time, and show that until `holder` lets it go."""
+        ...
+
+    def go(self, holder: object) -> None:
+        """Let it go, once nobody else holds it."""
         ...
 
 
@@ -50,7 +58,7 @@ class SystemClock:
 
     __slots__ = ()
 
-    monotonic_ns = staticmethod(time.monotonic_ns)  # asked for several times a frame: no call of our own around it
+    monotonic_ns = staticmethod(time.monotonic_ns)
     wall_ns = staticmethod(time.time_ns)
 
 
@@ -96,24 +104,47 @@ class VirtualClock:
         """Set the wall clock forward by `ns`, as an operator or a time server does."""
         self._wall += ns
 
+    def stand(self, holder: object) -> None:
+        """See `Steppable.stand`: it stands as long as nobody advances it."""
+
+    def go(self, holder: object) -> None:
+        """See `Steppable.go`."""
+
 
 class SteppedClock:
     """Another clock made `Steppable`."""
 
-    __slots__ = ("_ahead", "_inner", "monotonic_ns")
+    __slots__ = ("_ahead", "_holders", "_inner", "_stands_at", "_wall_at")
 
     def __init__(self, inner: Clock) -> None:
         self._inner = inner
         self._ahead = 0
-        self.monotonic_ns = inner.monotonic_ns
+        self._holders: set[int] = set()
+        self._stands_at = 0
+        self._wall_at = 0
+
+    def monotonic_ns(self) -> int:
+        """See `Clock.monotonic_ns`."""
+        return self._stands_at or self._inner.monotonic_ns()
 
     def wall_ns(self) -> int:
         """See `Clock.wall_ns`."""
-        return self._inner.wall_ns() + self._ahead
+        return (self._wall_at or self._inner.wall_ns()) + self._ahead
 
     def step(self, ns: int) -> None:
         """Set the wall clock forward by `ns`."""
         self._ahead += ns
+
+    def stand(self, holder: object) -> None:
+        """See `Steppable.stand`."""
+        self._holders.add(id(holder))
+        self._stands_at, self._wall_at = self._inner.monotonic_ns(), self._inner.wall_ns()
+
+    def go(self, holder: object) -> None:
+        """See `Steppable.go`."""
+        self._holders.discard(id(holder))
+        if not self._holders:
+            self._stands_at = self._wall_at = 0
 
 
 class SeededEntropy:

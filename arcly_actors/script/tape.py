@@ -33,7 +33,7 @@ from arcly_actors.bus.events import (
     TapeStarted,
 )
 from arcly_actors.bus.key import StreamKey
-from arcly_actors.clock import NS_PER_S
+from arcly_actors.clock import NS_PER_S, Steppable
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Note, SessionNote, System
 from arcly_actors.runtime.seams import Opened, Place, Source, Tapped
@@ -88,7 +88,7 @@ class Tape:
     `name` gives the next connection to an endpoint its name, `peer_name` a peer of a datagram socket; without them they
     are numbered. `belongs` says of a datagram socket whether its peers do (None: each will tell).
     `frames`: those whose bytes are on the tape already have their payload, too. `programs` False: whoever holds the tape
-    puts down what programs (``publish``, ``view``) do himself. `live`: it is no replay's, so that
+    puts down what programs (``publish``, ``view``) do himself. `live`: the engine's clock; it is no replay's, so that
     what comes in is wanted, too, and the same bytes that are written to several connections one after the other are one
     record, with the names of the further ones in ``also``.
 
@@ -111,9 +111,9 @@ class Tape:
         belongs: Callable[[str], bool | None] | None = None,
         frames: bool = False,
         programs: bool = True,
-        live: bool = False,
+        live: Steppable | None = None,
     ) -> None:
-        self._live = live
+        self._live = live is not None
         self._shared: bytes | None = None
         self._also: list[str] = []
         self._frames = frames
@@ -132,7 +132,7 @@ class Tape:
         self._numbers: dict[str, itertools.count[int]] = {}
         self._waiting: deque[tuple[Record, Recorded | None]] = deque()
         self._undecided = 0
-        self._turns = Turns(system.loop)
+        self._turns = Turns(system.loop, live) if live is not None else None
         self._opening: Recorded | None = None  # whose making is under way, and so whose entropy is drawn
         self._by_protocol: dict[int, Recorded] = {}
         self._by_peer: dict[str, Recorded] = {}
@@ -325,7 +325,7 @@ class Tape:
         at: int | None = None,
     ) -> None:
         """Input, and how many turns of the loop after the one before it came: within a few, the order matters."""
-        if not self._live:
+        if self._turns is None:
             return
         self._turns.note(fields)
         self.put(source, kind, fields, data, at)

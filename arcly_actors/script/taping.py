@@ -70,7 +70,7 @@ class Taping:
             key=key,
             payload=payload,
             size=size,
-            live=True,
+            live=engine.clock,
             belongs=partial(_belongs, feeds, str(key)) if key is not None else None,
         )
         self.head: Head

@@ -28,7 +28,7 @@ class Recorder:
             self,
             size=_ENDLESS,
             programs=False,
-            live=True,
+            live=engine.clock,
         )
         self._head = self._tape.head(self._topology, {"recorded_by": f"arcly_actors {VERSION}"})
         self._tape.start(engine.drawn)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import arcly_actors as arcly
-from arcly_actors.clock import NS_PER_MS, NS_PER_S, SeededEntropy
+from arcly_actors.clock import NS_PER_MS, NS_PER_S, SeededEntropy, VirtualClock
 from arcly_actors.loop import run
 from arcly_actors.runtime.seams import Place, Remote
 from arcly_actors.script import Script, ScriptError, edit, faults, read_file
@@ -130,6 +130,47 @@ def test_what_is_cut_away_takes_its_sources_with_it() -> None:
     late = edit.cut(script, 1_500_000_000)
     assert not {record.who for record in late.records if record.who.startswith("pull-1")}
     replay(late)
+
+
+class Busy(VirtualClock):
+    """A machine that takes its time: some passes with each look at the clock, unless that is made to stand."""
+
+    __slots__ = ("held",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = False
+
+    def monotonic_ns(self) -> int:
+        if not self.held:
+            self.advance(50_000)
+        return super().monotonic_ns()
+
+    def stand(self, holder: object) -> None:
+        del holder
+        self.held = True
+
+    def go(self, holder: object) -> None:
+        del holder
+        self.held = False
+
+
+def test_the_clock_stands_while_a_packet_is_seen_to_as_in_a_replay(tmp_path: Path) -> None:
+    """Where sound begins beside pictures is told by when the two came; a replay takes no time to see to the first."""
+    clip()
+
+    async def scenario(engine: arcly.Engine) -> None:
+        taped = engine.tape("live/here", tmp_path / "slow.jsonl")
+        async with another(engine, FAR) as far, sending(far, "live/cam"), taped:
+            handle = await engine.pull("live/here", PULLED["rtsp"][0], transport="tcp")
+            await pictures(engine, "live/here", 10)
+            await handle.stop()
+
+    run_engine(scenario, LOOPBACK, clock=Busy(), network=network(), seed=4)
+    script = read_file(tmp_path / "slow.jsonl")
+    assert len(of(script, "frame")) >= 10
+    assert {frame.at for frame in of(script, "frame")} <= {came.at for came in of(script, "in")}
+    assert replay(script).divergence is None
 
 
 def test_a_session_with_real_sockets_replays(tmp_path: Path) -> None:
