@@ -44,8 +44,8 @@ class Steppable(Clock, Protocol):
         """Set the wall clock forward by `ns`, as an operator or a time server does."""
         ...
 
-    def stand(self, holder: object) -> None:
-        """Read the time, and show that until `holder` lets it go."""
+    def stand(self, holder: object, at: int | None = None) -> None:
+        """Read the time, and show that until `holder` lets it go; or show `at` (monotonic ns), which is past."""
         ...
 
     def go(self, holder: object) -> None:
@@ -104,7 +104,7 @@ class VirtualClock:
         """Set the wall clock forward by `ns`, as an operator or a time server does."""
         self._wall += ns
 
-    def stand(self, holder: object) -> None:
+    def stand(self, holder: object, at: int | None = None) -> None:
         """See `Steppable.stand`: it stands as long as nobody advances it."""
 
     def go(self, holder: object) -> None:
@@ -135,10 +135,12 @@ class SteppedClock:
         """Set the wall clock forward by `ns`."""
         self._ahead += ns
 
-    def stand(self, holder: object) -> None:
+    def stand(self, holder: object, at: int | None = None) -> None:
         """See `Steppable.stand`."""
         self._holders.add(id(holder))
-        self._stands_at, self._wall_at = self._inner.monotonic_ns(), self._inner.wall_ns()
+        now = self._inner.monotonic_ns()
+        self._stands_at = now if at is None else min(at, now)
+        self._wall_at = self._inner.wall_ns() - (now - self._stands_at)
 
     def go(self, holder: object) -> None:
         """See `Steppable.go`."""

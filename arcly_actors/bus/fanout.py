@@ -180,7 +180,7 @@ class Fanout:
             if cohort.timer is None and (cohort.steady or cohort.slow):
                 phase = (index % turns) * interval // turns
                 wait = interval - (now - phase) % interval
-                cohort.timer = self._system.loop.call_later(wait / NS_PER_S, self._flush_turn, cohort)
+                cohort.timer = self._system.timers.call_later(wait / NS_PER_S, self._flush_turn, cohort)
 
     def _flush_now(self) -> None:
         self._soon = None

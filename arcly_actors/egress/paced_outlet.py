@@ -86,7 +86,7 @@ class PacedOutlet:
             self._datagrams.send(self._queue.popleft())
             self.sent += 1
         if self._queue:
-            self._timer = self._system.loop.call_later(limits.TS_PACING_STEP / NS_PER_S, self._step)
+            self._timer = self._system.timers.call_later(limits.TS_PACING_STEP / NS_PER_S, self._step)
 
 
 def _interval(data: bytes) -> int:

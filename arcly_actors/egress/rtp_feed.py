@@ -145,7 +145,7 @@ class RtpFeed:
         if not wait:
             self._leave((), now, wall)
         elif self._sounds_due is None:
-            self._sounds_due = self._system.loop.call_later(wait / NS_PER_S, self._run, self._sounds_are_due)
+            self._sounds_due = self._system.timers.call_later(wait / NS_PER_S, self._run, self._sounds_are_due)
 
     def _fail(self, error: Exception) -> None:
         """No more frames come: a defect of ours. Its viewers' sessions look for it."""
@@ -196,7 +196,7 @@ class RtpFeed:
     # -- what leaves later --------------------------------------------------------------------------------------------
 
     def _wake(self, delay: int) -> None:
-        self._system.loop.call_later(delay / NS_PER_S, self._run, self._send_due)
+        self._system.timers.call_later(delay / NS_PER_S, self._run, self._send_due)
 
     def _send_due(self) -> None:
         now, wall = self._now()
@@ -213,7 +213,7 @@ class RtpFeed:
     def _start_pump(self) -> None:
         if not self._pumping:
             self._pumping = True
-            self._system.loop.call_later(limits.PACER_STEP / NS_PER_S, self._run, self._send_portions)
+            self._system.timers.call_later(limits.PACER_STEP / NS_PER_S, self._run, self._send_portions)
 
     def _run(self, due: Callable[[], None]) -> None:
         """What a timer calls. A defect in it ends the feed as one in `_frame` does, which loses its seat by that."""

@@ -105,7 +105,7 @@ class Renditions:
             del self._entries[base, wish]
             return
         delay = limits.RENDITION_IDLE / NS_PER_S
-        entry.idle = self._system.loop.call_later(delay, self._stop, base, wish, entry)
+        entry.idle = self._system.timers.call_later(delay, self._stop, base, wish, entry)
 
     def children(self) -> tuple[ChildSpec, ...]:
         """The renditions that run, for a supervisor that is started (anew)."""

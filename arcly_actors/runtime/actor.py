@@ -27,7 +27,7 @@ class Timer:
     def __init__(self, actor: "LoopActor", delay_ns: int, message: object) -> None:
         self._actor = actor
         self.message = message
-        self._handle = actor.system.loop.call_later(max(delay_ns, 0) / NS_PER_S, self._fire)
+        self._handle = actor.system.timers.call_later(max(delay_ns, 0) / NS_PER_S, self._fire)
 
     def cancel(self) -> None:
         """The message will not come."""

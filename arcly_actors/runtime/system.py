@@ -6,10 +6,11 @@ from typing import Any
 
 import pykka
 
-from arcly_actors.clock import Clock, Entropy, SeededEntropy
+from arcly_actors.clock import Clock, Entropy, SeededEntropy, SteppedClock
 from arcly_actors.runtime.exits import FailureBoard
 from arcly_actors.runtime.run_queue import RunQueue
 from arcly_actors.runtime.seams import Seams
+from arcly_actors.runtime.timers import Later, Timers
 
 _NAME_SEED = 15
 """Bytes. As no other draw has this size, a replay that has one draw too few or too many gives it the right one."""
@@ -19,7 +20,7 @@ class System:
     """One event loop, one clock, one source of randomness, one run queue, one failure board.
 
     `seams` is where tapes listen, and what stands in for sockets. `virtual` says that nothing may leave the loop's thread
-    (a virtual loop), so workers run inline.
+    (a virtual loop), so workers run inline. `timers` is what sets timers whose order matters.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class System:
         # Names have a source of their own: how many actors there are must not decide what goes on the wire.
         self._names = SeededEntropy(int.from_bytes(entropy.random_bytes(_NAME_SEED)))
         self.run_queue = RunQueue(loop)
+        self.timers: Later = Timers(loop, clock, self.run_queue) if isinstance(clock, SteppedClock) else loop
         self.failures = FailureBoard()
         self.virtual: bool = getattr(loop, "virtual", False)
 

@@ -28,7 +28,8 @@ _Arguments = TypeVarTuple("_Arguments")
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """See the module. `iterations` bounds its turns.
+    """See the module. `iterations` bounds its turns. `waits`: timers that are due wait until nothing is ready, then come
+    one time after the other, until none is left that is due.
 
     Its timers are in a heap of its own, asyncio's stays empty: that one gives timers of one time in an order that depends
     on all others in it, and compares them in Python, which was a tenth of what a simulation did.
@@ -44,6 +45,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._left = iterations
         self._timers: list[tuple[int, int, asyncio.TimerHandle]] = []
         self._cancelled = 0
+        self.waits = False
         self._ready: deque[asyncio.Handle]
         self._stopping: bool
         self.__dict__.update(dict.fromkeys(_SOCKETS, _refuse_sockets), **dict.fromkeys(_THREADS, _refuse_threads))
@@ -83,12 +85,22 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if not (ready or self._stopping):
             self._jump()
         now = self._clock.monotonic_ns()
-        while timers and timers[0][0] <= now:
+        if self.waits:
+            self._take_next(now, at_work=bool(ready))
+        while not self.waits and timers and timers[0][0] <= now:
             self._take_first()
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:  # noqa: SLF001 - asked once for each callback
                 handle._run()  # noqa: SLF001 - what a loop does
+
+    def _take_next(self, now: int, *, at_work: bool) -> None:
+        """Of the timers that are due those of the first time, unless there is something to be done before."""
+        timers = self._timers
+        first = timers[0][0] if timers and not at_work else -1
+        while timers and timers[0][0] == first:
+            self._take_first()
+        self.waits = at_work or bool(timers and timers[0][0] <= now)
 
     def _take_first(self) -> None:
         timer = heapq.heappop(self._timers)[2]

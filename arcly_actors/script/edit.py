@@ -297,7 +297,7 @@ def apply(script: Script, faults: Iterable[Change], seed: int = 0) -> Script:
 
 
 def _without_turns(record: Record) -> dict[str, object]:
-    return {name: value for name, value in record.fields.items() if name != "turns"}
+    return {name: value for name, value in record.fields.items() if name not in ("turns", "late")}
 
 
 def _in_order(script: Script, records: Iterable[Record]) -> Script:

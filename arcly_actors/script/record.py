@@ -31,53 +31,54 @@ class Kind:
     comes_in: bool = False
 
 
+_NONE: frozenset[str] = frozenset()
 _NUMBER = (int, float)
 _SPAN = (int, str)
+_WHEN: Mapping[str, type] = {"turns": int, "late": int}
+"""In which order with what was near it an input came, where its time does not tell."""
+
+
+def _came(
+    fields: Mapping[str, type | tuple[type, ...]], optional: frozenset[str] = _NONE, *, has_data: bool = False
+) -> Kind:
+    return Kind({**fields, **_WHEN}, optional | frozenset(_WHEN), has_data, comes_in=True)
+
+
 KINDS: Mapping[str, Kind] = {
     # What decides how it goes on.
-    "draw": Kind({"bytes": str, "number": _NUMBER}, frozenset({"bytes", "number"}), comes_in=True),
-    "open": Kind(
-        {"who": str, "on": str, "peer": str, "local": str, "udp": bool}, frozenset({"local", "udp"}), comes_in=True
-    ),
-    "in": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
-    "datagram": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
-    "eof": Kind({"who": str, "turns": int}, frozenset({"turns"}), comes_in=True),
-    "lost": Kind(
-        {"who": str, "error": str, "why": str, "turns": int}, frozenset({"error", "why", "turns"}), comes_in=True
-    ),
-    "drained": Kind({"who": str}, comes_in=True),
-    "remote": Kind(
-        {"who": str, "does": str, "key": str, "url": str, "options": dict}, frozenset({"options"}), comes_in=True
-    ),
-    "withdrawn": Kind({"who": str}, comes_in=True),
-    "found": Kind({"who": str, "peer": str}, comes_in=True),
-    "unanswered": Kind({"who": str, "why": str}, comes_in=True),
-    "session": Kind({"who": str, "key": str, "fingerprint": str, "candidates": list}, frozenset({"key"}), comes_in=True),
-    "connected": Kind(
-        {"who": str, "peer": str, "profile": str, "turns": int}, frozenset({"profile", "turns"}), comes_in=True
-    ),
-    "rtp-in": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
-    "rtcp-in": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
-    "closed": Kind({"who": str, "reason": str, "error": str, "turns": int}, frozenset({"error", "turns"}), comes_in=True),
-    "publish": Kind(
+    "draw": _came({"bytes": str, "number": _NUMBER}, frozenset({"bytes", "number"})),
+    "open": _came({"who": str, "on": str, "peer": str, "local": str, "udp": bool}, frozenset({"local", "udp"})),
+    "in": _came({"who": str}, has_data=True),
+    "datagram": _came({"who": str}, has_data=True),
+    "eof": _came({"who": str}),
+    "lost": _came({"who": str, "error": str, "why": str}, frozenset({"error", "why"})),
+    "drained": _came({"who": str}),
+    "remote": _came({"who": str, "does": str, "key": str, "url": str, "options": dict}, frozenset({"options"})),
+    "withdrawn": _came({"who": str}),
+    "found": _came({"who": str, "peer": str}),
+    "unanswered": _came({"who": str, "why": str}),
+    "session": _came({"who": str, "key": str, "fingerprint": str, "candidates": list}, frozenset({"key"})),
+    "connected": _came({"who": str, "peer": str, "profile": str}, frozenset({"profile"})),
+    "rtp-in": _came({"who": str}, has_data=True),
+    "rtcp-in": _came({"who": str}, has_data=True),
+    "closed": _came({"who": str, "reason": str, "error": str}, frozenset({"error"})),
+    "publish": _came(
         {"key": str, "who": str, "marble": str, "step": _SPAN, "seats": int, "metadata": dict, "clock": str},
         frozenset({"who", "marble", "step", "seats", "metadata", "clock"}),
-        comes_in=True,
     ),
-    "send": Kind(
+    "send": _came(
         {"who": str, "track": int, "pts": int, "dts": int, "keyframe": bool, "kept": bool},
         frozenset({"keyframe", "kept"}),
         has_data=True,
-        comes_in=True,
     ),
-    "unpublish": Kind({"who": str}, comes_in=True),
-    "view": Kind({"key": str, "who": str, "join": str, "number": int}, frozenset({"join", "number"}), comes_in=True),
-    "leave": Kind({"who": str}, comes_in=True),
-    "pause": Kind({"who": str}, comes_in=True),
-    "resume": Kind({"who": str}, comes_in=True),
-    "crash": Kind({"actor": str, "which": int}, frozenset({"which"}), comes_in=True),
-    "clock": Kind({"jump": _SPAN}, comes_in=True),
-    "over": Kind({"key": str}, comes_in=True),
+    "unpublish": _came({"who": str}),
+    "view": _came({"key": str, "who": str, "join": str, "number": int}, frozenset({"join", "number"})),
+    "leave": _came({"who": str}),
+    "pause": _came({"who": str}),
+    "resume": _came({"who": str}),
+    "crash": _came({"actor": str, "which": int}, frozenset({"which"})),
+    "clock": _came({"jump": _SPAN}),
+    "over": _came({"key": str}),
     # What comes of it.
     "out": Kind({"who": str, "left": int, "also": list}, frozenset({"left", "also"}), has_data=True),
     "sent": Kind({"who": str}, has_data=True),
@@ -88,7 +89,7 @@ KINDS: Mapping[str, Kind] = {
     "told": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),
     "asked": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),
     "event": Kind({"what": str, "with": dict}, frozenset({"with"})),
-    "tracks": Kind({"key": str, "tracks": list}),
+    "tracks": Kind({"key": str, "tracks": list, **_WHEN}, frozenset(_WHEN)),
     "frame": Kind(
         {"key": str, "track": int, "pts": int, "dts": int, "keyframe": bool, "discontinuity": bool},
         frozenset({"keyframe", "discontinuity"}),

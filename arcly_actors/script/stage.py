@@ -14,6 +14,7 @@ from arcly_actors.errors import ArclyError, ConfigurationError, Refused
 from arcly_actors.ingest.in_process import PublishHandle
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime.seams import Place
+from arcly_actors.runtime.virtual_loop import VirtualLoop
 from arcly_actors.script.far_side import FarSide
 from arcly_actors.script.faults import KINDS, crash_one
 from arcly_actors.script.network import ScriptedNetwork, ScriptedTransport
@@ -38,6 +39,9 @@ class Stage:
         self._network = network
         self._clock = clock
         self._script = script
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop), "a stage is in virtual time"
+        self._loop = loop
         self._rooms = _rooms(script.records)
         network.peers.told = _told(script)
         self._connections: dict[str, ScriptedTransport] = {}
@@ -80,24 +84,36 @@ class Stage:
             "over": lambda record: self._engine.end_stream(record.fields["key"]),
         }
 
-    async def until(self, at: int, turns: int | None = None) -> None:
+    async def until(self, at: int, turns: int | None = None, late: int = 0) -> None:
         """Let time pass until `at` ns after the script's beginning; with `turns` only so many turns of the loop.
 
-        The latter for what came while the engine was at work on what came before.
+        The latter for what came while the engine was at work on what came before. What was due in the last `late` ns
+        is seen to afterwards.
         """
-        wait = self._script.head.monotonic_ns + at - self._clock.monotonic_ns()
-        if turns is not None and wait < _AT_ONCE:
+        if turns is not None and self._left(at) < _AT_ONCE:
             for _ in range(turns):
                 await asyncio.sleep(0)
-            self._clock.advance(max(0, self._script.head.monotonic_ns + at - self._clock.monotonic_ns()))
-            return
-        loop = asyncio.get_running_loop()
-        passed = loop.create_future()
-        if wait > 0:
-            loop.call_later(wait / NS_PER_S, passed.set_result, None)
+        elif late:
+            for before in (late + 1, late):  # a time of its own: what was due before has all been seen to
+                await self._pass(max(0, self._left(at - before)))
         else:
-            loop.call_soon(passed.set_result, None)
+            await self._pass(self._left(at))
+            return
+        self._clock.advance(max(0, self._left(at)))
+        if late:
+            self._loop.waits = True
+
+    async def _pass(self, ns: int) -> None:
+        passed = self._loop.create_future()
+        if ns > 0 or self._loop.waits:
+            self._loop.call_later(max(0, ns) / NS_PER_S, passed.set_result, None)
+        else:
+            self._loop.call_soon(passed.set_result, None)
         await passed
+
+    def _left(self, at: int) -> int:
+        """How many ns it is until then."""
+        return self._script.head.monotonic_ns + at - self._clock.monotonic_ns()
 
     async def do(self, record: Record) -> None:
         """Have it happen. Raises ScriptError for what cannot."""
@@ -241,6 +257,7 @@ class Stage:
             tracks = self._tracks_of(record)
             self._tracks[record.who] = {track.id: track for track in tracks}
             handle.announce(tracks, record.get("metadata", {}))
+            self._engine.built.system.run_queue.drain()
 
     async def _send(self, record: Record) -> None:
         if record.who in self._refused:
@@ -256,6 +273,7 @@ class Stage:
             self._log(record, frame)
         elif handle.alive:
             handle.send(frame)
+            self._engine.built.system.run_queue.drain()  # on the tape it is when it is in the log
 
     def _log(self, record: Record, frame: MediaFrame) -> None:
         """It was in the log at the script's beginning."""

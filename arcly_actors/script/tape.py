@@ -8,7 +8,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -37,13 +37,14 @@ from arcly_actors.clock import NS_PER_S, Steppable
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Note, SessionNote, System
 from arcly_actors.runtime.seams import Opened, Place, Source, Tapped
+from arcly_actors.runtime.timers import Timers
+from arcly_actors.runtime.turns import FEW, Turns
 from arcly_actors.script.plain import message_fields, track_fields
 from arcly_actors.script.record import Head, Record, told_by_digest
 from arcly_actors.script.taped import TapedStream
 from arcly_actors.script.taped_datagrams import DatagramPeers, DatagramTap, Peer, Recorded
 from arcly_actors.script.taped_dials import TapedDials
 from arcly_actors.script.taped_sessions import SessionTap
-from arcly_actors.script.turns import Turns
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.datagram_link import DatagramLink
 
@@ -59,6 +60,9 @@ _SCARCE, _NAME = 64, 16
 
 _OURS = (TapeStarted, TapeEnded, TapeFailed, FaultInjected)
 """Events that a replay has none of: it has no tapes but its own, and faults are in what comes in."""
+
+_BEGINS = frozenset({"open", "publish", "tracks", "send", "unpublish", "view", "leave"})
+"""Input that a replay's tape has, too."""
 
 FULL = "as much is recorded as the tape holds"
 """Why a tape ended that had its size."""
@@ -130,9 +134,11 @@ class Tape:
         self._now = system.clock.monotonic_ns
         self._started = 0
         self._numbers: dict[str, itertools.count[int]] = {}
-        self._waiting: deque[tuple[Record, Recorded | None]] = deque()
+        self._waiting: deque[tuple[Record, Recorded | None, int | None]] = deque()
         self._undecided = 0
-        self._turns = Turns(system.loop, live) if live is not None else None
+        self._turns = _turns_of(system, live) if live is not None else None
+        self._turn = -FEW  # in which the last input came that is on the tape
+        self._latest = 0
         self._opening: Recorded | None = None  # whose making is under way, and so whose entropy is drawn
         self._by_protocol: dict[int, Recorded] = {}
         self._by_peer: dict[str, Recorded] = {}
@@ -186,6 +192,8 @@ class Tape:
         self.put(None, "end", {"reason": reason} if reason else {})
         self.running = False
         self._system.seams.tapes = tuple(each for each in self._system.seams.tapes if each is not self)
+        if isinstance(self._system.timers, Timers) and not self._system.seams.tapes:
+            self._system.timers.turns = None
         for socket, tap in self._taps:
             socket.taps = tuple(each for each in socket.taps if each is not tap)
         if self._seat is not None:
@@ -219,7 +227,7 @@ class Tape:
                 self._by_peer[source.peer] = source
                 fields = {"on": on, **fields}
             told = {"who": source.who, **fields}
-            if kind in ("in", "eof", "lost"):
+            if kind in ("open", "in", "eof", "lost", "drained"):
                 self.came(source, kind, told, data)
             else:
                 self.put(source, kind, told, data)
@@ -300,7 +308,7 @@ class Tape:
 
     def struck(self, kind: str, fields: dict[str, Any]) -> None:
         """A fault was done to the engine."""
-        self.put(None, kind, fields)
+        self.came(None, kind, fields)
 
     # --- writing down ---
 
@@ -324,11 +332,20 @@ class Tape:
         data: bytes | None = None,
         at: int | None = None,
     ) -> None:
-        """Input, and how many turns of the loop after the one before it came: within a few, the order matters."""
+        """Input, with what says in which order with others, and with timers, it came. In a replay it is there already:
+        only what begins or is by frames is put down again.
+        """
         if self._turns is None:
+            if kind in _BEGINS:
+                self.put(source, kind, fields, data, at)
             return
-        self._turns.note(fields)
-        self.put(source, kind, fields, data, at)
+        turn = self._turns.came()
+        timers = self._system.timers
+        if isinstance(timers, Timers):
+            late = timers.late(self._now() if at is None else at)
+            if late:
+                fields["late"] = late
+        self.put(source, kind, fields, data, at, turn)
 
     def put(
         self,
@@ -337,14 +354,17 @@ class Tape:
         fields: Mapping[str, Any],
         data: bytes | None = None,
         at: int | None = None,
+        turn: int | None = None,
     ) -> None:
-        """One record, of this source or of the engine; `at` is monotonic ns, now unless given."""
+        """One record, of this source or of the engine; `at` is monotonic ns, now unless given. `turn` is that of an
+        input."""
         if not self.running or (source is not None and source.wanted is False):
             return
         self._shared = None
         if data is not None and not self._payload and kind in _OUTCOMES:
             fields, data = told_by_digest(fields, data), None
-        record = Record((self._now() if at is None else at) - self._started, kind, fields, data)
+        self._latest = at = max(self._now(), self._latest) if at is None else at  # a timer's time may be past
+        record = Record(at - self._started, kind, fields, data)
         size = _SCARCE + (len(data) if data is not None else 0)
         self._left -= size
         if self._left < 0 and kind != "end":
@@ -353,7 +373,7 @@ class Tape:
         if not (self._live or self._waiting) and (source is None or source.wanted):
             self._sink.take([record])
             return
-        self._waiting.append((record, source))
+        self._waiting.append((record, source, turn))
         if source is not None and source.wanted is None:
             self._undecided += size
             if self._undecided > limits.TAPE_UNDECIDED:
@@ -366,13 +386,18 @@ class Tape:
         ready: list[Record] = []
         waiting = self._waiting
         while waiting and (waiting[0][1] is None or waiting[0][1].wanted is not None):
-            record, source = waiting.popleft()
+            record, source, turn = waiting.popleft()
             if source is None or source.wanted:
-                ready.append(record)
+                ready.append(record if turn is None else self._counted(record, turn))
         if not waiting:
             self._undecided = 0
         if ready:
             self._sink.take(ready)
+
+    def _counted(self, record: Record, turn: int) -> Record:
+        """An input, and how many turns it came after the one before it that is on the tape."""
+        turns, self._turn = turn - self._turn, turn
+        return replace(record, fields={**record.fields, "turns": turns}) if turns < FEW else record
 
     def _next_name(self, on: str) -> str:
         return f"{on}-{next(self._numbers.setdefault(on, itertools.count(1)))}"
@@ -425,11 +450,11 @@ class Tape:
             # Nothing else tells of this viewer: in a replay one in the program takes its seat.
             who = self._next_name("viewer")
             self._viewers[event.key, event.number] = who
-            self.put(None, "view", {"who": who, "key": str(event.key), "number": event.number})
+            self.came(None, "view", {"who": who, "key": str(event.key), "number": event.number})
         elif isinstance(event, SubscriberLeft | SubscriberEvicted):
             left = self._viewers.pop((event.key, event.number), None)
             if left is not None:
-                self.put(None, "leave", {"who": left})
+                self.came(None, "leave", {"who": left})
         self.put(None, "event", message_fields(event))
         if isinstance(event, PublishStarted | PublishResumed):
             self._follow(event.key, by_frames=not recorded and self._programs)
@@ -446,7 +471,7 @@ class Tape:
         if by_frames:
             followed.who = self._next_name("frames")
             seats = {"seats": channel.seats} if channel.seats else {}
-            self.put(None, "publish", {"who": followed.who, "key": str(key), **seats, **_metadata(channel)})
+            self.came(None, "publish", {"who": followed.who, "key": str(key), **seats, **_metadata(channel)})
             log, anchor = channel.log, channel.anchor
             for position in range(log.tail, log.head):
                 # What is before the keyframe that joiners start from is in the log, and in how packets are numbered.
@@ -457,7 +482,7 @@ class Tape:
         if followed is not None:
             followed.seat.dispose()
             if followed.by_frames:
-                self.put(None, "unpublish", {"who": followed.who})
+                self.came(None, "unpublish", {"who": followed.who})
 
     def _framed(self, followed: _Followed, frame: MediaFrame, *, kept: bool = False) -> None:
         tracks = followed.channel.tracks
@@ -465,13 +490,14 @@ class Tape:
         if tracks is not followed.tracks:
             followed.tracks = tracks
             listed = [track_fields(track) for track in tracks]
-            self.put(None, "tracks", {**whose, "key": str(followed.channel.key), "tracks": listed})
+            put = self.came if followed.by_frames else self.put
+            put(None, "tracks", {**whose, "key": str(followed.channel.key), "tracks": listed})
         fields: dict[str, Any] = {"key": str(followed.channel.key)} if not followed.by_frames else dict(whose)
         fields |= {"track": frame.track.id, "pts": frame.pts, "dts": frame.dts}
         if frame.keyframe:
             fields["keyframe"] = True
         if followed.by_frames:
-            self.put(None, "send", fields | {"kept": True} if kept else fields, frame.payload)
+            self.came(None, "send", fields | {"kept": True} if kept else fields, frame.payload)
             return
         if frame.discontinuity:
             fields["discontinuity"] = True
@@ -479,6 +505,15 @@ class Tape:
             self.put(None, "frame", fields, frame.payload)
         else:
             self.put(None, "frame", told_by_digest(fields, frame.payload))
+
+
+def _turns_of(system: System, clock: Steppable) -> Turns:
+    """The same for all tapes of an engine: its timers heed them."""
+    timers = system.timers
+    if not isinstance(timers, Timers):
+        return Turns(system.loop, clock)
+    timers.turns = timers.turns or Turns(system.loop, clock)
+    return timers.turns
 
 
 def _innermost(protocol: asyncio.Protocol) -> asyncio.Protocol:

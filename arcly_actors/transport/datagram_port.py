@@ -261,7 +261,7 @@ class DatagramPort(LoopActor):
 
     def _pulse_later(self, ns: int) -> None:
         self._due = self.now() + ns
-        self._pulsing = self.system.loop.call_later(ns / NS_PER_S, self._pulse)
+        self._pulsing = self.system.timers.call_later(ns / NS_PER_S, self._pulse)
 
     def _pulse(self) -> None:
         self._pulsing = None

@@ -146,8 +146,8 @@ class Busy(VirtualClock):
             self.advance(50_000)
         return super().monotonic_ns()
 
-    def stand(self, holder: object) -> None:
-        del holder
+    def stand(self, holder: object, at: int | None = None) -> None:
+        del holder, at
         self.held = True
 
     def go(self, holder: object) -> None:

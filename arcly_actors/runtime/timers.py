@@ -1,0 +1,139 @@
+"""`Timers`: what an engine does later, by the time for which it was asked for, one after the other.
+
+Two timers fire in the order of their times, however late the machine is. A loop's own do not: uvloop counts in
+milliseconds from the beginning of a turn. While a tape records, timers of one time have some turns of the loop for
+themselves, and the engine's clock shows that time meanwhile: so it is in a replay, where nothing takes any time. An
+input that comes before a timer which is due already is `late` by as much, and its replay does the two in that order.
+"""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVarTuple
+
+from arcly_actors.clock import NS_PER_MS, NS_PER_S, Clock
+from arcly_actors.runtime.run_queue import RunQueue
+from arcly_actors.runtime.turns import FEW, Turns
+
+_Arguments = TypeVarTuple("_Arguments")
+
+_ROUNDED = NS_PER_MS // 2
+"""So much more is waited for: uvloop rounds to the nearest ms, and who wakes up too early has to do so twice."""
+
+_MANY = 100
+"""So many cancelled timers may stay in the heap whatever else is in it."""
+
+
+class Later(Protocol):
+    """What sets timers: `Timers`, or a virtual loop itself."""
+
+    def call_later(
+        self, delay: float, callback: Callable[[*_Arguments], object], *args: *_Arguments
+    ) -> asyncio.TimerHandle:
+        """Call it in `delay` seconds, unless the handle is cancelled before."""
+        ...
+
+
+class Timers:
+    """See the module. `turns` are those of the tapes that record at present, None when there is none."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, queue: RunQueue) -> None:
+        self._loop = loop
+        self._now = clock.monotonic_ns
+        self._queue = queue
+        self._order = itertools.count()
+        self._heap: list[tuple[int, int, asyncio.TimerHandle]] = []
+        self._cancelled = 0
+        self._armed: asyncio.Handle | None = None
+        self._armed_for = 0
+        self._put_off = 0
+        self.turns: Turns | None = None
+
+    def call_later(
+        self, delay: float, callback: Callable[[*_Arguments], object], *args: *_Arguments
+    ) -> asyncio.TimerHandle:
+        """See `Later`."""
+        when = self._now() / NS_PER_S + delay
+        due = round(when * NS_PER_S)
+        timer = asyncio.TimerHandle(when, callback, args, self)  # type: ignore[arg-type] # what of a loop it needs is below
+        timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio's own word for: in the heap
+        heapq.heappush(self._heap, (due, next(self._order), timer))
+        if self._armed is None or due < self._armed_for:
+            self._arm(due)
+        return timer
+
+    def late(self, at: int) -> int:
+        """For how long the first timer that has not fired was due at that time (ns); 0 when none was."""
+        heap = self._heap
+        while heap and heap[0][2].cancelled():
+            self._take()
+        return max(0, at - heap[0][0] + 1) if heap else 0
+
+    def _arm(self, due: int) -> None:
+        if self._armed is not None:
+            self._armed.cancel()
+        self._armed_for = due
+        self._armed = self._loop.call_later((max(0, due - self._now()) + _ROUNDED) / NS_PER_S, self._ring)
+
+    def _ring(self) -> None:
+        self._armed = None
+        if self.turns is None:
+            self._fire(self._now())
+        elif self.turns.settled or self._put_off >= FEW:
+            self._put_off = 0
+            self._fire_first(self.turns)
+        else:  # what came last has its turns
+            self._put_off += 1
+            self._armed_for = 0
+            self._armed = self._loop.call_soon(self._ring)
+            return
+        if self._heap and self._armed is None:
+            self._arm(self._heap[0][0])
+
+    def _fire_first(self, turns: Turns) -> None:
+        """Those of the first time that has come."""
+        heap, now = self._heap, self._now()
+        while heap and heap[0][2].cancelled():
+            self._take()
+        if heap and heap[0][0] <= now:
+            turns.rang(heap[0][0])
+            self._queue.expect()
+            try:
+                self._fire(heap[0][0])
+            finally:
+                self._queue.drain()
+
+    def _fire(self, until: int) -> None:
+        heap = self._heap
+        due: list[asyncio.TimerHandle] = []
+        while heap and heap[0][0] <= until:
+            due.append(self._take())
+        for timer in due:
+            if not timer.cancelled():
+                timer._run()  # noqa: SLF001 - what a loop does
+
+    def _take(self) -> asyncio.TimerHandle:
+        timer = heapq.heappop(self._heap)[2]
+        timer._scheduled = False  # type: ignore[attr-defined]  # noqa: SLF001 - see `call_later`
+        self._cancelled -= timer.cancelled()
+        return timer
+
+    # --- what a timer asks of its loop ---
+
+    def get_debug(self) -> bool:
+        """See `asyncio.AbstractEventLoop`."""
+        return False
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """See `asyncio.AbstractEventLoop`."""
+        self._loop.call_exception_handler(context)
+
+    def _timer_handle_cancelled(self, timer: asyncio.TimerHandle) -> None:
+        if not timer._scheduled:  # type: ignore[attr-defined]  # noqa: SLF001 - see `call_later`
+            return
+        self._cancelled += 1
+        if self._cancelled > _MANY and 2 * self._cancelled > len(self._heap):
+            self._heap[:] = [entry for entry in self._heap if not (entry[2].cancelled() or entry[2] is timer)]
+            heapq.heapify(self._heap)
+            self._cancelled = 0

@@ -1,0 +1,69 @@
+"""How many turns of the loop one input comes after another: within a few, that decides what comes of the two.
+
+For as long the engine's clock stands at the time of the input, as it does in a replay: what is made of the time, such
+as where a track begins beside another, is the same then.
+"""
+
+import asyncio
+from typing import Final
+
+from arcly_actors.clock import Steppable
+
+FEW: Final = 8
+"""Turns after which the order of what came decides nothing any more. A publisher takes most: it is answered, has a stream
+made, and its frames pass on."""
+
+_APART: Final = 1 << 20
+"""What two inputs are apart that have nothing to do with each other."""
+
+
+class Turns:
+    """Counts while there is something to count: a loop that has nothing to do is not kept busy.
+
+    `settled` says that nothing has come, and no timer has fired, within the last few turns. The clock shows the time
+    of what did until then: that of an input, or that for which a timer was set.
+    """
+
+    __slots__ = ("_clock", "_counting", "_loop", "_now", "_number", "_since")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Steppable) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._number = 0
+        self._since = FEW
+        self._counting = False
+        self._now = 0
+
+    @property
+    def settled(self) -> bool:
+        """See the class."""
+        return self._since >= FEW
+
+    def came(self) -> int:
+        """Something has come in. The number of this turn: compared with that of another input it says how many are
+        between them, or more than a few."""
+        self._stand(None)
+        return self._number
+
+    def rang(self, due: int) -> None:
+        """A timer that was due at `due` (monotonic ns) is about to be seen to: what comes next comes after that."""
+        self._number += _APART
+        self._stand(max(due, self._now))
+
+    def _stand(self, at: int | None) -> None:
+        self._since = 0
+        self._clock.stand(self, at)
+        self._now = self._clock.monotonic_ns()
+        if not self._counting:
+            self._counting = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._since += 1
+        self._number += 1
+        self._counting = self._since < FEW
+        if self._counting:
+            self._loop.call_soon(self._turn)
+        else:
+            self._number += _APART
+            self._clock.go(self)
