@@ -49,6 +49,7 @@ class Channel:
         self.slot: PublishSlot | None = None  # the stream actor's, over all of its restarts
         self.generation = 0  # leases granted so far, over all restarts of the stream actor
         self.seats = 0  # seats given so far, likewise
+        self.heralds: tuple[Callable[[], object], ...] = ()  # of tapes that record its frames, called before each
         self.offer: Offer | None = None  # of the configured source that publishes here
         self.segments: dict[int, int] = {}  # numbers of what was cut out of it (HLS), by the positions where each begins
         self.watched = True
@@ -85,6 +86,8 @@ class Channel:
 
     def append(self, frame: MediaFrame, at: int) -> int:
         """Add a frame that is already on the stream's timeline, and came `at` (monotonic ns); returns its position."""
+        for herald in self.heralds:
+            herald()
         logged = Logged(frame, self._tracks)
         position = self.log.append(logged, dts=frame.dts, size=len(frame.payload), at=at)
         for encoded in self._feeds:

@@ -1,9 +1,9 @@
 """`Timers`: what an engine does later, by the time for which it was asked for, one after the other.
 
 Two timers fire in the order of their times, however late the machine is. A loop's own do not: uvloop counts in
-milliseconds from the beginning of a turn. While a tape records, timers of one time have some turns of the loop for
-themselves, and the engine's clock shows that time meanwhile: so it is in a replay, where nothing takes any time. An
-input that comes before a timer which is due already is `late` by as much, and its replay does the two in that order.
+milliseconds from the beginning of a turn. While a tape records, what came last has some turns of the loop before timers
+have theirs, and to each of them the engine's clock shows its own time: so it is in a replay, where nothing takes any
+time. An input that comes before a timer which is due already is `late` by as much; its replay does the two in that order.
 """
 
 import asyncio
@@ -73,16 +73,21 @@ class Timers:
     def _arm(self, due: int) -> None:
         if self._armed is not None:
             self._armed.cancel()
+        wait = due - self._now()
         self._armed_for = due
-        self._armed = self._loop.call_later((max(0, due - self._now()) + _ROUNDED) / NS_PER_S, self._ring)
+        if wait <= 0:
+            self._armed = self._loop.call_soon(self._ring)
+        else:
+            self._armed = self._loop.call_later((wait + _ROUNDED) / NS_PER_S, self._ring)
 
     def _ring(self) -> None:
         self._armed = None
-        if self.turns is None:
+        turns = self.turns
+        if turns is None:
             self._fire(self._now())
-        elif self.turns.settled or self._put_off >= FEW:
+        elif turns.settled or self._put_off >= FEW:
             self._put_off = 0
-            self._fire_first(self.turns)
+            self._fire_in_turn(turns)
         else:  # what came last has its turns
             self._put_off += 1
             self._armed_for = 0
@@ -91,16 +96,18 @@ class Timers:
         if self._heap and self._armed is None:
             self._arm(self._heap[0][0])
 
-    def _fire_first(self, turns: Turns) -> None:
-        """Those of the first time that has come."""
+    def _fire_in_turn(self, turns: Turns) -> None:
+        """One time after the other, each with all that comes of it."""
         heap, now = self._heap, self._now()
-        while heap and heap[0][2].cancelled():
-            self._take()
-        if heap and heap[0][0] <= now:
-            turns.rang(heap[0][0])
+        while heap and heap[0][0] <= now:
+            due = heap[0][0]
+            if heap[0][2].cancelled():
+                self._take()
+                continue
+            turns.rang(due)
             self._queue.expect()
             try:
-                self._fire(heap[0][0])
+                self._fire(due)
             finally:
                 self._queue.drain()
 

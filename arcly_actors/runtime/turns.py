@@ -20,11 +20,11 @@ _APART: Final = 1 << 20
 class Turns:
     """Counts while there is something to count: a loop that has nothing to do is not kept busy.
 
-    `settled` says that nothing has come, and no timer has fired, within the last few turns. The clock shows the time
-    of what did until then: that of an input, or that for which a timer was set.
+    `settled` says that nothing has come within the last few turns. The clock shows the time of what came, or of what
+    rang, for as long.
     """
 
-    __slots__ = ("_clock", "_counting", "_loop", "_now", "_number", "_since")
+    __slots__ = ("_clock", "_counting", "_loop", "_now", "_number", "_settled", "_since")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Steppable) -> None:
         self._loop = loop
@@ -33,21 +33,28 @@ class Turns:
         self._since = FEW
         self._counting = False
         self._now = 0
+        self._settled = True
 
     @property
     def settled(self) -> bool:
         """See the class."""
-        return self._since >= FEW
+        return self._settled
 
     def came(self) -> int:
         """Something has come in. The number of this turn: compared with that of another input it says how many are
         between them, or more than a few."""
+        self._settled = False
         self._stand(None)
         return self._number
+
+    def here(self) -> int:
+        """As `came`, of what has been heralded by that in this turn."""
+        return self.came() if self._since or not self._counting else self._number
 
     def rang(self, due: int) -> None:
         """A timer that was due at `due` (monotonic ns) is about to be seen to: what comes next comes after that."""
         self._number += _APART
+        self._settled = True
         self._stand(max(due, self._now))
 
     def _stand(self, at: int | None) -> None:
@@ -66,4 +73,5 @@ class Turns:
             self._loop.call_soon(self._turn)
         else:
             self._number += _APART
+            self._settled = True
             self._clock.go(self)

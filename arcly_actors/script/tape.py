@@ -8,7 +8,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -16,7 +16,6 @@ from reactivex import abc
 
 from arcly_actors import limits
 from arcly_actors.bus.bus import Bus
-from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.events import (
     Event,
     Events,
@@ -34,12 +33,12 @@ from arcly_actors.bus.events import (
 )
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_S, Steppable
-from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Note, SessionNote, System
 from arcly_actors.runtime.seams import Opened, Place, Source, Tapped
 from arcly_actors.runtime.timers import Timers
 from arcly_actors.runtime.turns import FEW, Turns
-from arcly_actors.script.plain import message_fields, track_fields
+from arcly_actors.script.followed import FollowedStreams
+from arcly_actors.script.plain import message_fields
 from arcly_actors.script.record import Head, Record, told_by_digest
 from arcly_actors.script.taped import TapedStream
 from arcly_actors.script.taped_datagrams import DatagramPeers, DatagramTap, Peer, Recorded
@@ -76,17 +75,6 @@ class Sink(Protocol):
         ...
 
 
-@dataclass(eq=False, slots=True)
-class _Followed:
-    """A stream whose frames are recorded: `by_frames` when nothing else tells what its publisher sends."""
-
-    channel: Channel
-    seat: abc.DisposableBase
-    who: str
-    by_frames: bool
-    tracks: tuple[Track, ...] = ()
-
-
 class Tape:
     """See the module. `key` None: everything. `payload` False: what goes out and frames are told by their digests.
     `name` gives the next connection to an endpoint its name, `peer_name` a peer of a datagram socket; without them they
@@ -120,7 +108,6 @@ class Tape:
         self._live = live is not None
         self._shared: bytes | None = None
         self._also: list[str] = []
-        self._frames = frames
         self._programs = programs
         self._name = name or self._next_name
         self._system = system
@@ -152,7 +139,8 @@ class Tape:
             lambda recorded: self._settle(recorded, wanted=False),
         )
         self.dials = TapedDials(self, self._name, self._by_peer)
-        self._followed: dict[StreamKey, _Followed] = {}
+        herald = self._turns.came if self._turns is not None else None
+        self._streams = FollowedStreams(self, bus, self._next_name, payload=frames, herald=herald)
         self._viewers: dict[tuple[StreamKey, int], str] = {}
         self._seat: abc.DisposableBase | None = None
         self._flushing: asyncio.Handle | None = None
@@ -168,9 +156,9 @@ class Tape:
         return Head(topology, key, self._started, clock.wall_ns(), provenance=provenance)
 
     def start(self, drawn: Iterable[bytes | float]) -> None:
-        """Begin; `drawn` is the entropy of the engine's start."""
+        """Begin; `drawn` is the entropy of the engine's start. Times count from when the head was made, if it was."""
         self.running = True
-        self._started = self._now()
+        self._started = self._started or self._now()
         for value in drawn:
             self.drew(value)
         self._system.seams.tapes = (*self._system.seams.tapes, self)
@@ -183,7 +171,7 @@ class Tape:
         self._seat = self._events.observable.subscribe(self._happened)
         for report in self._bus.reports():
             if self.belongs(report.key):
-                self._follow(report.key, by_frames=True)
+                self._streams.follow(report.key, by_frames=True)
 
     def stop(self, reason: str = "") -> None:
         """End; more than once does no harm."""
@@ -198,8 +186,7 @@ class Tape:
             socket.taps = tuple(each for each in socket.taps if each is not tap)
         if self._seat is not None:
             self._seat.dispose()
-        for followed in self._followed.values():
-            followed.seat.dispose()
+        self._streams.close()
         for source in self._by_peer.values():
             source.wanted = bool(source.wanted)
         self.flush()
@@ -339,7 +326,7 @@ class Tape:
             if kind in _BEGINS:
                 self.put(source, kind, fields, data, at)
             return
-        turn = self._turns.came()
+        turn = self._turns.here() if kind == "send" else self._turns.came()
         timers = self._system.timers
         if isinstance(timers, Timers):
             late = timers.late(self._now() if at is None else at)
@@ -457,54 +444,9 @@ class Tape:
                 self.came(None, "leave", {"who": left})
         self.put(None, "event", message_fields(event))
         if isinstance(event, PublishStarted | PublishResumed):
-            self._follow(event.key, by_frames=not recorded and self._programs)
+            self._streams.follow(event.key, by_frames=not recorded and self._programs)
         elif isinstance(event, PublishHeld | PublishEnded):
-            self._unfollow(event.key)
-
-    def _follow(self, key: StreamKey, *, by_frames: bool) -> None:
-        self._unfollow(key)
-        channel = self._bus.channel(key)
-        if channel is None:
-            return
-        followed = _Followed(channel, channel.feed.subscribe(lambda frame: self._framed(followed, frame)), "", by_frames)
-        self._followed[key] = followed
-        if by_frames:
-            followed.who = self._next_name("frames")
-            seats = {"seats": channel.seats} if channel.seats else {}
-            self.came(None, "publish", {"who": followed.who, "key": str(key), **seats, **_metadata(channel)})
-            log, anchor = channel.log, channel.anchor
-            for position in range(log.tail, log.head):
-                # What is before the keyframe that joiners start from is in the log, and in how packets are numbered.
-                self._framed(followed, log[position].frame, kept=anchor is None or position < anchor)
-
-    def _unfollow(self, key: StreamKey) -> None:
-        followed = self._followed.pop(key, None)
-        if followed is not None:
-            followed.seat.dispose()
-            if followed.by_frames:
-                self.came(None, "unpublish", {"who": followed.who})
-
-    def _framed(self, followed: _Followed, frame: MediaFrame, *, kept: bool = False) -> None:
-        tracks = followed.channel.tracks
-        whose = {"who": followed.who} if followed.by_frames else {}
-        if tracks is not followed.tracks:
-            followed.tracks = tracks
-            listed = [track_fields(track) for track in tracks]
-            put = self.came if followed.by_frames else self.put
-            put(None, "tracks", {**whose, "key": str(followed.channel.key), "tracks": listed})
-        fields: dict[str, Any] = {"key": str(followed.channel.key)} if not followed.by_frames else dict(whose)
-        fields |= {"track": frame.track.id, "pts": frame.pts, "dts": frame.dts}
-        if frame.keyframe:
-            fields["keyframe"] = True
-        if followed.by_frames:
-            self.came(None, "send", fields | {"kept": True} if kept else fields, frame.payload)
-            return
-        if frame.discontinuity:
-            fields["discontinuity"] = True
-        if self._frames:
-            self.put(None, "frame", fields, frame.payload)
-        else:
-            self.put(None, "frame", told_by_digest(fields, frame.payload))
+            self._streams.unfollow(event.key)
 
 
 def _turns_of(system: System, clock: Steppable) -> Turns:
@@ -520,7 +462,3 @@ def _innermost(protocol: asyncio.Protocol) -> asyncio.Protocol:
     while isinstance(protocol, TapedStream):
         protocol = protocol.inner
     return protocol
-
-
-def _metadata(channel: Channel) -> dict[str, Any]:
-    return {"metadata": dict(channel.metadata)} if channel.metadata else {}
