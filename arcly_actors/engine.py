@@ -35,7 +35,6 @@ from arcly_actors.runtime import (
     Network,
     OnExceeded,
     Seams,
-    StartChild,
     StopChild,
     System,
     TreeNode,
@@ -203,7 +202,7 @@ class Engine:
             return PatternSource.start(running.system, running.bus, parsed, shape)
 
         spec = ChildSpec(f"pattern {parsed}", start, on_exceeded=OnExceeded.DEGRADE)
-        await running.supervisors["sources"].ask(StartChild(spec), block=False)
+        await running.rosters["sources"].add(spec)
 
     async def pull(self, key: str, url: str, **options: Any) -> SourceHandle:
         """Bring a stream in from elsewhere, supervised, until the handle is stopped or the engine ends.
@@ -214,9 +213,9 @@ class Engine:
         running = self._running
         plan = checked(Source, key=key, url=url, **options).plan()
         spec, offer = running.remotes.source(plan)
-        supervisor = running.supervisors["sources"]
-        handle = SourceHandle(running.remotes, running.bus, supervisor, spec, offer, str(plan.request.url))
-        await supervisor.ask(StartChild(spec), block=False)
+        roster = running.rosters["sources"]
+        handle = SourceHandle(running.remotes, running.bus, roster, spec, offer, str(plan.request.url))
+        await roster.add(spec)
         return handle
 
     async def push(self, key: str, url: str, **options: Any) -> SinkHandle:
@@ -229,9 +228,9 @@ class Engine:
         request = checked(Sink, key=key, url=url, **options).request()
         running.bus.check(request.key)
         spec = running.remotes.sink(request)
-        supervisor = running.supervisors["sinks"]
-        await supervisor.ask(StartChild(spec), block=False)
-        return SinkHandle(running.remotes, supervisor, spec, request)
+        roster = running.rosters["sinks"]
+        await roster.add(spec)
+        return SinkHandle(running.remotes, roster, spec, request)
 
     def tape(
         self,

@@ -19,7 +19,7 @@ from arcly_actors import limits
 from arcly_actors.bus.events import Event, PublishEnded, PublishResumed, PublishStarted, TapeFailed
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import ArclyError
-from arcly_actors.runtime import ChildSpec, LoopActor, OnExceeded, StartChild, System, receives
+from arcly_actors.runtime import ChildSpec, LoopActor, OnExceeded, System, receives
 from arcly_actors.topology.recordings import Recording
 from arcly_actors.topology.values import duration_text
 
@@ -181,12 +181,12 @@ class Recorder(LoopActor):
 
 def start_recorders(engine: "Engine") -> list[Reel]:
     """A recorder for each entry of `record:`, under the supervisor of records."""
-    supervisor, system = engine.built.supervisors["records"], engine.built.system
+    roster, system = engine.built.rosters["records"], engine.built.system
     reels = [Reel(entry) for entry in engine.topology.record]
     for number, reel in enumerate(reels, 1):
         start = partial(Recorder.start, system, engine, reel)
         spec = ChildSpec(f"{number}: {reel.entry.told()}", start, on_exceeded=OnExceeded.DEGRADE)
-        supervisor.tell(StartChild(spec))
+        roster.tell(spec)
     system.run_queue.drain()
     return reels
 

@@ -11,7 +11,7 @@
     └─ records     tapes, where the topology asks for any
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -56,6 +56,7 @@ from arcly_actors.runtime import (
 )
 from arcly_actors.topology.model import Supervision, Topology
 from arcly_actors.topology.remotes import Remotes, remote_policy
+from arcly_actors.topology.roster import Roster
 from arcly_actors.topology.rtsp import rtsp_doors
 from arcly_actors.topology.values import Address
 from arcly_actors.transport import addresses
@@ -67,15 +68,15 @@ from arcly_actors.transport.tls import server_context
 
 @dataclass(slots=True)
 class Build:
-    """A built tree: root, bus, renditions, the supervisors of sources and sinks, each endpoint's listener by name, and
-    how many connections there are (`budget`)."""
+    """A built tree: root, bus, renditions, the rosters of sources, sinks and records, each endpoint's listener by name,
+    and how many connections there are (`budget`)."""
 
     system: System
     bus: Bus
     renditions: Renditions
     root: Ref
     remotes: Remotes
-    supervisors: dict[str, Ref]
+    rosters: dict[str, Roster]
     listeners: dict[str, Ref] = field(default_factory=dict)
     bound: dict[str, tuple[addresses.Address, ...]] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
@@ -140,24 +141,24 @@ class _Builder:
         self._renditions = Renditions(
             system, events, policies, lambda: self._renditions_supervisor, restarts, self._on_event
         )
-        self._supervisors: dict[str, Ref] = {}
         self._places = WhepPlaces(bus, RtpFeeds(system, CODECS), self._renditions)
         pushes = push_factories(self._renditions, self._places)
         self._remotes = Remotes(system, bus, pull_factories(events), pushes)
 
     def start(self) -> Build:
-        sources = tuple(self._remotes.source(source.plan())[0] for source in self._topology.sources)
-        sinks = tuple(self._remotes.sink(sink.request()) for sink in self._topology.sinks)
+        rosters = {
+            "sources": self._roster("sources", [self._remotes.source(each.plan())[0] for each in self._topology.sources]),
+            "sinks": self._roster("sinks", [self._remotes.sink(each.request()) for each in self._topology.sinks]),
+        }
+        if self._topology.record:  # its children are the engine's to add: tapes are made by who stands above the topology
+            rosters["records"] = self._roster("records", ())
         root = self._supervisor(
             "engine",
             (
                 ChildSpec("bus", self._start_bus),
                 ChildSpec("renditions", self._start_renditions),
                 ChildSpec("endpoints", self._start_endpoints),
-                ChildSpec("sources", lambda: self._start_remotes("sources", sources)),
-                ChildSpec("sinks", lambda: self._start_remotes("sinks", sinks)),
-                # Its children are the engine's to start: tapes are made by who stands above the topology.
-                *([ChildSpec("records", lambda: self._start_remotes("records", ()))] if self._topology.record else ()),
+                *(ChildSpec(name, roster.start) for name, roster in rosters.items()),
             ),
         )
         self._system.run_queue.drain()
@@ -167,7 +168,7 @@ class _Builder:
             self._renditions,
             root,
             self._remotes,
-            self._supervisors,
+            rosters,
             self._listeners,
             budget=self._budget,
         )
@@ -176,9 +177,9 @@ class _Builder:
         policy = restarts or self._restarts
         return Supervisor.start(self._system, name, children=children, policy=policy, on_event=self._on_event)
 
-    def _start_remotes(self, name: str, children: tuple[ChildSpec, ...]) -> Ref:
-        started = self._supervisors[name] = self._supervisor(name, children, remote_policy(self._restarts))
-        return started
+    def _roster(self, name: str, children: Iterable[ChildSpec]) -> Roster:
+        policy = remote_policy(self._restarts)
+        return Roster(lambda specs: self._supervisor(name, specs, policy), children)
 
     def _start_bus(self) -> Ref:
         def start_directory() -> Ref:

@@ -12,8 +12,9 @@ from arcly_actors.egress.push import PushFactory, PushRequest
 from arcly_actors.egress.sink import Sink
 from arcly_actors.ingest.pull import PullFactory
 from arcly_actors.ingest.source import Source, SourcePlan
-from arcly_actors.runtime import Backoff, ChildSpec, OnExceeded, RestartPolicy, StopChild, Strategy, System
+from arcly_actors.runtime import Backoff, ChildSpec, OnExceeded, RestartPolicy, Strategy, System
 from arcly_actors.runtime.seams import Remote
+from arcly_actors.topology.roster import Roster
 from arcly_actors.topology.values import duration_text
 
 
@@ -86,10 +87,10 @@ def remote_policy(policy: RestartPolicy) -> RestartPolicy:
 class SourceHandle:
     """A source that a program started; `url` is masked."""
 
-    def __init__(self, remotes: Remotes, bus: Bus, supervisor: Ref, spec: ChildSpec, offer: Offer, url: str) -> None:
+    def __init__(self, remotes: Remotes, bus: Bus, roster: Roster, spec: ChildSpec, offer: Offer, url: str) -> None:
         self._remotes = remotes
         self._bus = bus
-        self._supervisor = supervisor
+        self._roster = roster
         self._spec = spec
         self._offer = offer
         self.key = offer.key
@@ -104,20 +105,20 @@ class SourceHandle:
         """Bring it in no more: its stream is held for a last time. A second call does nothing."""
         self._remotes.forget(self._spec)
         self._bus.withdraw(self._offer)
-        await self._supervisor.ask(StopChild(self._spec.id), block=False)
+        await self._roster.remove(self._spec)
 
 
 class SinkHandle:
     """A sink that a program started; `url` is masked."""
 
-    def __init__(self, remotes: Remotes, supervisor: Ref, spec: ChildSpec, request: PushRequest) -> None:
+    def __init__(self, remotes: Remotes, roster: Roster, spec: ChildSpec, request: PushRequest) -> None:
         self._remotes = remotes
-        self._supervisor = supervisor
+        self._roster = roster
         self._spec = spec
         self.key = request.key
         self.url = str(request.url)
 
     async def stop(self) -> None:
         """Push no more; the target is told. A second call does nothing."""
-        if await self._supervisor.ask(StopChild(self._spec.id), block=False):
+        if await self._roster.remove(self._spec):
             self._remotes.forget(self._spec)

@@ -11,8 +11,9 @@ from arcly_actors.bus.events import SinkConnected, SinkEnded, SinkFailed
 from arcly_actors.bus.messages import Ref
 from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.egress.push import PushEnded, PushFailed, PushRequest, PushStarted
-from arcly_actors.runtime import LoopActor, StartChild, Supervisor, System, TreeNode, tree
+from arcly_actors.runtime import LoopActor, Supervisor, System, TreeNode, tree
 from arcly_actors.topology.remotes import Remotes, SinkHandle, remote_policy
+from arcly_actors.topology.roster import Roster
 from arcly_actors.transport.urls import Url
 from tests.bus.stage import KEY, RESTARTS, Stage
 from tests.support.virtual import in_virtual_time, pass_time
@@ -50,7 +51,9 @@ class Yard:
         self.stage = Stage(system)
         self.pushes: list[Push] = []
         self.remotes = Remotes(system, self.stage.bus, {}, {"rtmp": self._start})
-        self.supervisor: Ref = Supervisor.start(system, "sinks", policy=remote_policy(RESTARTS))
+        policy = remote_policy(RESTARTS)
+        self.roster = Roster(lambda specs: Supervisor.start(system, "sinks", children=specs, policy=policy))
+        self.supervisor = self.roster.start()
         system.run_queue.drain()
 
     def _start(self, system: System, bus: Bus, request: PushRequest, owner: Ref) -> Ref:
@@ -66,8 +69,8 @@ class Yard:
     async def sink(self, url: str = "rtmp://target/app/secret") -> SinkHandle:
         request = PushRequest(KEY, Url.parse(url, keyed=True))
         spec = self.remotes.sink(request)
-        await self.supervisor.ask(StartChild(spec), block=False)
-        return SinkHandle(self.remotes, self.supervisor, spec, request)
+        await self.roster.add(spec)
+        return SinkHandle(self.remotes, self.roster, spec, request)
 
     async def push(self, number: int) -> Push:
         for _ in range(10_000):

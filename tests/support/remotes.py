@@ -11,9 +11,10 @@ from arcly_actors.clock import NS_PER_MS
 from arcly_actors.ingest.pull import PullFactory, PullFailed, PullFrames, PullRequest, PullTracks
 from arcly_actors.ingest.source import SourcePlan
 from arcly_actors.media.frame import MediaFrame, Track
-from arcly_actors.runtime import LoopActor, StartChild, Supervisor, System, TreeNode, tree
+from arcly_actors.runtime import ChildSpec, LoopActor, Supervisor, System, TreeNode, tree
 from arcly_actors.runtime.notify import notify
 from arcly_actors.topology.remotes import Remotes, SourceHandle, remote_policy
+from arcly_actors.topology.roster import Roster
 from arcly_actors.transport.urls import Url
 from tests.bus.frames import BOTH, STEP_MS, video
 from tests.bus.stage import KEY, RESTARTS, Stage
@@ -78,9 +79,13 @@ class Site:
         self.system = system
         self.pulls: list[Pull] = []
         self.remotes = Remotes(system, self.stage.bus, {"rtsp": pull or self._start}, {})
-        self.supervisor: Ref = Supervisor.start(
-            system, "sources", policy=remote_policy(RESTARTS), on_event=self.stage.supervision.append
-        )
+        told = self.stage.supervision.append
+
+        def start(children: tuple[ChildSpec, ...]) -> Ref:
+            return Supervisor.start(system, "sources", children=children, policy=remote_policy(RESTARTS), on_event=told)
+
+        self.roster = Roster(start)
+        self.supervisor = self.roster.start()
         system.run_queue.drain()
 
     def _start(self, system: System, request: PullRequest, owner: Ref) -> Ref:
@@ -98,8 +103,8 @@ class Site:
         """Start a source."""
         plan = SourcePlan(PullRequest(key, Url.parse(URL)), **options)
         spec, offer = self.remotes.source(plan)
-        await self.supervisor.ask(StartChild(spec), block=False)
-        return SourceHandle(self.remotes, self.stage.bus, self.supervisor, spec, offer, str(plan.request.url))
+        await self.roster.add(spec)
+        return SourceHandle(self.remotes, self.stage.bus, self.roster, spec, offer, str(plan.request.url))
 
     async def pull(self, number: int) -> Pull:
         """The `number`-th pull, from 1, as soon as it was started."""
