@@ -127,6 +127,10 @@ class SteppedClock:
         """See `Clock.monotonic_ns`."""
         return self._stands_at or self._inner.monotonic_ns()
 
+    def actual_ns(self) -> int:
+        """What `monotonic_ns` would be if it did not stand."""
+        return self._inner.monotonic_ns()
+
     def wall_ns(self) -> int:
         """See `Clock.wall_ns`."""
         return (self._wall_at or self._inner.wall_ns()) + self._ahead

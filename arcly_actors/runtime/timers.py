@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVarTuple
 
-from arcly_actors.clock import NS_PER_MS, NS_PER_S, Clock
+from arcly_actors.clock import NS_PER_MS, NS_PER_S, SteppedClock
 from arcly_actors.runtime.run_queue import RunQueue
 from arcly_actors.runtime.turns import FEW, Turns
 
@@ -38,8 +38,9 @@ class Later(Protocol):
 class Timers:
     """See the module. `turns` are those of the tapes that record at present, None when there is none."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, queue: RunQueue) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: SteppedClock, queue: RunQueue) -> None:
         self._loop = loop
+        self._clock = clock
         self._now = clock.monotonic_ns
         self._queue = queue
         self._order = itertools.count()
@@ -48,6 +49,7 @@ class Timers:
         self._armed: asyncio.Handle | None = None
         self._armed_for = 0
         self._put_off = 0
+        self._fired = 0
         self.turns: Turns | None = None
 
     def call_later(
@@ -68,12 +70,13 @@ class Timers:
         heap = self._heap
         while heap and heap[0][2].cancelled():
             self._take()
-        return max(0, at - heap[0][0] + 1) if heap else 0
+        # One that was set, for at once, by what has fired at that very time is none of those that came before it.
+        return max(0, at - max(heap[0][0], self._fired + 1) + 1) if heap else 0
 
     def _arm(self, due: int) -> None:
         if self._armed is not None:
             self._armed.cancel()
-        wait = due - self._now()
+        wait = due - self._clock.actual_ns()
         self._armed_for = due
         if wait <= 0:
             self._armed = self._loop.call_soon(self._ring)
@@ -98,7 +101,7 @@ class Timers:
 
     def _fire_in_turn(self, turns: Turns) -> None:
         """One time after the other, each with all that comes of it."""
-        heap, now = self._heap, self._now()
+        heap, now = self._heap, self._clock.actual_ns()
         while heap and heap[0][0] <= now:
             due = heap[0][0]
             if heap[0][2].cancelled():
@@ -113,6 +116,7 @@ class Timers:
 
     def _fire(self, until: int) -> None:
         heap = self._heap
+        self._fired = until
         due: list[asyncio.TimerHandle] = []
         while heap and heap[0][0] <= until:
             due.append(self._take())

@@ -46,6 +46,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._timers: list[tuple[int, int, asyncio.TimerHandle]] = []
         self._cancelled = 0
         self.waits = False
+        self._idle: Callable[[], object] | None = None
         self._ready: deque[asyncio.Handle]
         self._stopping: bool
         self.__dict__.update(dict.fromkeys(_SOCKETS, _refuse_sockets), **dict.fromkeys(_THREADS, _refuse_threads))
@@ -72,6 +73,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """See `asyncio.AbstractEventLoop`."""
         return self.call_at(self._clock.monotonic_ns() / NS_PER_S + delay, callback, *args, context=context)
 
+    def when_idle(self, callback: Callable[[], object]) -> None:
+        """Call it as soon as nothing is ready, before time goes on and a timer has its turn."""
+        self._idle = callback
+
     def timers(self) -> list[asyncio.TimerHandle]:
         """Those that are still to fire."""
         return [timer for _, _, timer in self._timers if not timer.cancelled()]
@@ -83,7 +88,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
             raise VirtualRunaway("the scenario did not end within its bound of loop turns")
         ready, timers = self._ready, self._timers
         if not (ready or self._stopping):
-            self._jump()
+            if self._idle is not None:
+                self._idle, idle = None, self._idle
+                self.call_soon(idle)
+            else:
+                self._jump()
         now = self._clock.monotonic_ns()
         if self.waits:
             self._take_next(now, at_work=bool(ready))

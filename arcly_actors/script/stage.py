@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any
 
 from arcly_actors.bus.key import StreamKey
@@ -94,8 +95,7 @@ class Stage:
             for _ in range(turns):
                 await asyncio.sleep(0)
         elif late:
-            for before in (late + 1, late):  # a time of its own: what was due before has all been seen to
-                await self._pass(max(0, self._left(at - before)))
+            await self._seen_to(self._script.head.monotonic_ns + at - late)
         else:
             await self._pass(self._left(at))
             return
@@ -110,6 +110,14 @@ class Stage:
         else:
             self._loop.call_soon(passed.set_result, None)
         await passed
+
+    async def _seen_to(self, at: int) -> None:
+        """Return when all is done that was due until `at` (monotonic ns, perhaps past), and what came of it."""
+        passed, idle = self._loop.create_future(), self._loop.create_future()
+        self._loop.call_at(at / NS_PER_S, passed.set_result, None)
+        await passed
+        self._loop.when_idle(partial(idle.set_result, None))
+        await idle
 
     def _left(self, at: int) -> int:
         """How many ns it is until then."""
