@@ -31,7 +31,7 @@ class Turns:
         self._clock = clock
         self._number = 0
         self._since = FEW
-        self._counting = False
+        self._counting: asyncio.Handle | None = None
         self._now = 0
         self._settled = True
 
@@ -44,34 +44,34 @@ class Turns:
         """Something has come in. The number of this turn: compared with that of another input it says how many are
         between them, or more than a few."""
         self._settled = False
+        self._number += self._since
         self._stand(None)
         return self._number
 
     def here(self) -> int:
         """As `came`, of what has been heralded by that in this turn."""
-        return self.came() if self._since or not self._counting else self._number
+        return self.came() if self._since or self._counting is None else self._number
 
     def rang(self, due: int) -> None:
         """A timer that was due at `due` (monotonic ns) is about to be seen to: what comes next comes after that."""
-        self._number += _APART
         self._settled = True
+        self._number += _APART
         self._stand(max(due, self._now))
 
     def _stand(self, at: int | None) -> None:
         self._since = 0
         self._clock.stand(self, at)
         self._now = self._clock.monotonic_ns()
-        if not self._counting:
-            self._counting = True
-            self._loop.call_soon(self._turn)
+        if self._counting is not None:
+            self._counting.cancel()  # it may have its place later in this very turn
+        self._counting = self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
         self._since += 1
-        self._number += 1
-        self._counting = self._since < FEW
-        if self._counting:
-            self._loop.call_soon(self._turn)
+        if self._since < FEW:
+            self._counting = self._loop.call_soon(self._turn)
         else:
+            self._counting = None
             self._number += _APART
             self._settled = True
             self._clock.go(self)

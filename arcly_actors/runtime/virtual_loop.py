@@ -89,7 +89,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         ready, timers = self._ready, self._timers
         if not (ready or self._stopping):
             if self._idle is not None:
-                self._idle, idle = None, self._idle
+                idle, self._idle = self._idle, None
                 self.call_soon(idle)
             else:
                 self._jump()

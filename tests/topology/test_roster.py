@@ -4,9 +4,10 @@ import pytest
 
 import arcly_actors as arcly
 from arcly_actors.clock import NS_PER_S
-from arcly_actors.runtime import Supervisor, TreeNode
+from arcly_actors.runtime import TreeNode
 from arcly_actors.script.faults import actors_of, crash_one
 from arcly_actors.script.virtual import another, run_engine
+from arcly_actors.simulation.crashes import supervised
 from tests.script.clip import clip, sending
 from tests.script.test_dialled import FAR, PULLED, PUSHED, pictures
 from tests.script.test_taped_dials import network
@@ -17,8 +18,7 @@ from tests.support.virtual import pass_time
 def crash_supervisor(engine: arcly.Engine, name: str) -> None:
     """The one of sources, or of sinks, fails."""
     system = engine.built.system
-    found = [ref.actor_inbox.actor for ref in actors_of(system, "supervisor")]
-    which = next(number for number, actor in enumerate(found) if isinstance(actor, Supervisor) and actor.name == name)
+    which = [supervised(ref) for ref in actors_of(system, "supervisor")].index(name)
     assert crash_one(system, "supervisor", which)
 
 
