@@ -25,7 +25,7 @@ class Join(StrEnum):
 class GopBound:
     """How large a GOP may grow and still be kept for joiners; beyond any of these it is dropped whole.
 
-    By default that of an encoder left at its own: x264's has 250 pictures, 10.4 s at 24 a second, and 490 frames of sound.
+    By default that of an encoder left at its own: x264's has 250 pictures, 10.4 s at 24 a second.
     """
 
     frames: int = 2048
