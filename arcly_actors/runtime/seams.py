@@ -54,6 +54,7 @@ class NoAnswer(Exception):
 class Remote:
     """A source or a sink: it does ``pull`` or ``push`` the stream `key`, from or to `url`, with the `options` of the
     engine's method. `tries` counts what it has dialled; `answered`: of one of these it is known what came of it.
+    `listens`: in its latest try it dials nobody, but waits for who comes; `drawn` is the entropy of that try.
     """
 
     does: str
@@ -62,6 +63,8 @@ class Remote:
     options: Mapping[str, Any]
     tries: int = 0
     answered: bool = False
+    listens: bool = False
+    drawn: "list[bytes | float]" = field(default_factory=list)
 
 
 class Network(Protocol):
@@ -265,6 +268,8 @@ class Seams:
     faults: Faults | None = None
     concerned: tuple[Tape, ...] | None = None
     """Whom draws of entropy are told to at the moment; None: all."""
+    drawer: Remote | None = None
+    """Who listens, and draws at the moment: its draws are kept for tapes that begin before anybody comes."""
     sockets: list[Opened] = field(default_factory=list)
     remotes: list[Remote] = field(default_factory=list)
     gate: asyncio.Event | None = None
@@ -317,17 +322,20 @@ class Seams:
         if self.gate is not None:
             await self.gate.wait()
 
-    def dialling(self, remote: Remote | None, to: Place) -> None:
-        """See `DialsHeard.dialling`; None dials for nobody of interest, here and below."""
+    def dialling(self, remote: Remote | None, to: Place, *, listens: bool = False) -> None:
+        """See `DialsHeard.dialling`; None dials for nobody of interest, here and below. `listens`: it waits there."""
         if remote is not None:
             remote.tries += 1
+            remote.listens = listens
+            remote.answered = remote.answered or (listens and remote.tries > 1)
+            remote.drawn.clear()
             for tape in self.tapes:
                 tape.dials.dialling(remote, to)
 
     def found(self, remote: Remote | None, at: Source) -> None:
         """See `DialsHeard.found`."""
         if remote is not None:
-            remote.answered = True
+            remote.answered = remote.answered or not remote.listens
             for tape in self.tapes:
                 tape.dials.found(remote, at)
 
@@ -391,10 +399,11 @@ class Seams:
     def drawing_by(self, remote: Remote | None) -> Iterator[None]:
         """What is drawn within is for what a source or sink says, and on no tape that does not have it."""
         self.concerned = tuple(tape for tape in self.tapes if tape.dials.knows(remote)) if remote is not None else None
+        self.drawer = remote if remote is not None and remote.listens else None
         try:
             yield
         finally:
-            self.concerned = None
+            self.concerned = self.drawer = None
 
     @contextmanager
     def drawing_for(self, key: object) -> Iterator[None]:
@@ -452,6 +461,8 @@ class WatchedEntropy:
     def _tell(self, drawn: bytes | float) -> None:
         if self.starting and len(self.remembered) < TAPE_DRAWS:
             self.remembered.append(drawn)
+        if self.seams.drawer is not None:
+            self.seams.drawer.drawn.append(drawn)
         concerned = self.seams.concerned
         for tape in self.seams.tapes if concerned is None else concerned:
             tape.drew(drawn)

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from arcly_actors.engine import Engine
-from arcly_actors.errors import ConfigurationError, Refused
+from arcly_actors.errors import AddressUnavailable, ConfigurationError, Refused
 from arcly_actors.runtime.seams import NoAnswer, Place, Remote
 from arcly_actors.script.edit import dialler_of
 from arcly_actors.script.record import Record, Script
+from arcly_actors.script.taped_dials import CALLER, socket_name
 from arcly_actors.topology.remotes import SinkHandle, SourceHandle
 from arcly_actors.transport.addresses import Address
 
@@ -35,6 +36,9 @@ class FarSide:
             for record in reversed(script.records)
             if record.kind == "open" and record.get("udp") and "local" in record.fields and self.dialled(record.who)
         }
+        found = {record.who for record in script.records if record.kind == "found"}
+        refused = {record.who: str(record.fields["why"]) for record in script.records if record.kind == "unanswered"}
+        self._taken = {who: why for who, why in refused.items() if who in found}
         self.name: Callable[[Remote], str] = lambda _remote: ""
 
     def dialled(self, who: str) -> bool:
@@ -88,7 +92,8 @@ class FarSide:
         """One from there; it is lost while no socket is open for it."""
         peer = self._peers.get(who)
         for opened in self._engine.built.system.seams.sockets:
-            if peer is not None and opened.remote is not None and self._socket(opened.remote, opened.on) == who:
+            on = self._socket(opened.remote, opened.on) if opened.remote is not None else ""
+            if peer is not None and on and on == who.partition(CALLER)[0]:
                 bound: Address = opened.socket.bound
                 self._network.send(data, (bound.host, bound.port), peer)
                 return
@@ -111,9 +116,12 @@ class FarSide:
             raise NoAnswer(answer if isinstance(answer, str) else "the script has a connection here, not datagrams")
         return answer.host, answer.port
 
-    def local(self, remote: Remote, on: str) -> int:
+    def local(self, remote: Remote, at: Place, on: str) -> int:
         """See `Far.local`: that of the recording, for it may be told to the server."""
-        return self._locals.get(self._socket(remote, on), 0)
+        why = self._taken.get(self.name(remote))
+        if why is not None:
+            raise AddressUnavailable(str(Address(*at)), why.rpartition(": ")[2])
+        return at[1] or self._locals.get(self._socket(remote, on), 0)
 
     async def _wait(self, remote: Remote) -> "ScriptedTransport | Address | str":
         return await self._future(self.name(remote))
@@ -127,5 +135,4 @@ class FarSide:
         return self._answers.setdefault(who, asyncio.get_running_loop().create_future())
 
     def _socket(self, remote: Remote, on: str) -> str:
-        name = self.name(remote)
-        return name if on == "srt" else f"{name}.{on}"
+        return socket_name(self.name(remote), on)

@@ -2,7 +2,8 @@
 
 They have the length that they had, so that a replay, which dials the masked URL, sends what the tape has. Structure
 decides where the bytes of one are: a string of AMF0 in RTMP, the URL and the ``Authorization`` in RTSP, the stream id,
-four bytes at a time the wrong way round, in SRT.
+four bytes at a time the wrong way round, in SRT. A passphrase of SRT is in none, but what is wrapped with it is wrapped
+with its mask there (`script.srt_keys`).
 """
 
 import re
@@ -12,7 +13,10 @@ from urllib.parse import unquote
 
 from arcly_actors.errors import ConfigurationError, Refused
 from arcly_actors.protocols.rtmp.address import client_address
+from arcly_actors.protocols.srt.handshake import encode_text
 from arcly_actors.protocols.srt.target import Mode, SrtTarget
+from arcly_actors.script.srt_keys import Rewrapping
+from arcly_actors.transport.srt_ciphers import SrtCiphers
 from arcly_actors.transport.urls import Url
 
 _LEAST: Final = 3
@@ -28,7 +32,7 @@ Change = Callable[[bytes], bytes]
 
 
 def _stars(text: str) -> str:
-    return "x" * len(text)
+    return "x" * len(text.encode())
 
 
 class Mask:
@@ -37,10 +41,6 @@ class Mask:
     def __init__(self, url: Url) -> None:
         if url.scheme not in _SCHEMES or (url.scheme.startswith("rtmp") and url.user):
             raise ConfigurationError(f"what {url.scheme} says is not recorded")
-        if url.scheme == "srt":
-            target = SrtTarget.of(url.host, url.port, url.query)
-            if target.mode is not Mode.CALLER or target.terms.passphrase:
-                raise ConfigurationError("of SRT, callers without a passphrase are recorded")
         self._exact: dict[str, str] = {}
         self._texts: list[tuple[str, str]] = []
         self.url = self._masked(url)
@@ -109,8 +109,7 @@ class Mask:
     def _changes(self, url: Url) -> tuple[Change, Change]:
         within = [(secret.encode(), stars.encode()) for secret, stars in self._texts]
         if url.scheme == "srt":
-            swapped = [(_swapped(secret), _swapped(stars)) for secret, stars in within]
-            return _replacing(swapped), lambda data: data
+            return self._changes_of_srt(url)
         if url.scheme.startswith("rtsp"):
             texts = _replacing(within)
             return lambda data: _AUTHORIZATION.sub(_crossed, texts(data)), texts
@@ -124,6 +123,29 @@ class Mask:
         self._exact[name] = hidden
         return _replacing([(_amf(name), _amf(hidden))]), _across_chunks(within)
 
+    def _changes_of_srt(self, url: Url) -> tuple[Change, Change]:
+        """The stream id is said by who calls; either side may make keys."""
+        target = SrtTarget.of(url.host, url.port, url.query)
+        hidden = SrtTarget.of(url.host, url.port, Url.parse(self.url).query)
+        texts = (
+            _replacing([(encode_text(target.stream_id), encode_text(hidden.stream_id))])
+            if target.stream_id
+            else _as_it_is
+        )
+        keys = _as_it_is
+        if target.terms.passphrase:
+            keys = Rewrapping(SrtCiphers(), target.terms.passphrase, hidden.terms.passphrase)
+        both = _after(texts, keys)
+        return both, keys if target.mode is Mode.CALLER else both
+
+
+def _as_it_is(data: bytes) -> bytes:
+    return data
+
+
+def _after(first: Change, then: Change) -> Change:
+    return lambda data: then(first(data))
+
 
 def _crossed(found: re.Match[bytes]) -> bytes:
     return b"x" * len(found[0])
@@ -133,12 +155,6 @@ def _amf(text: str) -> bytes:
     """A string of AMF0."""
     data = text.encode()
     return b"\x02" + len(data).to_bytes(2) + data
-
-
-def _swapped(text: bytes) -> bytes:
-    """A stream id as SRT's handshake has it (draft-sharabayko-srt section 3.2.1.3)."""
-    padded = text + bytes(-len(text) % 4)
-    return b"".join(padded[start : start + 4][::-1] for start in range(0, len(padded), 4))
 
 
 def _replacing(pairs: list[tuple[bytes, bytes]]) -> Change:

@@ -30,8 +30,10 @@ class Far(Protocol):
         """See `Network.resolve`."""
         ...
 
-    def local(self, remote: Remote, on: str) -> int:
-        """The port for a datagram socket of this one; 0: any."""
+    def local(self, remote: Remote, at: Place, on: str) -> int:
+        """The port for a datagram socket of this one that is to be bound there; 0: any. AddressUnavailable when it was
+        not to be had.
+        """
         ...
 
 
@@ -85,8 +87,8 @@ class ScriptedNetwork:
     def bind(self, at: Place, on: str = "", remote: Remote | None = None) -> ScriptedDatagrams:
         """See `Network.bind`."""
         host, port = at
-        if self.far is not None and remote is not None and not port:
-            port = self.far.local(remote, on)
+        if self.far is not None and remote is not None:
+            port = self.far.local(remote, at, on)
         while not port or (at[1] == 0 and (host, port) in self._bound):
             port = self._next_udp_port
             self._next_udp_port += 1

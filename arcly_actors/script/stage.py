@@ -20,6 +20,7 @@ from arcly_actors.script.network import ScriptedNetwork, ScriptedTransport
 from arcly_actors.script.plain import track_of
 from arcly_actors.script.read import span
 from arcly_actors.script.record import Record, Script, told_by_digest
+from arcly_actors.script.taped_dials import CALLER
 from arcly_actors.script.webrtc import Told
 from arcly_actors.transport.addresses import Address
 
@@ -326,12 +327,15 @@ def _never(_full_intra: bool) -> None:
 
 
 def peer_names(records: Iterable[Record]) -> dict[tuple[str, str], deque[str]]:
-    """The peers of datagram sockets, by the socket's name and their address, in order."""
+    """The peers of datagram sockets, by the socket's name and their address, in order. Those who come to a source or sink
+    that listens are by what they are called but for their number.
+    """
     found: dict[tuple[str, str], deque[str]] = {}
     for record in records:
         if record.kind == "open" and record.get("udp"):
             address = str(Address.parse(record.fields["peer"]))
-            found.setdefault((record.fields["on"], address), deque()).append(record.who)
+            on = record.who.rpartition("-")[0] if CALLER in record.who else record.fields["on"]
+            found.setdefault((on, address), deque()).append(record.who)
     return found
 
 

@@ -138,14 +138,15 @@ class Tape:
         self._by_peer: dict[str, Recorded] = {}
         self._by_session: dict[str, Recorded] = {}  # whose connection is gone, perhaps, and whose session stays
         self._taps: list[tuple[Tapped, DatagramTap]] = []
+        peer_name = peer_name or (lambda on, _address: self._next_name(on))
         self._peers = DatagramPeers(
             belongs or (lambda _on: None if key is not None else True),
-            peer_name or (lambda on, _address: self._next_name(on)),
+            peer_name,
             self._by_peer,
             system.loop.call_later,
             lambda recorded: self._settle(recorded, wanted=False),
         )
-        self.dials = TapedDials(self, self._name, self._by_peer)
+        self.dials = TapedDials(self, self._name, peer_name, self._by_peer)
         self._followed: dict[StreamKey, _Followed] = {}
         self._viewers: dict[tuple[StreamKey, int], str] = {}
         self._seat: abc.DisposableBase | None = None
@@ -168,12 +169,15 @@ class Tape:
         for value in drawn:
             self.drew(value)
         self._system.seams.tapes = (*self._system.seams.tapes, self)
-        for opened in self._system.seams.sockets:
-            if opened.remote is None:
-                self._tap(opened, DatagramTap(self, opened, opened.heard()))
+        sockets = self._system.seams.sockets
+        busy = {opened.remote for opened in sockets if any(True for _ in opened.heard())}
         for remote in self._system.seams.remotes:
-            if not remote.answered:
+            if not remote.answered and remote not in busy:
                 self.dials.added(remote)
+        for opened in sockets:
+            tap = DatagramTap(self, opened, opened.heard()) if opened.remote is None else self.dials.tap(opened)
+            if tap is not None:
+                self._tap(opened, tap)
         self._seat = self._events.observable.subscribe(self._happened)
         for report in self._bus.reports():
             if self.belongs(report.key):

@@ -7,8 +7,10 @@ told from what it says (`script.masks`).
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from arcly_actors import limits
 from arcly_actors.errors import ConfigurationError
 from arcly_actors.runtime.seams import Opened, Place, Remote, Source
 from arcly_actors.script.masks import Mask
@@ -17,6 +19,13 @@ from arcly_actors.transport.addresses import Address
 
 if TYPE_CHECKING:
     from arcly_actors.script.tape import Tape
+
+
+CALLER = ".caller"
+"""What the names of those have after that of the dial who come to a source or sink that listens, before their number."""
+
+_ALONE = frozenset({"srt", "udp"})
+"""Sockets of a dial that are its only ones, and so are called after it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -34,12 +43,21 @@ class _Known:
 
 
 class TapedDials:
-    """Implements `runtime.seams.DialsHeard` for one tape. Their names are ``pull-1``, their connections ``pull-1-1``."""
+    """Implements `runtime.seams.DialsHeard` for one tape. Their names are ``pull-1``, their connections ``pull-1-1``, who
+    comes to one that listens ``pull-1-1.caller-1``. `name` and `peer_name` are those of `Tape`.
+    """
 
-    def __init__(self, tape: "Tape", name: Callable[[str], str], by_peer: dict[str, Recorded]) -> None:
+    def __init__(
+        self,
+        tape: "Tape",
+        name: Callable[[str], str],
+        peer_name: Callable[[str, Address], str],
+        by_peer: dict[str, Recorded],
+    ) -> None:
         self._tape = tape
         self._by_peer = by_peer
         self._name = name
+        self._peer_name = peer_name
         self._known: dict[Remote, _Known] = {}
 
     def added(self, remote: Remote) -> None:
@@ -54,7 +72,12 @@ class TapedDials:
         told = {"does": remote.does, "key": str(remote.key), "url": mask.url, "options": dict(remote.options)}
         self._tape.put(known.decision, "remote", {"who": known.decision.who, **told})
         if remote.tries:  # it dials already, and nobody has answered
-            self.dialling(remote, (remote.url.host, remote.url.port or 0))
+            to = (remote.url.host, remote.url.port or 0)
+            self.dialling(remote, to)
+            if remote.listens:
+                self.found(remote, to)
+            for value in remote.drawn:
+                self._tape.drew(value)
 
     def knows(self, remote: Remote) -> bool:
         """See `DialsHeard.knows`."""
@@ -77,7 +100,8 @@ class TapedDials:
         """See `DialsHeard.found`."""
         if remote in self._known:
             decision, peer = self._known[remote].decision, str(Address.of_peer(at))
-            self._by_peer[peer] = Recorded(self.name(remote), wanted=True, peer=peer, mask=decision.mask)
+            if not remote.listens:
+                self._by_peer[peer] = Recorded(self.name(remote), wanted=True, peer=peer, mask=decision.mask)
             self._tape.came(decision, "found", {"who": self.name(remote), "peer": peer})
 
     def failed(self, remote: Remote, why: str) -> None:
@@ -98,7 +122,21 @@ class TapedDials:
         known = self._known.get(opened.remote) if opened.remote is not None else None
         if known is None:
             return None
-        return DatagramTap(_Dialled(self._tape, self.socket(opened), known.decision.mask), opened)
+        who, mask, writing = self.socket(opened), known.decision.mask, _Dialled(self._tape, known.decision.mask)
+        if known.remote.listens:
+            writing.peer = partial(self._caller, f"{who}{CALLER}", mask, {})
+        else:
+            dialled = Peer(who, Recorded(who, wanted=True, mask=mask))
+            writing.peer = lambda _address: dialled
+        return DatagramTap(writing, opened)
+
+    def _caller(self, on: str, mask: Mask | None, known: dict[Address, Peer], address: Address) -> Peer | None:
+        """Who comes from there to one that listens; None for one too many."""
+        if address not in known and len(known) < limits.TAPE_PEERS:
+            made = Recorded(self._peer_name(on, address), wanted=True, peer=str(address), mask=mask)
+            known[address] = Peer(made.who, made)
+            self._by_peer[made.peer] = made
+        return known.get(address)
 
     def name(self, remote: Remote) -> str:
         """What the present dial of a source or sink is called; empty for one that is not recorded."""
@@ -107,8 +145,7 @@ class TapedDials:
 
     def socket(self, opened: Opened) -> str:
         """What the other end of a socket is called that one has opened."""
-        name = self.name(opened.remote) if opened.remote is not None else ""
-        return f"{name}.{opened.on}" if name and opened.on != "srt" else name
+        return socket_name(self.name(opened.remote) if opened.remote is not None else "", opened.on)
 
     def passes(self, event: Any) -> bool:
         """Whether an event is for the tape: what sources and sinks that are not on it meet is not, either."""
@@ -126,16 +163,25 @@ class TapedDials:
         return next((each.decision for each in found), None)
 
 
-class _Dialled:
-    """Implements `taped_datagrams.Writing` for one socket that was opened for a dial."""
+def socket_name(name: str, on: str) -> str:
+    """The same of a dial that is called `name`: of some it is the only one."""
+    return f"{name}.{on}" if name and on not in _ALONE else name
 
-    def __init__(self, tape: "Tape", who: str, mask: Mask | None) -> None:
+
+class _Dialled:
+    """Implements `taped_datagrams.Writing` for one socket that was opened for a source or sink, with its secrets hidden.
+    `peer` says who somebody is.
+    """
+
+    def __init__(self, tape: "Tape", mask: Mask | None) -> None:
         self._tape = tape
-        self._peer = Peer(who, Recorded(who, wanted=True, mask=mask))
         self._mask = mask
+        self.peer: Callable[[Address], Peer | None] = lambda _address: None
 
     def came(self, decision: Recorded, kind: str, fields: dict[str, Any], data: bytes | None = None) -> None:
         """See `Writing.came`."""
+        if data is not None and self._mask is not None:
+            data = self._mask.came(data)
         self._tape.came(decision, kind, fields, data)
 
     def put(self, source: Recorded | None, kind: str, fields: dict[str, Any], data: bytes | None = None) -> None:
@@ -149,6 +195,6 @@ class _Dialled:
         self._tape.drawing(decision)
 
     def datagram_peer(self, on: str, address: Address) -> Peer | None:
-        """See `Writing.datagram_peer`: whoever it hears from is the one that it was opened for."""
-        del on, address
-        return self._peer
+        """See `Writing.datagram_peer`."""
+        del on
+        return self.peer(address)

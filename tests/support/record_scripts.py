@@ -177,9 +177,22 @@ async def pulled(ffmpeg: Ffmpeg) -> None:
     await source.stop()
 
 
-def free_port() -> int:
+async def called(ffmpeg: Ffmpeg) -> None:
+    """Our source listens, encrypted, and ffmpeg calls it twice."""
+    port, secret = free_port(socket.SOCK_DGRAM), f"passphrase={PASSPHRASE}&pbkeylen=24&streamid=door-four"
+    source = await ffmpeg.engine.pull("live/cam", f"srt://127.0.0.1:{port}?mode=listener&latency=60&{secret}")
+    for _ in range(2):
+        to = f"srt://127.0.0.1:{port}?mode=caller&latency=60000&{secret}"
+        caller = await ffmpeg.run(f"{_SOURCE} -t 1.2 {_CODED.format(gop=25)} -f mpegts {to}")
+        await keyframe(ffmpeg.engine)
+        await caller.wait()
+        await pass_time(SECOND // 2)
+    await source.stop()
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     """One that nobody has."""
-    with socket.socket() as one:
+    with socket.socket(type=kind) as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
         return port
@@ -231,6 +244,7 @@ SCENARIOS: dict[str, Callable[[Ffmpeg], Awaitable[None]]] = {
     "ffmpeg-mpegts": mpegts,
     "publisher-reconnect": reconnect,
     "pull-rtmp": pulled,
+    "pull-srt-listener": called,
     "mid-gop-join": mid_gop,
     "slow-viewer": slow_viewer,
     "takeover": takeover,
