@@ -33,8 +33,8 @@ class FarSide:
         self._peers: dict[str, Address] = {}
         self._locals = {
             record.who: Address.parse(record.fields["local"]).port
-            for record in reversed(script.records)
-            if record.kind == "open" and record.get("udp") and "local" in record.fields and self.dialled(record.who)
+            for record in script.records
+            if (record.kind == "bound" or record.get("udp")) and "local" in record.fields and self.dialled(record.who)
         }
         found = {record.who for record in script.records if record.kind == "found"}
         refused = {record.who: str(record.fields["why"]) for record in script.records if record.kind == "unanswered"}

@@ -51,6 +51,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "withdrawn": Kind({"who": str}, comes_in=True),
     "found": Kind({"who": str, "peer": str}, comes_in=True),
+    "bound": Kind({"who": str, "local": str}, comes_in=True),
     "unanswered": Kind({"who": str, "why": str}, comes_in=True),
     "session": Kind({"who": str, "key": str, "fingerprint": str, "candidates": list}, frozenset({"key"}), comes_in=True),
     "connected": Kind(

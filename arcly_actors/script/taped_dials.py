@@ -127,6 +127,7 @@ class TapedDials:
             writing.peer = partial(self._caller, f"{who}{CALLER}", mask, {})
         else:
             dialled = Peer(who, Recorded(who, wanted=True, mask=mask))
+            self._tape.put(known.decision, "bound", {"who": who, "local": str(opened.socket.bound)})
             writing.peer = lambda _address: dialled
         return DatagramTap(writing, opened)
 
