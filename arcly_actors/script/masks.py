@@ -16,6 +16,7 @@ from arcly_actors.protocols.rtmp.address import client_address
 from arcly_actors.protocols.srt.handshake import encode_text
 from arcly_actors.protocols.srt.target import Mode, SrtTarget
 from arcly_actors.script.srt_keys import Rewrapping
+from arcly_actors.transport.feed_address import SCHEMES, FeedAddress
 from arcly_actors.transport.srt_ciphers import SrtCiphers
 from arcly_actors.transport.urls import Url
 
@@ -24,7 +25,7 @@ _LEAST: Final = 3
 
 _AUTHORIZATION: Final = re.compile(rb"(?i)(?<=\r\nAuthorization: )[^\r\n]+")
 _SRT_SECRETS: Final = frozenset({"streamid", "passphrase"})
-_SCHEMES: Final = frozenset({"rtmp", "rtmps", "rtsp", "rtsps", "srt"})
+_SCHEMES: Final = frozenset({"rtmp", "rtmps", "rtsp", "rtsps", "srt", "udp", "rtp"})
 _CHUNK: Final = b"[\xc0-\xff]?"
 """Between any two bytes of an RTMP message a chunk may begin, with this as its header."""
 
@@ -82,6 +83,9 @@ class Mask:
         return stars
 
     def _masked(self, url: Url) -> str:
+        if url.scheme in SCHEMES:
+            FeedAddress.parse(url.text)
+            return url.text  # whose options are no secrets
         text, _, query = url.text.partition("?")
         scheme, _, rest = text.partition("://")
         place, slash, path = rest.partition("/")
@@ -107,6 +111,8 @@ class Mask:
         return f"{word}={_stars(value)}" if equals else _stars(word)
 
     def _changes(self, url: Url) -> tuple[Change, Change]:
+        if url.scheme in SCHEMES:
+            return _as_it_is, _as_it_is
         within = [(secret.encode(), stars.encode()) for secret, stars in self._texts]
         if url.scheme == "srt":
             return self._changes_of_srt(url)

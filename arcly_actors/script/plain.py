@@ -1,4 +1,4 @@
-"""Events, commands and tracks as the plain values of a record."""
+"""Events, commands, tracks and publishers as the plain values of a record."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
+from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.media.codec import CodecId
 from arcly_actors.media.frame import Track
@@ -53,6 +54,15 @@ def track_fields(track: Track) -> dict[str, Any]:
         "configuration": track.configuration.hex(),
         "metadata": dict(track.metadata),
     }
+
+
+def publisher_fields(channel: Channel) -> dict[str, Any]:
+    """Who publishes there: what a replay has to know of him before his tracks and frames."""
+    fields: dict[str, Any] = {"seats": channel.seats} if channel.seats else {}
+    holder = channel.slot.holder if channel.slot is not None else None
+    if holder is not None and not holder.claim.answers_keyframes:
+        fields["answers"] = False
+    return fields | ({"metadata": dict(channel.metadata)} if channel.metadata else {})
 
 
 def track_of(values: Mapping[str, Any]) -> Track:

@@ -61,8 +61,17 @@ KINDS: Mapping[str, Kind] = {
     "rtcp-in": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
     "closed": Kind({"who": str, "reason": str, "error": str, "turns": int}, frozenset({"error", "turns"}), comes_in=True),
     "publish": Kind(
-        {"key": str, "who": str, "marble": str, "step": _SPAN, "seats": int, "metadata": dict, "clock": str},
-        frozenset({"who", "marble", "step", "seats", "metadata", "clock"}),
+        {
+            "key": str,
+            "who": str,
+            "marble": str,
+            "step": _SPAN,
+            "seats": int,
+            "metadata": dict,
+            "clock": str,
+            "answers": bool,
+        },
+        frozenset({"who", "marble", "step", "seats", "metadata", "clock", "answers"}),
         comes_in=True,
     ),
     "send": Kind(

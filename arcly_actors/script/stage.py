@@ -215,7 +215,8 @@ class Stage:
 
     async def _publish(self, record: Record) -> None:
         key = record.fields["key"]
-        handle = self._engine.publish(key, (), record.get("metadata", {}), keyframe_wanted=_never)
+        wanted = _never if record.get("answers", True) else None
+        handle = self._engine.publish(key, (), record.get("metadata", {}), keyframe_wanted=wanted)
         try:
             await handle.__aenter__()
         except Refused:  # an event tells of it: what it would have sent goes nowhere
@@ -323,7 +324,7 @@ def _told(script: Script) -> dict[str, Told]:
 
 
 def _never(_full_intra: bool) -> None:
-    """A recorded publisher cannot be asked for anything."""
+    """What comes of asking a recorded publisher is among its frames."""
 
 
 def peer_names(records: Iterable[Record]) -> dict[tuple[str, str], deque[str]]:

@@ -37,7 +37,7 @@ from arcly_actors.clock import NS_PER_S, Steppable
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Note, SessionNote, System
 from arcly_actors.runtime.seams import Opened, Place, Source, Tapped
-from arcly_actors.script.plain import message_fields, track_fields
+from arcly_actors.script.plain import message_fields, publisher_fields, track_fields
 from arcly_actors.script.record import Head, Record, told_by_digest
 from arcly_actors.script.taped import TapedStream
 from arcly_actors.script.taped_datagrams import DatagramPeers, DatagramTap, Peer, Recorded
@@ -449,8 +449,7 @@ class Tape:
         self._followed[key] = followed
         if by_frames:
             followed.who = self._next_name("frames")
-            seats = {"seats": channel.seats} if channel.seats else {}
-            self.put(None, "publish", {"who": followed.who, "key": str(key), **seats, **_metadata(channel)})
+            self.put(None, "publish", {"who": followed.who, "key": str(key), **publisher_fields(channel)})
             log, anchor = channel.log, channel.anchor
             for position in range(log.tail, log.head):
                 # What is before the keyframe that joiners start from is in the log, and in how packets are numbered.
@@ -489,7 +488,3 @@ def _innermost(protocol: asyncio.Protocol) -> asyncio.Protocol:
     while isinstance(protocol, TapedStream):
         protocol = protocol.inner
     return protocol
-
-
-def _metadata(channel: Channel) -> dict[str, Any]:
-    return {"metadata": dict(channel.metadata)} if channel.metadata else {}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CALLER = ".caller"
 """What the names of those have after that of the dial who come to a source or sink that listens, before their number."""
 
-_ALONE = frozenset({"srt", "udp"})
+ALONE = frozenset({"srt", "udp", "rtp-ts"})
 """Sockets of a dial that are its only ones, and so are called after it."""
 
 
@@ -166,7 +166,7 @@ class TapedDials:
 
 def socket_name(name: str, on: str) -> str:
     """The same of a dial that is called `name`: of some it is the only one."""
-    return f"{name}.{on}" if name and on not in _ALONE else name
+    return f"{name}.{on}" if name and on not in ALONE else name
 
 
 class _Dialled:
