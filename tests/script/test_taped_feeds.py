@@ -8,7 +8,7 @@ import pytest
 
 import arcly_actors as arcly
 from arcly_actors.bus.events import SinkConnected
-from arcly_actors.clock import NS_PER_S
+from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.loop import run
 from arcly_actors.script import Script, edit, read_file
 from arcly_actors.script.replay import replay
@@ -105,13 +105,9 @@ def test_a_source_that_listens_is_on_the_tape_and_replays(silent: bool, tmp_path
     assert first.divergence is None
     assert first.records == second.records
     assert replay(first.settled()).divergence is None
-    for text in (
-        "loss 5%",
-        "jitter 10ms",
-        "disconnect pull@2200ms",
-        "stall pull-1-1.caller-1@2200ms+300ms",
-        "refuse pull@0s",
-    ):
+    at = f"@{of(script, 'open')[0].at // NS_PER_MS + 200}ms"
+    stalled = f"stall pull-1-1.caller-1{at}+300ms"
+    for text in ("loss 5%", "jitter 10ms", f"disconnect pull{at}", stalled, "refuse pull@0s"):
         made = replay(edit.apply(script, [edit.read_fault(text, script.duration_ns)], seed=7))
         assert replay(made.settled()).records == made.records
         assert ("SourceConnected" in happened(made.records)) == ("refuse" not in text)
