@@ -50,10 +50,30 @@ class NoAnswer(Exception):
     """What is dialled on a network that is no socket's does not answer; the text says why, as to a person."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a sink asks a server over HTTP. URL, fields and body may hold secrets, so they are not shown."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """What the server answers."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
 @dataclass(eq=False, slots=True)
 class Remote:
     """A source or a sink: it does ``pull`` or ``push`` the stream `key`, from or to `url`, with the `options` of the
     engine's method. `tries` counts what it has dialled; `answered`: of one of these it is known what came of it.
+    `token`: what it shows to the server, a secret.
     `listens`: in its latest try it dials nobody, but waits for who comes; `drawn` is the entropy of that try.
     """
 
@@ -61,6 +81,7 @@ class Remote:
     key: Any
     url: Any
     options: Mapping[str, Any]
+    token: str = field(default="", repr=False)
     tries: int = 0
     answered: bool = False
     listens: bool = False
@@ -83,6 +104,14 @@ class Network(Protocol):
 
     def webrtc_port(self, system: "System", listen: Any, ice: Any, **options: Any) -> pykka.ActorRef[Any]:
         """Start the actor that stands for a WebRTC port, with the arguments of ``transport.webrtc_port.WebRtcPort``."""
+        ...
+
+    def webrtc_dial(self, system: "System", note: "SessionNote | None") -> pykka.ActorRef[Any]:
+        """Start the actor that stands for a WebRTC peer that is dialled, as ``transport.webrtc_dial.WebRtcDial``."""
+        ...
+
+    async def ask(self, asked: Asked, remote: Remote | None, number: int) -> Replied:
+        """What a server answers over HTTP, in the try `number` of a sink. NoAnswer says why it does not."""
         ...
 
     async def dial(self, to: Place, protocol: Callable[[], asyncio.Protocol], remote: Remote | None) -> None:
@@ -180,6 +209,18 @@ class DialsHeard(Protocol):
         """The protocol to use instead for a connection that it has dialled."""
         ...
 
+    def asking(self, remote: Remote, number: int, asked: Asked) -> None:
+        """It asks over HTTP, in its try of this number."""
+        ...
+
+    def replied(self, remote: Remote, number: int, reply: Replied | str) -> None:
+        """That is answered, or not, and why."""
+        ...
+
+    def session(self, remote: Remote) -> SessionNote | None:
+        """Where the packets of the WebRTC session go that it dials; None when it is not recorded."""
+        ...
+
 
 class Tape(Protocol):
     """What records."""
@@ -244,6 +285,10 @@ class Faults(Protocol):
 
     def dialled(self, remote: Remote, protocol: asyncio.Protocol) -> asyncio.Protocol:
         """The protocol to use instead for a connection that a source or sink has dialled."""
+        ...
+
+    def met(self, remote: Remote, transport: Any) -> None:
+        """A sink has a WebRTC session, on this ``transport.webrtc_dial.DialledSession``."""
         ...
 
     def refuses(self, remote: Remote) -> bool:
@@ -356,6 +401,29 @@ class Seams:
                 protocol = self.faults.dialled(remote, protocol)
         return protocol
 
+    def asking(self, remote: Remote | None, number: int, asked: Asked) -> None:
+        """See `DialsHeard.asking`."""
+        if remote is not None:
+            for tape in self.tapes:
+                tape.dials.asking(remote, number, asked)
+
+    def replied(self, remote: Remote | None, number: int, reply: Replied | str) -> None:
+        """See `DialsHeard.replied`."""
+        if remote is not None:
+            for tape in self.tapes:
+                tape.dials.replied(remote, number, reply)
+
+    def session_dialled(self, remote: Remote | None) -> SessionNote | None:
+        """Where the packets of a WebRTC session go that a sink dials; None, which is usual, when no tape wants them."""
+        if remote is None:
+            return None
+        return _together([note for tape in self.tapes if (note := tape.dials.session(remote)) is not None])
+
+    def met(self, remote: Remote | None, transport: Any) -> None:
+        """See `Faults.met`."""
+        if remote is not None and self.faults is not None:
+            self.faults.met(remote, transport)
+
     def refused(self, remote: Remote | None) -> bool:
         """See `Faults.refuses`."""
         return remote is not None and self.faults is not None and self.faults.refuses(remote)
@@ -376,8 +444,7 @@ class Seams:
 
     def session(self, kind: str, key: object, peer: str) -> SessionNote | None:
         """Where the packets of a WebRTC session go; None, which is usual, when no tape wants them."""
-        found = [note for tape in self.tapes if (note := tape.session(kind, key, peer)) is not None]
-        return None if not found else (found[0] if len(found) == 1 else _Notes(tuple(found)))
+        return _together([note for tape in self.tapes if (note := tape.session(kind, key, peer)) is not None])
 
     def concerns(self, key: object, peer: str) -> None:
         """See `Tape.concerns`."""
@@ -413,6 +480,10 @@ class Seams:
             yield
         finally:
             self.concerned = None
+
+
+def _together(notes: list[SessionNote]) -> SessionNote | None:
+    return None if not notes else (notes[0] if len(notes) == 1 else _Notes(tuple(notes)))
 
 
 @dataclass(frozen=True, slots=True)

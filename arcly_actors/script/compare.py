@@ -154,6 +154,8 @@ def _key(record: Record) -> str:
 def _lane(record: Record, *, loosely: bool) -> str:
     if record.kind in ("out", "sent", "shut"):
         return f"what {record.who} is sent"
+    if record.kind == "request":
+        return f"what {record.who} asks over HTTP"
     if record.kind == "dial":
         return f"what {record.who.rpartition('-')[0]} dials"
     if record.kind in _PACKETS:

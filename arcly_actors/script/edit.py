@@ -104,7 +104,7 @@ def refuse(who: str, at: int, length: int | None) -> Change:
         kept = []
         for record in script.records:
             dialler = dialler_of(record.who)
-            answered = record.kind in ("open", "found") and "." not in record.who and dialler in remotes
+            answered = record.kind in ("open", "found", "reply") and "." not in record.who and dialler in remotes
             if answered and record.who not in refused and at <= record.at < end and means(who, *remotes[dialler]):
                 refused.add(record.who)
                 kept.append(Record(record.at, "unanswered", {"who": record.who, "why": "connection refused"}))
@@ -253,7 +253,8 @@ def _names(script: Script) -> dict[str, tuple[str, ...]]:
                 peers[shown(record.fields["on"], (address.host, address.port))] = record.who
         elif record.kind == "session":
             kind = record.who.partition(".")[2].partition("-")[0]
-            names[record.who] = (record.who, kind, "webrtc", *([record.fields["key"]] if "key" in record.fields else []))
+            key = [record.fields["key"]] if "key" in record.fields else []
+            names[record.who] = (record.who, kind, "webrtc", *key, *remotes.get(dialler_of(record.who), ()))
         elif record.kind in ("publish", "view") and "key" in record.fields:
             names[record.who] = (record.who, record.fields["key"])
         elif record.kind == "event":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from arcly_actors.engine import Engine
 from arcly_actors.errors import AddressUnavailable, ConfigurationError, Refused
-from arcly_actors.runtime.seams import NoAnswer, Place, Remote
+from arcly_actors.runtime.seams import NoAnswer, Place, Remote, Replied
 from arcly_actors.script.edit import dialler_of
 from arcly_actors.script.record import Record, Script
 from arcly_actors.script.taped_dials import CALLER, socket_name
@@ -30,6 +30,7 @@ class FarSide:
         self._remotes = {record.who for record in script.records if record.kind == "remote"}
         self._handles: dict[str, SourceHandle | SinkHandle] = {}
         self._answers: dict[str, asyncio.Future[ScriptedTransport | Address | str]] = {}
+        self._replies: dict[str, asyncio.Queue[Replied | str]] = {}
         self._peers: dict[str, Address] = {}
         self._locals = {
             record.who: Address.parse(record.fields["local"]).port
@@ -39,7 +40,7 @@ class FarSide:
         found = {record.who for record in script.records if record.kind == "found"}
         refused = {record.who: str(record.fields["why"]) for record in script.records if record.kind == "unanswered"}
         self._taken = {who: why for who, why in refused.items() if who in found}
-        self.name: Callable[[Remote], str] = lambda _remote: ""
+        self.name: Callable[..., str] = lambda _remote, _number=0: ""
 
     def dialled(self, who: str) -> bool:
         """Whether that is somebody whom a source or sink of the script dials."""
@@ -87,6 +88,14 @@ class FarSide:
     def refuse(self, record: Record) -> None:
         """Nobody answers."""
         self._answer(record.who, str(record.fields["why"]))
+        self._replies_of(record.who).put_nowait(str(record.fields["why"]))
+
+    def reply(self, record: Record) -> None:
+        """That was answered over HTTP."""
+        if record.data is None:
+            raise self._script.error(record, "what was answered was not kept: this script can be looked at, not replayed")
+        reply = Replied(record.fields["status"], tuple(record.get("headers", {}).items()), record.data)
+        self._replies_of(record.who).put_nowait(reply)
 
     def datagram(self, who: str, data: bytes) -> None:
         """One from there; it is lost while no socket is open for it."""
@@ -109,6 +118,13 @@ class FarSide:
         answer.protocol = made
         made.connection_made(answer)
 
+    async def ask(self, remote: Remote, number: int) -> Replied:
+        """See `Network.ask`: answers come in the order of the questions."""
+        reply = await self._replies_of(self.name(remote, number)).get()
+        if isinstance(reply, str):
+            raise NoAnswer(reply)
+        return reply
+
     async def resolve(self, remote: Remote) -> Place:
         """See `Network.resolve`."""
         answer = await self._wait(remote)
@@ -125,6 +141,9 @@ class FarSide:
 
     async def _wait(self, remote: Remote) -> "ScriptedTransport | Address | str":
         return await self._future(self.name(remote))
+
+    def _replies_of(self, who: str) -> "asyncio.Queue[Replied | str]":
+        return self._replies.setdefault(who, asyncio.Queue())
 
     def _answer(self, who: str, answer: "ScriptedTransport | Address | str") -> None:
         future = self._future(who)

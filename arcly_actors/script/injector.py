@@ -118,6 +118,10 @@ class Injector:
         self._meet(faulty)
         return faulty
 
+    def met(self, remote: Remote, transport: Any) -> None:
+        """A sink has a WebRTC session."""
+        self._meet(FaultySession(self, transport, (*self._names(remote.does), "webrtc", str(remote.key))))
+
     def refuses(self, remote: Remote) -> bool:
         """A source or sink dials."""
         now, names = self.now(), (remote.does, str(remote.key))

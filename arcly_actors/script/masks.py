@@ -18,14 +18,17 @@ from arcly_actors.protocols.srt.target import Mode, SrtTarget
 from arcly_actors.script.srt_keys import Rewrapping
 from arcly_actors.transport.feed_address import SCHEMES, FeedAddress
 from arcly_actors.transport.srt_ciphers import SrtCiphers
-from arcly_actors.transport.urls import Url
+from arcly_actors.transport.urls import WHIP, Url
 
 _LEAST: Final = 3
 """Shorter secrets are no more than letters of a text: who has one is not recorded."""
 
+_LONG: Final = 12
+"""So long parts of a WHIP address's path are secrets by themselves."""
+
 _AUTHORIZATION: Final = re.compile(rb"(?i)(?<=\r\nAuthorization: )[^\r\n]+")
 _SRT_SECRETS: Final = frozenset({"streamid", "passphrase"})
-_SCHEMES: Final = frozenset({"rtmp", "rtmps", "rtsp", "rtsps", "srt", "udp", "rtp"})
+_SCHEMES: Final = frozenset({"rtmp", "rtmps", "rtsp", "rtsps", "srt", "udp", "rtp"}) | WHIP
 _CHUNK: Final = b"[\xc0-\xff]?"
 """Between any two bytes of an RTMP message a chunk may begin, with this as its header."""
 
@@ -37,14 +40,17 @@ def _stars(text: str) -> str:
 
 
 class Mask:
-    """Hides the secrets of one URL; `url` is the URL without them. ConfigurationError when that cannot be."""
+    """Hides the secrets of one URL, and the `token` beside it; `url` and `token` are these without them.
+    ConfigurationError when that cannot be.
+    """
 
-    def __init__(self, url: Url) -> None:
+    def __init__(self, url: Url, token: str = "") -> None:
         if url.scheme not in _SCHEMES or (url.scheme.startswith("rtmp") and url.user):
             raise ConfigurationError(f"what {url.scheme} says is not recorded")
         self._exact: dict[str, str] = {}
         self._texts: list[tuple[str, str]] = []
         self.url = self._masked(url)
+        self.token = self._hide(token) if token else ""
         self._texts.sort(key=lambda pair: -len(pair[0]))  # a whole query before the values in it
         self._out, self._in = self._changes(url)
 
@@ -55,6 +61,18 @@ class Mask:
     def came(self, data: bytes) -> bytes:
         """What was received."""
         return self._in(data)
+
+    def text(self, value: str) -> str:
+        """A URL that is asked over HTTP, or a field of it."""
+        for secret, stars in self._texts:
+            value = value.replace(secret, stars)
+        return value
+
+    def headers(self, fields: Mapping[str, str]) -> dict[str, str]:
+        """Fields of a request or an answer over HTTP."""
+        return {
+            name: _stars(value) if name.lower() == "authorization" else self.text(value) for name, value in fields.items()
+        }
 
     def message(self, kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """A message of the connection, ``asked`` of its engine or ``told`` by it."""
@@ -69,9 +87,7 @@ class Mask:
             return value
         if value in self._exact:
             return self._exact[value]
-        for secret, stars in self._texts if within else ():
-            value = value.replace(secret, stars)
-        return value
+        return self.text(value) if within else value
 
     def _hide(self, secret: str, stars: str | None = None) -> str:
         stars = _stars(secret) if stars is None else stars
@@ -94,13 +110,23 @@ class Mask:
             name, colon, password = user.partition(":")
             hidden = [self._hide(unquote(each)) if each else "" for each in (name, password)]
             user = colon.join(hidden) if colon else hidden[0]
-        if url.keyed and path:
+        if url.scheme in WHIP:
+            path = self._masked_path(path)
+        elif url.keyed and path:
             before, cut, key = path.strip("/").rpartition("/")
             path = f"{before}{cut}{self._hide(key)}"
         if query:
             hidden_query = "&".join(self._option(url, each) for each in query.partition("#")[0].split("&"))
             query = self._hide(query, hidden_query)
         return f"{scheme}://{user}{at}{host}{slash}{path}{f'?{query}' if query else ''}"
+
+    def _masked_path(self, path: str) -> str:
+        """A secret may be anywhere in it; a long part of it may come back in another URL."""
+        hidden = path if len(path) < _LEAST else self._hide(path, "".join("/" if each == "/" else "x" for each in path))
+        for part in path.split("/"):
+            if len(part) >= _LONG:
+                self._hide(part)
+        return hidden
 
     def _option(self, url: Url, option: str) -> str:
         word, equals, value = option.partition("=")
@@ -113,6 +139,8 @@ class Mask:
     def _changes(self, url: Url) -> tuple[Change, Change]:
         if url.scheme in SCHEMES:
             return _as_it_is, _as_it_is
+        if url.scheme in WHIP:
+            return _as_it_is, _replacing([(secret.encode(), stars.encode()) for secret, stars in self._texts])
         within = [(secret.encode(), stars.encode()) for secret, stars in self._texts]
         if url.scheme == "srt":
             return self._changes_of_srt(url)

@@ -10,11 +10,13 @@ import pykka
 
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import AddressUnavailable
-from arcly_actors.runtime import System
-from arcly_actors.runtime.seams import Place, Remote
+from arcly_actors.runtime import SessionNote, System
+from arcly_actors.runtime.seams import Asked, Place, Remote, Replied
 from arcly_actors.script.datagrams import ScriptedDatagrams
+from arcly_actors.script.http import ask
 from arcly_actors.script.pipe import join
 from arcly_actors.script.webrtc import ScriptedPeers, ScriptedPort
+from arcly_actors.script.webrtc_dial import ScriptedDial
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls_srtp import Ice
 
@@ -28,6 +30,10 @@ class Far(Protocol):
 
     async def resolve(self, remote: Remote) -> Place:
         """See `Network.resolve`."""
+        ...
+
+    async def ask(self, remote: Remote, number: int) -> Replied:
+        """See `Network.ask`."""
         ...
 
     def local(self, remote: Remote, at: Place, on: str) -> int:
@@ -83,6 +89,18 @@ class ScriptedNetwork:
             return self.bind((at.host, at.port))
 
         return ScriptedPort.start(system, listen, ice, peers=self.peers, open_socket=opened, **options)
+
+    def webrtc_dial(self, system: System, note: SessionNote | None) -> pykka.ActorRef[ScriptedDial]:
+        """See `Network.webrtc_dial`."""
+        at = Address(_HERE, self._next_udp_port)
+        self._next_udp_port += 1
+        return ScriptedDial.start(system, note, at, self.peers, delay=self.delay, alone=self.far is not None)
+
+    async def ask(self, asked: Asked, remote: Remote | None, number: int) -> Replied:
+        """See `Network.ask`."""
+        if self.far is not None and remote is not None:
+            return await self.far.ask(remote, number)
+        return await ask(asked, lambda to, protocol: self.dial(to, protocol, None))
 
     def bind(self, at: Place, on: str = "", remote: Remote | None = None) -> ScriptedDatagrams:
         """See `Network.bind`."""

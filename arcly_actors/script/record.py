@@ -53,6 +53,12 @@ KINDS: Mapping[str, Kind] = {
     "found": Kind({"who": str, "peer": str}, comes_in=True),
     "bound": Kind({"who": str, "local": str}, comes_in=True),
     "unanswered": Kind({"who": str, "why": str}, comes_in=True),
+    "reply": Kind(
+        {"who": str, "status": int, "headers": dict, "turns": int},
+        frozenset({"headers", "turns"}),
+        has_data=True,
+        comes_in=True,
+    ),
     "session": Kind({"who": str, "key": str, "fingerprint": str, "candidates": list}, frozenset({"key"}), comes_in=True),
     "connected": Kind(
         {"who": str, "peer": str, "profile": str, "turns": int}, frozenset({"profile", "turns"}), comes_in=True
@@ -93,6 +99,7 @@ KINDS: Mapping[str, Kind] = {
     "sent": Kind({"who": str}, has_data=True),
     "shut": Kind({"who": str}),
     "dial": Kind({"who": str, "to": str}),
+    "request": Kind({"who": str, "method": str, "url": str, "headers": dict}, frozenset({"headers"}), has_data=True),
     "rtp-out": Kind({"who": str}, has_data=True),
     "rtcp-out": Kind({"who": str}, has_data=True),
     "told": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),

@@ -78,6 +78,7 @@ class Stage:
             "withdrawn": lambda record: self.far.withdraw(record.who),
             "found": self.far.find,
             "unanswered": self.far.refuse,
+            "reply": self.far.reply,
             "over": lambda record: self._engine.end_stream(record.fields["key"]),
         }
 

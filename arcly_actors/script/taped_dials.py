@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from arcly_actors import limits
 from arcly_actors.errors import ConfigurationError
-from arcly_actors.runtime.seams import Opened, Place, Remote, Source
+from arcly_actors.runtime.seams import Asked, Opened, Place, Remote, Replied, Source
 from arcly_actors.script.masks import Mask
 from arcly_actors.script.taped_datagrams import DatagramTap, Peer, Recorded
+from arcly_actors.script.taped_sessions import SessionTap
 from arcly_actors.transport.addresses import Address
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 CALLER = ".caller"
 """What the names of those have after that of the dial who come to a source or sink that listens, before their number."""
+
+_LOOKED_AT = frozenset({"content-type", "etag", "location"})
+"""Fields of an answer over HTTP. Not Link, which has the credentials of relays: a replay has no use for them."""
 
 ALONE = frozenset({"srt", "udp", "rtp-ts"})
 """Sockets of a dial that are its only ones, and so are called after it."""
@@ -65,11 +69,12 @@ class TapedDials:
         if not self._tape.belongs(remote.key):
             return
         try:
-            mask = Mask(remote.url)
+            mask = Mask(remote.url, remote.token)
         except ConfigurationError:
             return
         known = self._known[remote] = _Known(remote, Recorded(self._name(remote.does), wanted=True, mask=mask))
-        told = {"does": remote.does, "key": str(remote.key), "url": mask.url, "options": dict(remote.options)}
+        options = {**remote.options, **({"token": mask.token} if mask.token else {})}
+        told = {"does": remote.does, "key": str(remote.key), "url": mask.url, "options": options}
         self._tape.put(known.decision, "remote", {"who": known.decision.who, **told})
         if remote.tries:  # it dials already, and nobody has answered
             to = (remote.url.host, remote.url.port or 0)
@@ -117,6 +122,34 @@ class TapedDials:
         made = Recorded(self.name(remote), wanted=True, mask=known.decision.mask)
         return self._tape.taped(protocol, made, known.decision.who)
 
+    def asking(self, remote: Remote, number: int, asked: Asked) -> None:
+        """See `DialsHeard.asking`."""
+        known = self._known.get(remote)
+        if known is not None:
+            mask = known.decision.mask or Mask(remote.url)
+            told = {"method": asked.method, "url": mask.text(asked.url), "headers": mask.headers(asked.headers)}
+            self._tape.put(known.decision, "request", {"who": self.name(remote, number), **told}, asked.body)
+
+    def replied(self, remote: Remote, number: int, reply: Replied | str) -> None:
+        """See `DialsHeard.replied`; of its fields those that are looked at, and of these no credentials."""
+        known = self._known.get(remote)
+        if known is None:
+            return
+        mask, who = known.decision.mask or Mask(remote.url), {"who": self.name(remote, number)}
+        if isinstance(reply, str):
+            self._tape.came(known.decision, "unanswered", {**who, "why": mask.text(reply)})
+            return
+        headers = mask.headers({name: value for name, value in reply.headers if name.lower() in _LOOKED_AT})
+        told = {**who, "status": reply.status, "headers": headers}
+        self._tape.came(known.decision, "reply", told, mask.came(reply.body))
+
+    def session(self, remote: Remote) -> SessionTap | None:
+        """See `DialsHeard.session`."""
+        known = self._known.get(remote)
+        if known is None:
+            return None
+        return SessionTap(f"{self.name(remote)}.whip", str(remote.key), self._tape, known.decision)
+
     def tap(self, opened: Opened) -> DatagramTap | None:
         """What hears of a datagram socket of such a one."""
         known = self._known.get(opened.remote) if opened.remote is not None else None
@@ -139,10 +172,10 @@ class TapedDials:
             self._by_peer[made.peer] = made
         return known.get(address)
 
-    def name(self, remote: Remote) -> str:
-        """What the present dial of a source or sink is called; empty for one that is not recorded."""
+    def name(self, remote: Remote, number: int = 0) -> str:
+        """What the present dial of a source or sink, or that of a number, is called; empty for who is not recorded."""
         known = self._known.get(remote)
-        return f"{known.decision.who}-{remote.tries}" if known is not None else ""
+        return f"{known.decision.who}-{number or remote.tries}" if known is not None else ""
 
     def socket(self, opened: Opened) -> str:
         """What the other end of a socket is called that one has opened."""
