@@ -14,6 +14,7 @@ import pykka
 
 from arcly_actors.clock import Entropy
 from arcly_actors.limits import TAPE_DRAWS
+from arcly_actors.runtime.dials import DialSeams, DialsHeard
 
 if TYPE_CHECKING:
     from arcly_actors.runtime.system import System
@@ -114,6 +115,14 @@ class Network(Protocol):
         """What a server answers over HTTP, in the try `number` of a sink. NoAnswer says why it does not."""
         ...
 
+    def plays(self, remote: Remote | None) -> bool:
+        """Whether a script has what FFmpeg read for this source."""
+        ...
+
+    def play(self, remote: Remote | None, hear: Callable[[object], None]) -> bool:
+        """Have that told to `hear`, as a pull tells its owner; False when there is no script."""
+        ...
+
     async def dial(self, to: Place, protocol: Callable[[], asyncio.Protocol], remote: Remote | None) -> None:
         """Connect to whoever listens there, for a source or sink; ConnectionRefusedError when nobody does, NoAnswer for
         what else there may be. Host names stand for themselves.
@@ -176,50 +185,6 @@ class Opened:
     socket: Tapped
     heard: Callable[[], Iterable[Source]]
     remote: Remote | None = None
-
-
-class DialsHeard(Protocol):
-    """What hears of sources and sinks, and of what they dial."""
-
-    def knows(self, remote: Remote) -> bool:
-        """Whether it is on the tape."""
-        ...
-
-    def added(self, remote: Remote) -> None:
-        """There is one more."""
-        ...
-
-    def withdrawn(self, remote: Remote) -> None:
-        """It is no more."""
-        ...
-
-    def dialling(self, remote: Remote, to: Place) -> None:
-        """It dials."""
-        ...
-
-    def found(self, remote: Remote, at: Source) -> None:
-        """There is where its datagrams are to go."""
-        ...
-
-    def failed(self, remote: Remote, why: str) -> None:
-        """Nobody answers."""
-        ...
-
-    def stream(self, remote: Remote, protocol: asyncio.Protocol) -> asyncio.Protocol:
-        """The protocol to use instead for a connection that it has dialled."""
-        ...
-
-    def asking(self, remote: Remote, number: int, asked: Asked) -> None:
-        """It asks over HTTP, in its try of this number."""
-        ...
-
-    def replied(self, remote: Remote, number: int, reply: Replied | str) -> None:
-        """That is answered, or not, and why."""
-        ...
-
-    def session(self, remote: Remote) -> SessionNote | None:
-        """Where the packets of the WebRTC session go that it dials; None when it is not recorded."""
-        ...
 
 
 class Tape(Protocol):
@@ -305,7 +270,7 @@ class Faults(Protocol):
 
 
 @dataclass(slots=True)
-class Seams:
+class Seams(DialSeams):
     """What stands at the seams of one engine: tapes that record, faults, a network in place of sockets."""
 
     tapes: tuple[Tape, ...] = ()
@@ -349,84 +314,11 @@ class Seams:
             protocol = tape.stream(protocol, at)
         return self.faults.stream(protocol, at) if self.faults is not None else protocol
 
-    def added(self, remote: Remote) -> None:
-        """See `DialsHeard.added`."""
-        self.remotes.append(remote)
-        for tape in self.tapes:
-            tape.dials.added(remote)
-
-    def withdrawn(self, remote: Remote) -> None:
-        """See `DialsHeard.withdrawn`; more than once does no harm."""
-        if remote in self.remotes:
-            self.remotes.remove(remote)
-            for tape in self.tapes:
-                tape.dials.withdrawn(remote)
-
-    async def may_dial(self) -> None:
-        """Wait for the `gate`."""
-        if self.gate is not None:
-            await self.gate.wait()
-
-    def dialling(self, remote: Remote | None, to: Place, *, listens: bool = False) -> None:
-        """See `DialsHeard.dialling`; None dials for nobody of interest, here and below. `listens`: it waits there."""
-        if remote is not None:
-            remote.tries += 1
-            remote.listens = listens
-            remote.answered = remote.answered or (listens and remote.tries > 1)
-            remote.drawn.clear()
-            for tape in self.tapes:
-                tape.dials.dialling(remote, to)
-
-    def found(self, remote: Remote | None, at: Source) -> None:
-        """See `DialsHeard.found`."""
-        if remote is not None:
-            remote.answered = remote.answered or not remote.listens
-            for tape in self.tapes:
-                tape.dials.found(remote, at)
-
-    def undialled(self, remote: Remote | None, why: str) -> None:
-        """See `DialsHeard.failed`."""
-        if remote is not None:
-            remote.answered = True
-            for tape in self.tapes:
-                tape.dials.failed(remote, why)
-
-    def dialled(self, remote: Remote | None, protocol: asyncio.Protocol) -> asyncio.Protocol:
-        """The protocol of a connection that was dialled, with every tape around it, and faults around these."""
-        if remote is not None:
-            remote.answered = True
-            for tape in self.tapes:
-                protocol = tape.dials.stream(remote, protocol)
-            if self.faults is not None:
-                protocol = self.faults.dialled(remote, protocol)
-        return protocol
-
-    def asking(self, remote: Remote | None, number: int, asked: Asked) -> None:
-        """See `DialsHeard.asking`."""
-        if remote is not None:
-            for tape in self.tapes:
-                tape.dials.asking(remote, number, asked)
-
-    def replied(self, remote: Remote | None, number: int, reply: Replied | str) -> None:
-        """See `DialsHeard.replied`."""
-        if remote is not None:
-            for tape in self.tapes:
-                tape.dials.replied(remote, number, reply)
-
     def session_dialled(self, remote: Remote | None) -> SessionNote | None:
         """Where the packets of a WebRTC session go that a sink dials; None, which is usual, when no tape wants them."""
         if remote is None:
             return None
         return _together([note for tape in self.tapes if (note := tape.dials.session(remote)) is not None])
-
-    def met(self, remote: Remote | None, transport: Any) -> None:
-        """See `Faults.met`."""
-        if remote is not None and self.faults is not None:
-            self.faults.met(remote, transport)
-
-    def refused(self, remote: Remote | None) -> bool:
-        """See `Faults.refuses`."""
-        return remote is not None and self.faults is not None and self.faults.refuses(remote)
 
     def notes(self, protocol: Any) -> Note | None:
         """Where the control messages of a connection go; None, which is usual, when no tape wants them."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from arcly_actors.engine import Engine
 from arcly_actors.errors import AddressUnavailable, ConfigurationError, Refused
+from arcly_actors.ingest.pull import PullFailed
 from arcly_actors.runtime.seams import NoAnswer, Place, Remote, Replied
 from arcly_actors.script.edit import dialler_of
 from arcly_actors.script.record import Record, Script
@@ -31,6 +32,8 @@ class FarSide:
         self._handles: dict[str, SourceHandle | SinkHandle] = {}
         self._answers: dict[str, asyncio.Future[ScriptedTransport | Address | str]] = {}
         self._replies: dict[str, asyncio.Queue[Replied | str]] = {}
+        self._readers: dict[str, Callable[[object], None]] = {}
+        self._unread: dict[str, list[object]] = {}
         self._peers: dict[str, Address] = {}
         self._locals = {
             record.who: Address.parse(record.fields["local"]).port
@@ -89,6 +92,7 @@ class FarSide:
         """Nobody answers."""
         self._answer(record.who, str(record.fields["why"]))
         self._replies_of(record.who).put_nowait(str(record.fields["why"]))
+        self.read(record.who, PullFailed(str(record.fields["why"])))
 
     def reply(self, record: Record) -> None:
         """That was answered over HTTP."""
@@ -124,6 +128,21 @@ class FarSide:
         if isinstance(reply, str):
             raise NoAnswer(reply)
         return reply
+
+    def read(self, who: str, message: object) -> None:
+        """FFmpeg had read that in this dial; it waits for the dial."""
+        reader = self._readers.get(who)
+        if reader is None:
+            self._unread.setdefault(who, []).append(message)
+        else:
+            reader(message)
+
+    def play(self, remote: Remote, hear: Callable[[object], None]) -> None:
+        """See `Network.play`."""
+        who = self.name(remote)
+        self._readers[who] = hear
+        for message in self._unread.pop(who, ()):
+            hear(message)
 
     async def resolve(self, remote: Remote) -> Place:
         """See `Network.resolve`."""

@@ -16,7 +16,7 @@ from arcly_actors.protocols.rtmp.address import client_address
 from arcly_actors.protocols.srt.handshake import encode_text
 from arcly_actors.protocols.srt.target import Mode, SrtTarget
 from arcly_actors.script.srt_keys import Rewrapping
-from arcly_actors.transport.feed_address import SCHEMES, FeedAddress
+from arcly_actors.transport.feed_address import reads
 from arcly_actors.transport.srt_ciphers import SrtCiphers
 from arcly_actors.transport.urls import WHIP, Url
 
@@ -28,7 +28,9 @@ _LONG: Final = 12
 
 _AUTHORIZATION: Final = re.compile(rb"(?i)(?<=\r\nAuthorization: )[^\r\n]+")
 _SRT_SECRETS: Final = frozenset({"streamid", "passphrase"})
-_SCHEMES: Final = frozenset({"rtmp", "rtmps", "rtsp", "rtsps", "srt", "udp", "rtp"}) | WHIP
+_SAID: Final = frozenset({"rtmp", "rtmps", "rtsp", "rtsps", "srt"}) | WHIP
+"""Where secrets are in what is said. Of what FFmpeg reads no byte is recorded."""
+
 _CHUNK: Final = b"[\xc0-\xff]?"
 """Between any two bytes of an RTMP message a chunk may begin, with this as its header."""
 
@@ -45,8 +47,6 @@ class Mask:
     """
 
     def __init__(self, url: Url, token: str = "") -> None:
-        if url.scheme not in _SCHEMES or (url.scheme.startswith("rtmp") and url.user):
-            raise ConfigurationError(f"what {url.scheme} says is not recorded")
         self._exact: dict[str, str] = {}
         self._texts: list[tuple[str, str]] = []
         self.url = self._masked(url)
@@ -99,8 +99,7 @@ class Mask:
         return stars
 
     def _masked(self, url: Url) -> str:
-        if url.scheme in SCHEMES:
-            FeedAddress.parse(url.text)
+        if url.scheme == "file" or reads(url.text):
             return url.text  # whose options are no secrets
         text, _, query = url.text.partition("?")
         scheme, _, rest = text.partition("://")
@@ -137,7 +136,7 @@ class Mask:
         return f"{word}={_stars(value)}" if equals else _stars(word)
 
     def _changes(self, url: Url) -> tuple[Change, Change]:
-        if url.scheme in SCHEMES:
+        if url.scheme not in _SAID or (url.scheme.startswith("rtmp") and url.user):
             return _as_it_is, _as_it_is
         if url.scheme in WHIP:
             return _as_it_is, _replacing([(secret.encode(), stars.encode()) for secret, stars in self._texts])

@@ -36,6 +36,10 @@ class Far(Protocol):
         """See `Network.ask`."""
         ...
 
+    def play(self, remote: Remote, hear: Callable[[object], None]) -> None:
+        """See `Network.play`."""
+        ...
+
     def local(self, remote: Remote, at: Place, on: str) -> int:
         """The port for a datagram socket of this one that is to be bound there; 0: any. AddressUnavailable when it was
         not to be had.
@@ -101,6 +105,17 @@ class ScriptedNetwork:
         if self.far is not None and remote is not None:
             return await self.far.ask(remote, number)
         return await ask(asked, lambda to, protocol: self.dial(to, protocol, None))
+
+    def plays(self, remote: Remote | None) -> bool:
+        """See `Network.plays`."""
+        return self.far is not None and remote is not None
+
+    def play(self, remote: Remote | None, hear: Callable[[object], None]) -> bool:
+        """See `Network.play`."""
+        if self.far is None or remote is None:
+            return False
+        self.far.play(remote, hear)
+        return True
 
     def bind(self, at: Place, on: str = "", remote: Remote | None = None) -> ScriptedDatagrams:
         """See `Network.bind`."""

@@ -9,7 +9,7 @@ from typing import Any
 from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.media.codec import CodecId
-from arcly_actors.media.frame import Track
+from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.script.record import digest
 
 _SHOWN_BYTES = 64
@@ -63,6 +63,16 @@ def publisher_fields(channel: Channel) -> dict[str, Any]:
     if holder is not None and not holder.claim.answers_keyframes:
         fields["answers"] = False
     return fields | ({"metadata": dict(channel.metadata)} if channel.metadata else {})
+
+
+def frame_fields(frame: MediaFrame, now: int) -> dict[str, Any]:
+    """A frame that is passed on `now`, but for its payload."""
+    fields: dict[str, Any] = {"track": frame.track.id, "pts": frame.pts, "dts": frame.dts}
+    if frame.keyframe:
+        fields["keyframe"] = True
+    if frame.arrival and frame.arrival != now:
+        fields["waited"] = now - frame.arrival
+    return fields
 
 
 def track_of(values: Mapping[str, Any]) -> Track:

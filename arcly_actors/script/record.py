@@ -41,7 +41,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "in": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
     "datagram": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
-    "eof": Kind({"who": str, "turns": int}, frozenset({"turns"}), comes_in=True),
+    "eof": Kind({"who": str, "why": str, "turns": int}, frozenset({"why", "turns"}), comes_in=True),
     "lost": Kind(
         {"who": str, "error": str, "why": str, "turns": int}, frozenset({"error", "why", "turns"}), comes_in=True
     ),
@@ -81,8 +81,8 @@ KINDS: Mapping[str, Kind] = {
         comes_in=True,
     ),
     "send": Kind(
-        {"who": str, "track": int, "pts": int, "dts": int, "keyframe": bool, "kept": bool},
-        frozenset({"keyframe", "kept"}),
+        {"who": str, "track": int, "pts": int, "dts": int, "keyframe": bool, "kept": bool, "waited": int, "turns": int},
+        frozenset({"keyframe", "kept", "waited", "turns"}),
         has_data=True,
         comes_in=True,
     ),

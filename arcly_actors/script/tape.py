@@ -31,6 +31,7 @@ from arcly_actors.bus.events import (
     TapeEnded,
     TapeFailed,
     TapeStarted,
+    WorkerAbandoned,
 )
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_S, Steppable
@@ -57,8 +58,8 @@ _SCARCE, _NAME = 64, 16
 """Bytes that a record takes besides its payload, and that a further name in it takes."""
 
 
-_OURS = (TapeStarted, TapeEnded, TapeFailed, FaultInjected)
-"""Events that a replay has none of: it has no tapes but its own, and faults are in what comes in."""
+_OURS = (TapeStarted, TapeEnded, TapeFailed, FaultInjected, WorkerAbandoned)
+"""Events that a replay has none of: no tapes but its own, no workers, and faults are in what comes in."""
 
 FULL = "as much is recorded as the tape holds"
 """Why a tape ended that had its size."""
@@ -127,7 +128,7 @@ class Tape:
         self._key = key
         self._payload = payload
         self._left = size
-        self._now = system.clock.monotonic_ns
+        self.now = self._now = system.clock.monotonic_ns
         self._started = 0
         self._numbers: dict[str, itertools.count[int]] = {}
         self._waiting: deque[tuple[Record, Recorded | None]] = deque()

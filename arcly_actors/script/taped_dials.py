@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from arcly_actors import limits
 from arcly_actors.errors import ConfigurationError
+from arcly_actors.ingest.pull import PullEnded, PullFailed, PullFrames, PullTracks
 from arcly_actors.runtime.seams import Asked, Opened, Place, Remote, Replied, Source
 from arcly_actors.script.masks import Mask
+from arcly_actors.script.plain import frame_fields, track_fields
 from arcly_actors.script.taped_datagrams import DatagramTap, Peer, Recorded
 from arcly_actors.script.taped_sessions import SessionTap
 from arcly_actors.transport.addresses import Address
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 CALLER = ".caller"
 """What the names of those have after that of the dial who come to a source or sink that listens, before their number."""
+
+STALLED = "stalled"
+"""The error of a source that FFmpeg reads, and that fell silent."""
 
 _LOOKED_AT = frozenset({"content-type", "etag", "location"})
 """Fields of an answer over HTTP. Not Link, which has the credentials of relays: a replay has no use for them."""
@@ -47,7 +52,7 @@ class _Known:
 
 
 class TapedDials:
-    """Implements `runtime.seams.DialsHeard` for one tape. Their names are ``pull-1``, their connections ``pull-1-1``, who
+    """Implements `runtime.dials.DialsHeard` for one tape. Their names are ``pull-1``, their connections ``pull-1-1``, who
     comes to one that listens ``pull-1-1.caller-1``. `name` and `peer_name` are those of `Tape`.
     """
 
@@ -143,6 +148,24 @@ class TapedDials:
         told = {**who, "status": reply.status, "headers": headers}
         self._tape.came(known.decision, "reply", told, mask.came(reply.body))
 
+    def read(self, remote: Remote, message: object) -> None:
+        """See `DialsHeard.read`."""
+        known = self._known.get(remote)
+        if known is None:
+            return
+        came, who = partial(self._tape.came, known.decision), {"who": self.name(remote)}
+        if isinstance(message, PullTracks):
+            listed = [track_fields(track) for track in message.tracks]
+            metadata = {"metadata": dict(message.metadata)} if message.metadata else {}
+            came("tracks", {**who, "key": str(remote.key), "tracks": listed, **metadata})
+        elif isinstance(message, PullFrames):
+            for frame in message.frames:
+                came("send", {**who, **frame_fields(frame, self._tape.now())}, frame.payload)
+        elif isinstance(message, PullFailed):
+            came("lost", {**who, "why": message.detail, **({"error": STALLED} if message.stalled else {})})
+        elif isinstance(message, PullEnded):
+            came("eof", {**who, "why": message.detail})
+
     def session(self, remote: Remote) -> SessionTap | None:
         """See `DialsHeard.session`."""
         known = self._known.get(remote)
@@ -193,7 +216,7 @@ class TapedDials:
     def whose(self, event: Any) -> Recorded | None:
         """The one that an event is about, by the URL as it is shown."""
         peer = getattr(event, "peer", "")
-        found = (each for each in self._known.values() if str(each.remote.url) == peer and "://" in peer)
+        found = (each for each in self._known.values() if peer and str(each.remote.url) == peer)
         return next((each.decision for each in found), None)
 
 

@@ -298,8 +298,6 @@ def test_secrets_keep_their_length() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://far.example/live.flv",
-        "rtmp://user:pass@far.example/live/cam",
         "srt://far.example:9000?streamid=ab",
         "rtsp://me:pw@far.example/door",
     ],
