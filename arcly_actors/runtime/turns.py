@@ -45,23 +45,22 @@ class Turns:
         between them, or more than a few."""
         self._settled = False
         self._number += self._since
-        self._stand(None)
+        if self._since or self._counting is None:  # else it came at the time of what came before, as it will in a replay
+            self._clock.stand(self)
+            self._now = self._clock.monotonic_ns()
+        self._count()
         return self._number
-
-    def here(self) -> int:
-        """As `came`, of what has been heralded by that in this turn."""
-        return self.came() if self._since or self._counting is None else self._number
 
     def rang(self, due: int) -> None:
         """A timer that was due at `due` (monotonic ns) is about to be seen to: what comes next comes after that."""
         self._settled = True
         self._number += _APART
-        self._stand(max(due, self._now))
-
-    def _stand(self, at: int | None) -> None:
-        self._since = 0
-        self._clock.stand(self, at)
+        self._clock.stand(self, max(due, self._now))
         self._now = self._clock.monotonic_ns()
+        self._count()
+
+    def _count(self) -> None:
+        self._since = 0
         if self._counting is not None:
             self._counting.cancel()  # it may have its place later in this very turn
         self._counting = self._loop.call_soon(self._turn)

@@ -10,7 +10,7 @@ from arcly_actors.bus.bus import Bus
 from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.media.frame import MediaFrame, Track
-from arcly_actors.script.plain import track_fields
+from arcly_actors.script.plain import publisher_fields, track_fields
 from arcly_actors.script.record import told_by_digest
 from arcly_actors.script.taped_datagrams import Recorded
 
@@ -72,9 +72,7 @@ class FollowedStreams:
         if self._herald is not None:
             channel.heralds += (self._herald,)
         followed.who = self._name("frames")
-        seats = {"seats": channel.seats} if channel.seats else {}
-        told = {"who": followed.who, "key": str(key), **seats}
-        self._tape.came(None, "publish", told | ({"metadata": dict(channel.metadata)} if channel.metadata else {}))
+        self._tape.came(None, "publish", {"who": followed.who, "key": str(key), **publisher_fields(channel)})
         log, anchor = channel.log, channel.anchor
         for position in range(log.tail, log.head):
             # What is before the keyframe that joiners start from is in the log, and in how packets are numbered.

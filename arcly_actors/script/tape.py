@@ -30,6 +30,7 @@ from arcly_actors.bus.events import (
     TapeEnded,
     TapeFailed,
     TapeStarted,
+    WorkerAbandoned,
 )
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_S, Steppable
@@ -57,11 +58,8 @@ _SCARCE, _NAME = 64, 16
 """Bytes that a record takes besides its payload, and that a further name in it takes."""
 
 
-_OURS = (TapeStarted, TapeEnded, TapeFailed, FaultInjected)
-"""Events that a replay has none of: it has no tapes but its own, and faults are in what comes in."""
-
-_BEGINS = frozenset({"open", "publish", "tracks", "send", "unpublish", "view", "leave"})
-"""Input that a replay's tape has, too."""
+_OURS = (TapeStarted, TapeEnded, TapeFailed, FaultInjected, WorkerAbandoned)
+"""Events that a replay has none of: no tapes but its own, no workers, and faults are in what comes in."""
 
 FULL = "as much is recorded as the tape holds"
 """Why a tape ended that had its size."""
@@ -118,7 +116,7 @@ class Tape:
         self._key = key
         self._payload = payload
         self._left = size
-        self._now = system.clock.monotonic_ns
+        self.now = self._now = system.clock.monotonic_ns
         self._started = 0
         self._numbers: dict[str, itertools.count[int]] = {}
         self._waiting: deque[tuple[Record, Recorded | None, int | None]] = deque()
@@ -131,14 +129,15 @@ class Tape:
         self._by_peer: dict[str, Recorded] = {}
         self._by_session: dict[str, Recorded] = {}  # whose connection is gone, perhaps, and whose session stays
         self._taps: list[tuple[Tapped, DatagramTap]] = []
+        peer_name = peer_name or (lambda on, _address: self._next_name(on))
         self._peers = DatagramPeers(
             belongs or (lambda _on: None if key is not None else True),
-            peer_name or (lambda on, _address: self._next_name(on)),
+            peer_name,
             self._by_peer,
             system.loop.call_later,
             lambda recorded: self._settle(recorded, wanted=False),
         )
-        self.dials = TapedDials(self, self._name, self._by_peer)
+        self.dials = TapedDials(self, self._name, peer_name, self._by_peer)
         herald = self._turns.came if self._turns is not None else None
         self._streams = FollowedStreams(self, bus, self._next_name, payload=frames, herald=herald)
         self._viewers: dict[tuple[StreamKey, int], str] = {}
@@ -162,12 +161,15 @@ class Tape:
         for value in drawn:
             self.drew(value)
         self._system.seams.tapes = (*self._system.seams.tapes, self)
-        for opened in self._system.seams.sockets:
-            if opened.remote is None:
-                self._tap(opened, DatagramTap(self, opened, opened.heard()))
+        sockets = self._system.seams.sockets
+        busy = {opened.remote for opened in sockets if any(True for _ in opened.heard())}
         for remote in self._system.seams.remotes:
-            if not remote.answered:
+            if not remote.answered and remote not in busy:
                 self.dials.added(remote)
+        for opened in sockets:
+            tap = DatagramTap(self, opened, opened.heard()) if opened.remote is None else self.dials.tap(opened)
+            if tap is not None:
+                self._tap(opened, tap)
         self._seat = self._events.observable.subscribe(self._happened)
         for report in self._bus.reports():
             if self.belongs(report.key):
@@ -319,14 +321,14 @@ class Tape:
         data: bytes | None = None,
         at: int | None = None,
     ) -> None:
-        """Input, with what says in which order with others, and with timers, it came. In a replay it is there already:
-        only what begins or is by frames is put down again.
+        """Input, with what says in which order with others, and with timers, it came. In a replay it is there already,
+        but who begins, and what is by frames.
         """
         if self._turns is None:
-            if kind in _BEGINS:
+            if source is None or kind == "open":
                 self.put(source, kind, fields, data, at)
             return
-        turn = self._turns.here() if kind == "send" else self._turns.came()
+        turn = self._turns.came()
         timers = self._system.timers
         if isinstance(timers, Timers):
             late = timers.late(self._now() if at is None else at)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.protocols.rtp.packet import is_rtcp
-from arcly_actors.script.webrtc import ScriptedSession
+from arcly_actors.script.webrtc import Played
 from arcly_actors.simulation.datagram_path import DatagramPath
 from arcly_actors.transport.addresses import Address
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class MediaPath(DatagramPath):
-    """Ends at a `ScriptedSession` instead of at a port. What leaves at one moment over a clean path arrives at one, too.
+    """Ends at a `Played` instead of at a port. What leaves at one moment over a clean path arrives at one, too.
 
     Between `pause` and `resume` nothing is read and nothing is said; the peer's consent ends with that.
     """
 
     def __init__(self, world: "World", address: Address, received: Callable[[bytes], None]) -> None:
         super().__init__(world, "", address, received)
-        self._session: ScriptedSession | None = None
+        self._session: Played | None = None
         self._deaf = False
         self._together: dict[bool, tuple[int, list[bytes]]] = {}
 
@@ -43,7 +43,7 @@ class MediaPath(DatagramPath):
         if self._session is not None:
             self._session.consents = self.open and not deaf
 
-    def attach(self, session: ScriptedSession) -> None:
+    def attach(self, session: Played) -> None:
         """Lead there from now on."""
         self._session = session
         self.open = True
