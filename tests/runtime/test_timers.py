@@ -37,7 +37,9 @@ class Machine:
 
     def turns(self) -> None:
         """The loop has some, and whatever it waits for comes."""
-        self.loop.run_until_complete(asyncio.sleep(10))
+        done = self.loop.create_future()
+        self.loop.call_later(10, done.set_result, None)
+        self.loop.run_until_complete(done)
 
 
 @pytest.fixture
