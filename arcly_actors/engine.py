@@ -42,6 +42,7 @@ from arcly_actors.runtime import (
     receives,
     tree,
 )
+from arcly_actors.runtime.timers import Timers
 from arcly_actors.stream import Stream
 from arcly_actors.topology import Fault, Sink, Source, Topology
 from arcly_actors.topology.build import Build, build
@@ -142,6 +143,8 @@ class Engine:
             await asyncio.sleep(0)
         await built.root.stop(block=False)
         await _say_farewells(built.system)
+        if isinstance(built.system.timers, Timers):
+            built.system.timers.close()
         self.events.observable.complete()
 
     def _console(self) -> Sequence[RouteDef]:

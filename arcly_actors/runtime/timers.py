@@ -73,6 +73,15 @@ class Timers:
         # One that was set, for at once, by what has fired at that very time is none of those that came before it.
         return max(0, at - max(heap[0][0], self._fired + 1) + 1) if heap else 0
 
+    def close(self) -> None:
+        """Forget all of them: the engine is over, and what they would have called is to be free."""
+        if self._armed is not None:
+            self._armed.cancel()
+            self._armed = None
+        heap, self._heap = self._heap, []
+        for _, _, timer in heap:
+            timer.cancel()
+
     def _arm(self, due: int) -> None:
         if self._armed is not None:
             self._armed.cancel()
@@ -123,6 +132,7 @@ class Timers:
         for timer in due:
             if not timer.cancelled():
                 timer._run()  # noqa: SLF001 - what a loop does
+                timer.cancel()  # it holds its owner no more, who may hold it
 
     def _take(self) -> asyncio.TimerHandle:
         timer = heapq.heappop(self._heap)[2]
@@ -141,7 +151,7 @@ class Timers:
         self._loop.call_exception_handler(context)
 
     def _timer_handle_cancelled(self, timer: asyncio.TimerHandle) -> None:
-        if not timer._scheduled:  # type: ignore[attr-defined]  # noqa: SLF001 - see `call_later`
+        if not (self._heap and timer._scheduled):  # type: ignore[attr-defined]  # noqa: SLF001 - see `call_later`
             return
         self._cancelled += 1
         if self._cancelled > _MANY and 2 * self._cancelled > len(self._heap):

@@ -1,6 +1,7 @@
 """Timers fire by the time that they were set for; while a tape records, each with its time on the clock."""
 
 import asyncio
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -66,6 +67,36 @@ def test_one_that_is_not_due_waits(machine: Machine) -> None:
     assert machine.timers.late(machine.clock.monotonic_ns()) == 1
     machine.turns()
     assert [name for name, _ in machine.fired] == ["later"]
+
+
+def test_none_holds_what_it_would_have_called_when_all_is_over(machine: Machine) -> None:
+    class Owner:
+        def fire(self) -> None:
+            """Never."""
+
+    owner = Owner()
+    machine.timers.call_later(5 * MS, owner.fire)
+    machine.timers.call_later(5 * MS, owner.fire).cancel()
+    held = weakref.ref(owner)
+    machine.timers.close()
+    del owner
+    assert held() is None
+
+
+def test_none_holds_who_holds_it_once_it_has_fired(machine: Machine) -> None:
+    class Owner:
+        def __init__(self) -> None:
+            self.timer = machine.timers.call_later(1 * MS, self.fire)
+
+        def fire(self) -> None:
+            """Once."""
+
+    owner = Owner()
+    held = weakref.ref(owner)
+    machine.late_by(2)
+    machine.turns()
+    del owner
+    assert held() is None
 
 
 def test_on_tape_each_sees_its_own_time_however_late(machine: Machine) -> None:
