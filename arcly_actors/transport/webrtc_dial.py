@@ -178,10 +178,6 @@ class TapedDialled(Taped, DialledSession):
     """One with a tape at it."""
 
 
-_closing: set[asyncio.Task[None]] = set()
-"""Agents whose sockets are being closed: that takes a turn of the loop, and their actor is gone."""
-
-
 class WebRtcDial(LoopActor):
     """See the module."""
 
@@ -372,10 +368,8 @@ class WebRtcDial(LoopActor):
         self.close_agent()
 
     def close_agent(self) -> None:
-        """Its sockets, too."""
-        task = self.system.loop.create_task(self._agent.close())
-        _closing.add(task)
-        task.add_done_callback(_closing.discard)
+        """Its sockets, too, which take a turn of the loop to close."""
+        self.system.outlive(self._agent.close())
 
     def _random_text(self, count: int) -> str:
         return base64.b64encode(self.system.entropy.random_bytes(count)).decode("ascii")  # ice-char: alphanumeric + /
