@@ -368,8 +368,8 @@ class WebRtcDial(LoopActor):
         self.close_agent()
 
     def close_agent(self) -> None:
-        """Its sockets, too, which take a turn of the loop to close."""
-        self.system.outlive(self._agent.close())
+        """Its sockets, too."""
+        self.system.outlive(self._agent.close())  # they take a turn of the loop to close
 
     def _random_text(self, count: int) -> str:
         return base64.b64encode(self.system.entropy.random_bytes(count)).decode("ascii")  # ice-char: alphanumeric + /
