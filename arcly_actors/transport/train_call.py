@@ -35,7 +35,7 @@ class Sendable(Protocol):
         """Whose packets they are."""
 
     @property
-    def data(self) -> memoryview:
+    def data(self) -> bytes:
         """The packets one behind another."""
 
     @property
