@@ -302,13 +302,14 @@ def _steppable(clock: Clock) -> Steppable:
 
 
 async def _say_farewells(system: System) -> None:
-    """Let servers elsewhere hear that their sessions are over."""
+    """Let servers elsewhere hear that their sessions are over, and sockets close."""
     with suppress(TimeoutError):
         async with asyncio.timeout(limits.FAREWELL / NS_PER_S):
             for ref in system.actors():
                 if ref.actor_class is Farewell:
                     with suppress(pykka.ActorDeadError):
                         await ref.ask(Said(), block=False)
+            await system.settled()
 
 
 class _RootWatcher(LoopActor):

@@ -1,7 +1,9 @@
 """For every test: leave the process as it was found."""
 
+import logging
 import os
 import sys
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -20,6 +22,30 @@ def pytest_runtest_teardown() -> None:
     """
     if sys.platform == "linux" and os.sched_getscheduler(0) != os.SCHED_OTHER:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+class _Unexpected(logging.Handler):
+    """Keeps what pykka says of messages that an actor has no method for."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "Unexpected message" in record.getMessage():
+            self.said.append(record.getMessage())
+
+
+@pytest.fixture(autouse=True)
+def every_message_is_expected(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No actor is told what it has no method for."""
+    kept = _Unexpected()
+    logger = logging.getLogger("pykka")
+    logger.addHandler(kept)
+    yield
+    logger.removeHandler(kept)
+    if request.node.get_closest_marker("unexpected_messages") is None:
+        assert not kept.said
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

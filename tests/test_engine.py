@@ -99,3 +99,16 @@ async def test_the_failure_of_the_root_is_the_failure_of_the_engine() -> None:
         engine._running.root.tell(Kill())
         with pytest.raises(arcly.ArclyError, match="the engine failed"):
             await asyncio.wait_for(engine.failed(), 10)
+
+
+async def test_its_end_waits_for_what_actors_leave_behind() -> None:
+    done: list[str] = []
+
+    async def close_sockets() -> None:
+        for _ in range(50):
+            await asyncio.sleep(0)
+        done.append("closed")
+
+    async with arcly.Engine(LOOPBACK) as engine:
+        engine.built.system.outlive(close_sockets())
+    assert done == ["closed"]

@@ -13,7 +13,7 @@ from arcly_actors import limits
 from arcly_actors.bus.events import PublishStarted
 from arcly_actors.errors import ConfigurationError, Refusal
 from arcly_actors.runtime.receiver import Kill
-from arcly_actors.topology import Address, Endpoints, Http, Rtmp, Srt, Topology, WebRtc
+from arcly_actors.topology import Address, Application, Endpoints, GopCache, Http, Rtmp, Srt, Topology, WebRtc
 from tests.bus.frames import VIDEO, pictures, video
 from tests.support.loopback import ANY, ANY_RTSP, LOOPBACK
 from tests.support.streams import encode
@@ -21,11 +21,15 @@ from tests.support.streams import encode
 SOON = 20
 
 
+FEW = Topology(endpoints=LOOPBACK.endpoints, applications={"live": Application(gop_cache=GopCache(frames=512))})
+"""What is kept of a stream is fewer frames than the tests send."""
+
+
 @pytest.fixture
 def engine() -> Iterator[arcly.ThreadedEngine]:
     """A running one; at the end none of its threads is left."""
     before = set(threading.enumerate())
-    with arcly.Engine.run_in_thread(LOOPBACK) as running:
+    with arcly.Engine.run_in_thread(FEW) as running:
         yield running
     for thread in set(threading.enumerate()) - before:
         thread.join(SOON)

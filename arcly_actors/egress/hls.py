@@ -17,6 +17,7 @@ from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.events import PublishStarted
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.bus.messages import (
+    KeyframeUnavailable,
     RequestKeyframe,
     StreamEnded,
     StreamHeld,
@@ -336,6 +337,10 @@ class HlsStream(LoopActor):
     def held(self, _: StreamHeld) -> None:
         """Publish what the publisher left; the playlist then stands still."""
         self._finish_segment()
+
+    @receives(KeyframeUnavailable)
+    def keyframe_unavailable(self, _: KeyframeUnavailable) -> None:
+        """The segment ends at the next one that the encoder makes by itself."""
 
     @receives(StreamResumed)
     def unchanged(self, _: StreamResumed) -> None:

@@ -229,7 +229,7 @@ class HttpStreamRoutes:
         head_only = request.method == hdrs.METH_HEAD
         headers: dict[str, str] = {hdrs.CONTENT_TYPE: self._form.content_type, hdrs.CACHE_CONTROL: "no-store"}
         try:
-            wire, response = takeover(request, _Viewer(session), headers, head_only=head_only)
+            wire, response = await takeover(request, _Viewer(session), headers, head_only=head_only)
         except ConnectionResetError:
             session.stop(block=False)
             raise

@@ -5,8 +5,9 @@ from arcly_actors.clock import NS_PER_S
 HLS_IDLE = 30 * NS_PER_S
 """Packaging stops when no playlist or segment was asked for this long: players ask every few seconds."""
 
-HLS_WAIT = 10 * NS_PER_S
-"""The longest a first request waits for a playable playlist: under the patience of players and proxies."""
+HLS_WAIT = 15 * NS_PER_S
+"""The longest a first request waits for a playable playlist: over the 10.4 s that x264 has between keyframes when left
+at its own, under the patience of players (hls.js: 20 s) and proxies."""
 
 HLS_LONGEST_SEGMENT = 30 * NS_PER_S
 """A GOP longer than this is cut off: players buffer whole segments, and the target duration follows the longest."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Coroutine
 from typing import Any
 
 import pykka
@@ -33,11 +34,23 @@ class System:
         self._names = SeededEntropy(int.from_bytes(entropy.random_bytes(_NAME_SEED)))
         self.run_queue = RunQueue(loop)
         self.failures = FailureBoard()
+        self._left: set[asyncio.Task[None]] = set()
         self.virtual: bool = getattr(loop, "virtual", False)
 
     def new_urn(self) -> str:
         """An actor's URN, from the injected entropy, so that a replay names its actors alike."""
         return uuid.UUID(bytes=self._names.random_bytes(16), version=4).urn
+
+    def outlive(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what an actor leaves behind: after its end, and before the engine's (`settled`)."""
+        task = self.loop.create_task(work)
+        self._left.add(task)
+        task.add_done_callback(self._left.discard)
+
+    async def settled(self) -> None:
+        """Wait for what actors left behind."""
+        if self._left:
+            await asyncio.wait(self._left)
 
     def actors(self) -> list[pykka.ActorRef[Any]]:
         """The actors of this system that run now, oldest first."""

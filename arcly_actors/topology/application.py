@@ -47,10 +47,10 @@ class GopCache(Section):
     A group of pictures that outgrows a bound is dropped whole.
     """
 
-    frames: Annotated[int, Field(ge=1, le=100_000)] = Field(default=512, description="frames, audio and video together")
+    frames: Annotated[int, Field(ge=1, le=100_000)] = Field(default=2048, description="frames, audio and video together")
     bytes: Annotated[Bytes, Within("64KiB", "1GiB")] = Field(default=size("32MiB"), description="sum of the payloads")
     duration: Annotated[DurationNs, Within("100ms", "10m")] = Field(
-        default=duration("10s"), description="first frame to last"
+        default=duration("12s"), description="first frame to last"
     )
 
 

@@ -2,11 +2,11 @@
 
 Of aioice's `Connection` this changes: which addresses are bound; that a datagram is delivered in the socket's callback
 instead of queued without a bound; that consent is told to who looks after the session; that what the kernel does not
-take is dropped, as the network would.
+take is dropped, as the network would; that sockets are closed that were being bound when it was cancelled.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -61,11 +61,12 @@ class FullIce(aioice.Connection):
         self._deliver = deliver
         self._consented = consented
         self._pause = pause
+        self._binding: set[asyncio.Task[list[aioice.Candidate]]] = set()
 
     async def gather(self, hosts: Sequence[str]) -> tuple[Address, ...]:
         """Bind a socket at each of these addresses; those that can be had."""
         self._local_candidates_start = True
-        found = await self.get_component_candidates(_COMPONENT, list(hosts))
+        found = await self._bound(self.get_component_candidates(_COMPONENT, list(hosts)))
         self._local_candidates += found
         self._local_candidates_end = True
         return tuple(Address(each.host, each.port) for each in found)
@@ -76,7 +77,20 @@ class FullIce(aioice.Connection):
         self.turn_username, self.turn_password = relay.username, relay.credential
         self.turn_transport, self.turn_ssl = relay.transport, relay.secure
         within = limits.RELAY_TIMEOUT // NS_PER_S
-        self._local_candidates += await self.get_component_candidates(_COMPONENT, [], within)
+        self._local_candidates += await self._bound(self.get_component_candidates(_COMPONENT, [], within))
+
+    async def _bound(self, candidates: Coroutine[Any, Any, list[aioice.Candidate]]) -> list[aioice.Candidate]:
+        """To its end, cancelled or not: aioice knows its sockets only then, and open ones keep a loop from its end."""
+        binding = asyncio.ensure_future(candidates)
+        self._binding.add(binding)
+        binding.add_done_callback(self._binding.discard)
+        return await asyncio.shield(binding)
+
+    async def close(self) -> None:
+        """Close all sockets, those that are being bound, too."""
+        if self._binding:
+            await asyncio.wait(self._binding)
+        await super().close()
 
     async def reach(self, remote: IceCredentials, candidates: Iterable[RemoteCandidate], *, lite: bool) -> None:
         """Return when a way to the server is found and nominated; ConnectionError when all fail."""

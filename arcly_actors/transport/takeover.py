@@ -52,11 +52,11 @@ class _Bounded:
         self._inner.lost(error)
 
 
-def takeover(
+async def takeover(
     request: web.Request, receiver: Receiver, headers: Mapping[str, str], *, head_only: bool = False
 ) -> tuple[Wire, TakenOver]:
-    """Send the head of a 200 response and give the connection away; the body is what `wire.outlet` is given until its
-    `end`.
+    """Send the head of a 200 response, with what the site adds to each, and give the connection away; the body is what
+    `wire.outlet` is given until its `end`.
 
     HTTP/1.1 gets a chunked body, whose chunks, the last one too, the caller has framed: an encode-once format is framed
     once for all its viewers. HTTP/1.0 gets a bare body, which ends with the connection. `receiver` hears
@@ -64,6 +64,8 @@ def takeover(
     has gone already. TypeError outside an `HttpSite`. Call it last in the route: `return` the response right after,
     without an await.
     """
+    told = web.StreamResponse(headers=headers)
+    await request._prepare_hook(told)  # noqa: SLF001 - aiohttp calls it for what it sends itself, and this it does not
     transport = request.transport
     gate = transport.get_protocol() if transport is not None else None
     if transport is None:
@@ -74,7 +76,7 @@ def takeover(
     lines = [f"HTTP/{request.version.major}.{request.version.minor} 200 OK", "Connection: close"]
     if chunked:
         lines.append("Transfer-Encoding: chunked")
-    for name, value in headers.items():
+    for name, value in told.headers.items():
         if any(forbidden in f"{name}{value}" for forbidden in "\r\n"):
             raise ValueError(f"a line break in the header {name!r}")
         lines.append(f"{name}: {value}")

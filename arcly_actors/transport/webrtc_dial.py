@@ -173,10 +173,6 @@ class _Datagrams:
         return all([self.send(data[start:end], path) for start, end in bounds])  # noqa: C419 - all of them are sent
 
 
-_closing: set[asyncio.Task[None]] = set()
-"""Agents whose sockets are being closed: that takes a turn of the loop, and their actor is gone."""
-
-
 class WebRtcDial(LoopActor):
     """See the module."""
 
@@ -333,9 +329,7 @@ class WebRtcDial(LoopActor):
         session, self._session = self._session, None
         if session is not None:
             session.end(reason, error)
-        task = self.system.loop.create_task(self._agent.close())
-        _closing.add(task)
-        task.add_done_callback(_closing.discard)
+        self.system.outlive(self._agent.close())  # sockets take a turn of the loop to close
 
     def _random_text(self, count: int) -> str:
         return base64.b64encode(self.system.entropy.random_bytes(count)).decode("ascii")  # ice-char: alphanumeric + /

@@ -79,7 +79,7 @@ class RtspSource:
 
     def _serve(self) -> None:
         with self._listener, self._udp, self._listener.accept()[0] as player:
-            player.settimeout(20)
+            player.settimeout(50)
             to = self._converse(player)
             if self.over_udp:
                 for _, packet in self.media:

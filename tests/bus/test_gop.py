@@ -33,6 +33,21 @@ def test_sound_alone_may_be_joined_anywhere() -> None:
     assert fill(GopCache(GopBound()), [audio(0), audio(20), audio(40)], with_video=False) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("rate", [24_000 / 1001, 24, 25, 30, 60])
+def test_the_default_holds_the_gop_of_an_encoder_left_at_its_own(rate: float) -> None:
+    """250 pictures, as x264 makes it without a word on keyframes, and 47 frames of sound a second."""
+    times = [(int(n * 1000 / rate), True) for n in range(251)] + [
+        (n * 1024 // 48, False) for n in range(int(250 / rate * 46.8))
+    ]
+    frames = [
+        video(at, key=at in (0, int(250_000 / rate))) if picture else audio(at)
+        for at, picture in sorted(times, key=lambda each: each[0])
+    ]
+    cache = GopCache(GopBound())
+    assert None not in fill(cache, frames)
+    assert cache.outgrown == 0
+
+
 @pytest.mark.parametrize(
     ("bound", "last"),
     [

@@ -55,7 +55,7 @@ def test_the_first_request_does_not_wait_for_ever() -> None:
         await scene.send([frame for frame in clip().frames if frame.track.id == 1])
         before = seconds(scene)
         assert await refusal_of(scene.get("index.m3u8")) is Refusal.NOT_FOUND
-        assert seconds(scene) - before == pytest.approx(10.0)
+        assert seconds(scene) - before == pytest.approx(15.0)
 
     act(script)
 
@@ -293,6 +293,19 @@ def test_a_publisher_that_sends_keyframes_on_request_is_asked() -> None:
         asyncio.ensure_future(scene.get("media.m3u8")).add_done_callback(lambda done: done.exception())
         await scene.send(made.play(8, start=NS_PER_S))
         assert len(asked) >= 3
+
+    act(script)
+
+
+def test_one_whose_keyframes_cannot_be_asked_for_is_waited_for() -> None:
+    """An encoder over RTMP is told nothing; the packager is told that, and goes on at its next keyframe."""
+
+    async def script(scene: Scene) -> None:
+        made = clip(gop=300, seconds=11)
+        await scene.publish(made.tracks)
+        playlist = asyncio.ensure_future(scene.media())
+        await scene.send(made.play(11))
+        assert (await playlist).durations == [10.0]
 
     act(script)
 

@@ -207,6 +207,7 @@ def test_an_init_that_raises_starts_nothing(system: System) -> None:
     assert ActorRegistry.get_all() == []
 
 
+@pytest.mark.unexpected_messages
 def test_unexpected_messages_are_logged(system: System, caplog: pytest.LogCaptureFixture) -> None:
     assert LoopActor.start(system).ask("what?", timeout=WAIT) is None
     assert "Unexpected message received by LoopActor" in caplog.text

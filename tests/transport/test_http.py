@@ -83,7 +83,9 @@ class Site:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         recorder = Recorder()
-        wire, response = takeover(request, recorder, {"Content-Type": "video/x-flv"}, head_only=request.method == "HEAD")
+        wire, response = await takeover(
+            request, recorder, {"Content-Type": "video/x-flv"}, head_only=request.method == "HEAD"
+        )
         self.streams.append((wire, recorder))
         return response
 
@@ -132,6 +134,24 @@ async def test_ordinary_requests_with_cors_and_keepalive(system: System) -> None
         async with client.post("/body", data=b"offer") as response:
             assert await response.read() == b"offer"
         assert site.budget.in_use == 1
+
+
+@pytest.mark.parametrize(
+    ("pages", "allowed"),
+    [(("*",), "*"), (("https://here.example",), "https://here.example"), ((), None), (("https://no",), None)],
+)
+async def test_web_pages_may_read_streams_as_they_may_other_answers(
+    system: System, pages: tuple[str, ...], allowed: str | None
+) -> None:
+    async with serving(system, allow_origins=pages) as site:
+        peer = await connect(site.port)
+        await peer.send(b"GET /stream.flv HTTP/1.1\r\nHost: x\r\nOrigin: https://here.example\r\n\r\n")
+        head = await head_of(peer)
+        told = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
+        assert told.get("Access-Control-Allow-Origin") == allowed
+        assert told["Server"] == "arcly_actors"
+        assert told["Content-Type"] == "video/x-flv"
+        peer.close()
 
 
 async def test_a_body_over_the_limit_is_413(system: System) -> None:

@@ -8,9 +8,17 @@ const CONNECT_MS = 5000; // ICE and DTLS take four round trips; a network that l
 const REPAIR_MS = 1000;
 
 export class Unreachable extends Error {
-  constructor() {
-    super("the server cannot be reached over UDP");
+  constructor(connection) {
+    super(`the server cannot be reached over UDP${hint(connection)}`);
   }
+}
+
+// Firefox gathers no candidate of its own on the loopback interface, so it reaches none there.
+function hint({ remoteDescription }) {
+  const candidates = remoteDescription?.sdp.match(/^a=candidate:.*$/gm) ?? [];
+  const loopback = candidates.length > 0 && candidates.every((each) => / (127\.[\d.]+|::1) \d+ typ /.test(each));
+  const firefox = navigator.userAgent.includes("Firefox/");
+  return loopback && firefox ? ": Firefox does not use 127.0.0.1, let its webrtc listen on 0.0.0.0" : "";
 }
 
 // The server has ended it, on purpose.
@@ -26,11 +34,11 @@ export function connected(connection, signal) {
     const look = () => {
       const { connectionState } = connection;
       if (connectionState === "connected") resolve();
-      if (connectionState === "failed") reject(new Unreachable());
+      if (connectionState === "failed") reject(new Unreachable(connection));
     };
     connection.addEventListener("connectionstatechange", look, { signal });
     signal.addEventListener("abort", () => reject(new Error("stopped")), { once: true });
-    pause(CONNECT_MS, signal).then(() => reject(new Unreachable()));
+    pause(CONNECT_MS, signal).then(() => reject(new Unreachable(connection)));
     look();
   });
 }
