@@ -21,7 +21,7 @@ from arcly_actors.transport.datagram_dial import resolve
 from arcly_actors.transport.dialler import DialFailed
 from arcly_actors.transport.feed_address import FeedAddress
 from arcly_actors.transport.feeds import Outlet as FeedOut
-from arcly_actors.transport.feeds import open_outlet
+from arcly_actors.transport.feeds import close_outlet, open_outlet
 from arcly_actors.transport.udp_socket import Source
 
 _MP2T: Final = 33
@@ -67,7 +67,7 @@ class UdpPush(SeatedPush):
         except ConfigurationError as error:
             self._fail(str(error))
             return
-        self.spawn(resolve(self.system, address.host, address.port), then=_Resolved)
+        self.spawn(resolve(self.system, address.host, address.port, self._request.remote), then=_Resolved)
 
     def on_stop(self) -> None:
         """Nothing of it outlives it."""
@@ -83,7 +83,7 @@ class UdpPush(SeatedPush):
         if self._outlet is not None:
             self._outlet.close()
         if self._socket is not None:
-            self._socket.close()
+            close_outlet(self.system, self._socket)
 
     @receives(_Resolved)
     def resolved(self, resolved: _Resolved) -> None:
@@ -93,14 +93,15 @@ class UdpPush(SeatedPush):
             self._fail(resolved.where.detail if isinstance(resolved.where, DialFailed) else "")
             return
         try:
-            self._socket = open_outlet(self.system, address, resolved.where)
+            self._socket = open_outlet(self.system, address, resolved.where, self._request.remote)
         except (ArclyError, OSError) as error:
             self._fail(str(error))
             return
         datagrams: Datagrams = self._socket
         size = address.pkt_size
         if address.scheme == "rtp":
-            random = self.system.entropy.random_bytes(6)
+            with self.system.seams.drawing_by(self._request.remote):
+                random = self.system.entropy.random_bytes(6)
             datagrams = RtpDatagrams(
                 self._socket, self.system.clock, int.from_bytes(random[:4]), int.from_bytes(random[4:])
             )

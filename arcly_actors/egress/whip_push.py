@@ -29,17 +29,18 @@ from arcly_actors.protocols.webrtc.ice_servers import turn_servers
 from arcly_actors.protocols.webrtc.pushing import push_answer, push_offer
 from arcly_actors.protocols.webrtc.resource import IceServer
 from arcly_actors.protocols.webrtc.whip_client import ClientRequest, Created, WhipClient, origin
-from arcly_actors.runtime import LoopActor, LoopFuture, System, receives
+from arcly_actors.runtime import LoopActor, LoopFuture, SessionNote, System, receives
 from arcly_actors.runtime.notify import notify
 from arcly_actors.transport import dtls_srtp
 from arcly_actors.transport.dtls_srtp import RemoteParameters, TransportClosed, TransportConnected
 from arcly_actors.transport.http_client import Exchange, HttpCall, HttpFailed, exchange
+from arcly_actors.transport.http_dial import HttpDial
 from arcly_actors.transport.ice_agent import Relay, RemoteCandidate
 from arcly_actors.transport.urls import MASK
 from arcly_actors.transport.webrtc_dial import Gather, LocalEnd, Reach, WebRtcDial
 
-StartDial: TypeAlias = Callable[[System], Ref]
-"""Starts a `WebRtcDial`, or what stands in for it in a test."""
+StartDial: TypeAlias = Callable[[System, SessionNote | None], Ref]
+"""Starts a `WebRtcDial`, or what stands in for it; see there for what it is given."""
 
 _KINDS = frozenset({"host", "srflx", "relay"})
 
@@ -64,8 +65,9 @@ class WhipPush(WhepSession):
         del bus  # it is that of `places`
         self._request = request
         self._target = owner
-        self._ask = ask
-        self._start_dial = dial
+        self._http = HttpDial(system, request.remote, ask, verify=request.verify)
+        network = system.seams.network
+        self._start_dial = dial if network is None else network.webrtc_dial
         self._client = WhipClient(url.web, _authorisation(request))
         self._offered: frozenset[CodecId] = frozenset()
         self._note = self._lost = ""
@@ -128,9 +130,14 @@ class WhipPush(WhepSession):
     async def _dial_up(self, owner: Ref, wants: Play) -> Linked:
         """Offer, and open a transport to who answers. Raises `Refused` and `PeerViolation`."""
         self._offered = frozenset(each.track.codec for each in wants.tracks)
-        port = self._start_dial(self.system)
+        seams, remote = self.system.seams, self._request.remote
+        _, host, number = origin(self._request.url.web)
+        failed = await self._http.begin(host, number or 0)
+        if failed is not None:
+            raise Refused(Refusal.FAILED, failed.detail)
+        with seams.drawing_by(remote):
+            port = self._start_dial(self.system, seams.session_dialled(remote))
         try:
-            _, host, number = origin(self._request.url.web)
             end: LocalEnd = await port.ask(Gather(host, number or 0), block=False)
             if not end.candidates:
                 raise Refused(Refusal.FAILED, "this machine has no address to send from")  # noqa: TRY301
@@ -139,6 +146,7 @@ class WhipPush(WhepSession):
             taken = push_answer(created.answer, offer, wants)
             reach = _reach(owner, taken.negotiation.peer, created.servers)
             transport: dtls_srtp.DtlsSrtpTransport = await port.ask(reach, block=False)
+            seams.met(remote, transport)
         except pykka.ActorDeadError:
             raise Refused(Refusal.FAILED, "its transport failed") from None
         except BaseException:
@@ -153,7 +161,7 @@ class WhipPush(WhepSession):
         try:
             async with asyncio.timeout(limits.WHIP_SIGNALLING / NS_PER_S):
                 while isinstance(asked, ClientRequest):
-                    reply = await self._ask(_call(asked), self._request.verify)
+                    reply = await self._http.ask(_call(asked))
                     if isinstance(reply, HttpFailed):
                         raise Refused(Refusal.FAILED, reply.detail)
                     asked = self._client.heard(reply.status, reply.headers, reply.body)
@@ -162,7 +170,8 @@ class WhipPush(WhepSession):
         return asked
 
     def _parameters(self, end: LocalEnd) -> LocalParameters:
-        number = int.from_bytes(self.system.entropy.random_bytes(8)) >> 1  # below 2^63 (RFC 9429 §5.2.1)
+        with self.system.seams.drawing_by(self._request.remote):
+            number = int.from_bytes(self.system.entropy.random_bytes(8)) >> 1  # below 2^63 (RFC 9429 §5.2.1)
         hashed = Fingerprint(end.fingerprint.algorithm, end.fingerprint.value)
         candidates = host_candidates((address.host, address.port) for address in end.candidates)
         return LocalParameters(hashed, end.ice.ufrag, end.ice.pwd, candidates, number)
@@ -170,7 +179,7 @@ class WhipPush(WhepSession):
     def _say_goodbye(self) -> None:
         request = self._client.leave()
         if request is not None:
-            Farewell.start(self.system, _call(request), self._ask, self._request.verify)
+            Farewell.start(self.system, _call(request), self._http)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +192,10 @@ class Farewell(LoopActor):
     the server has been told by DTLS already.
     """
 
-    def __init__(self, system: System, call: HttpCall, ask: Exchange, verify: bool) -> None:
+    def __init__(self, system: System, call: HttpCall, http: HttpDial) -> None:
         super().__init__(system)
         self._call = call
-        self._ask = ask
-        self._verify = verify
+        self._http = http
         self._said: LoopFuture[None] = LoopFuture()
 
     def on_start(self) -> None:
@@ -200,7 +208,7 @@ class Farewell(LoopActor):
         return self._said
 
     async def _leave(self) -> None:
-        await self._ask(self._call, self._verify)
+        await self._http.ask(self._call)
         self._said.set()
         self.stop_self("said")
 

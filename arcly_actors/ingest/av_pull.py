@@ -15,6 +15,7 @@ from arcly_actors.bus.messages import Ref
 from arcly_actors.ingest.av_input import AvInput
 from arcly_actors.ingest.av_worker import AvWorker, Opened, OpenInput, PacketRead, Read, ReadOver, Recall
 from arcly_actors.ingest.pacing import Pacer
+from arcly_actors.ingest.played_pull import MayRead, may_read
 from arcly_actors.ingest.publisher import KeyframeNeeded
 from arcly_actors.ingest.pull import PullEnded, PullFailed, PullFrames, PullRequest, PullTracks
 from arcly_actors.media.frame import MediaFrame, Track
@@ -56,8 +57,17 @@ class AvPull(LoopActor):
             keep(self._worker)
 
     def on_start(self) -> None:
-        """Have the worker open the input and read a first window of packets."""
+        """Ask whether to begin."""
         self.watch(self._worker)
+        self.spawn(may_read(self.system, self._request), then=MayRead)
+
+    @receives(MayRead)
+    def begun(self, begun: MayRead) -> None:
+        """Have the worker open the input and read a first window of packets."""
+        if begun.failed is not None:
+            notify(self._owner, begun.failed)
+            self.stop_self("refused")
+            return
         notify(self._worker, Read(limits.FFMPEG_PACKETS))
 
     def on_stop(self) -> None:
@@ -109,7 +119,7 @@ class AvPull(LoopActor):
     def _pass(self, packet: PacketRead) -> None:
         if packet.tracks is not None and packet.tracks != self._tracks:
             self._tracks = packet.tracks
-            notify(self._owner, PullTracks(packet.tracks, self._metadata))
+            self._say(PullTracks(packet.tracks, self._metadata))
             early, self._early = self._early, []
             known = {track.id for track in packet.tracks}
             self._tell(tuple(frame for frame in early if frame.track.id in known))
@@ -127,7 +137,11 @@ class AvPull(LoopActor):
 
     def _tell(self, frames: tuple[MediaFrame, ...]) -> None:
         if frames:
-            notify(self._owner, PullFrames(frames))
+            self._say(PullFrames(frames))
+
+    def _say(self, message: PullTracks | PullFrames | PullFailed | PullEnded) -> None:
+        self.system.seams.read(self._request.remote, message)
+        notify(self._owner, message)
 
     @receives(ReadOver)
     def read_over(self, over: ReadOver) -> None:
@@ -139,11 +153,11 @@ class AvPull(LoopActor):
     def _finish(self, over: ReadOver) -> None:
         error = over.error
         if error is not None:
-            notify(self._owner, PullFailed(str(error), error.timed_out))
+            self._say(PullFailed(str(error), error.timed_out))
         elif self._pacer is not None:
-            notify(self._owner, PullEnded("it came to its end"))
+            self._say(PullEnded("it came to its end"))
         else:
-            notify(self._owner, PullFailed("the server ended it"))
+            self._say(PullFailed("the server ended it"))
         self.stop_self("over")
 
     @receives(Exited)

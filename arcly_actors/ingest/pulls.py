@@ -6,7 +6,7 @@ from typing import Final
 from arcly_actors.bus.events import Events
 from arcly_actors.bus.messages import Ref
 from arcly_actors.ingest.av_pull import AvPulls
-from arcly_actors.ingest.no_pull import NoPull
+from arcly_actors.ingest.played_pull import PlayedPull
 from arcly_actors.ingest.pull import PullFactory, PullRequest
 from arcly_actors.ingest.rtmp_pull import RtmpPull
 from arcly_actors.ingest.rtsp_pull import RtspPull
@@ -31,9 +31,10 @@ def pull_factories(events: Events) -> Mapping[str, PullFactory]:
     av_pulls = AvPulls(events)
 
     def through_ffmpeg(system: System, request: PullRequest, owner: Ref) -> Ref:
-        # It has sockets of its own, which a scripted network cannot stand in for.
-        elsewhere = system.seams.network is not None and request.url.scheme != "file"
-        start: PullFactory = NoPull.start if elsewhere else av_pulls
+        # It has sockets of its own, which a scripted network cannot stand in for; but a script may have what it read.
+        network = system.seams.network
+        elsewhere = network is not None and (request.url.scheme != "file" or network.plays(request.remote))
+        start: PullFactory = PlayedPull.start if elsewhere else av_pulls
         return start(system, request, owner)
 
     def rtmp(system: System, request: PullRequest, owner: Ref) -> Ref:

@@ -8,7 +8,7 @@ from arcly_actors.ingest.ts_datagrams import TsDatagrams
 from arcly_actors.ingest.ts_source import TsItem
 from arcly_actors.runtime import LoopActor, System, Timer, receives
 from arcly_actors.runtime.notify import notify
-from arcly_actors.runtime.seams import Source
+from arcly_actors.runtime.seams import Remote, Source
 from arcly_actors.transport.feed_address import FeedAddress
 from arcly_actors.transport.feeds import Inlet, open_feed
 
@@ -29,7 +29,9 @@ class Broken:
 
 
 class TsReceiver(LoopActor):
-    """Reads `datagrams` in the socket's own callback; what comes of them is given to `take` in batches."""
+    """Reads `datagrams` in the socket's own callback; what comes of them is given to `take` in batches. Tapes know them
+    as those of `name`, and of the source `remote`.
+    """
 
     def __init__(
         self,
@@ -38,11 +40,12 @@ class TsReceiver(LoopActor):
         datagrams: TsDatagrams,
         open_inlet: OpenInlet | None = None,
         name: str = "",
+        remote: Remote | None = None,
     ) -> None:
         super().__init__(system)
         self._address = address
         self._datagrams = datagrams
-        self._open = open_inlet or partial(open_feed, system, on=name, heard=self._heard)
+        self._open = open_inlet or partial(open_feed, system, on=name, heard=self._heard, remote=remote)
         self._inlet: Inlet | None = None
         self._batch: list[tuple[int, TsItem]] = []
         self._timer: Timer | None = None

@@ -1,5 +1,7 @@
 """A pull of a transport stream that is sent over UDP: our own demultiplexer, so that nothing is probed."""
 
+from dataclasses import dataclass
+
 from arcly_actors.bus.messages import Ref
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import ArclyError
@@ -12,7 +14,14 @@ from arcly_actors.ingest.ts_source import TsItem
 from arcly_actors.media.frame import MediaFrame
 from arcly_actors.runtime import System, receives
 from arcly_actors.runtime.notify import notify
+from arcly_actors.transport.datagram_dial import may_listen
+from arcly_actors.transport.dialler import DialFailed
 from arcly_actors.transport.feed_address import FeedAddress
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    failed: DialFailed | None
 
 
 class UdpPull(TsReceiver):
@@ -20,15 +29,26 @@ class UdpPull(TsReceiver):
 
     def __init__(self, system: System, request: PullRequest, owner: Ref) -> None:
         address = FeedAddress.parse(request.url.text)
-        super().__init__(system, address, TsDatagrams(sources=address.sources, silence=request.stall_ns))
+        datagrams = TsDatagrams(sources=address.sources, silence=request.stall_ns)
+        super().__init__(system, address, datagrams, None, "udp" if request.remote is not None else "", request.remote)
         self._request = request
         self._owner = owner
 
     def on_start(self) -> None:
+        """Ask whether to listen."""
+        address = self._address
+        self.spawn(may_listen(self.system, address.host, address.port, self._request.remote), then=_Asked)
+
+    @receives(_Asked)
+    def asked(self, asked: _Asked) -> None:
         """Bind and join."""
+        if asked.failed is not None:
+            self._fail(asked.failed.detail)
+            return
         try:
             super().on_start()
         except ArclyError as error:
+            self.system.seams.undialled(self._request.remote, str(error))
             self._fail(self._request.url.hidden_from(str(error)))
 
     @receives(KeyframeNeeded)

@@ -53,3 +53,6 @@ What comes after waits for the decision meanwhile."""
 
 TAPE_PEERS = 4096
 """Peers of datagram sockets that one tape tells apart; anyone can send a datagram from any address."""
+
+TAPE_SALTS = 256
+"""Salts of keys (SRT) that one source or sink on a tape meets: each costs 2 ms, and anyone can send some to a port."""

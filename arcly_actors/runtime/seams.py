@@ -14,6 +14,7 @@ import pykka
 
 from arcly_actors.clock import Entropy
 from arcly_actors.limits import TAPE_DRAWS
+from arcly_actors.runtime.dials import DialSeams, DialsHeard
 
 if TYPE_CHECKING:
     from arcly_actors.runtime.system import System
@@ -50,18 +51,42 @@ class NoAnswer(Exception):
     """What is dialled on a network that is no socket's does not answer; the text says why, as to a person."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a sink asks a server over HTTP. URL, fields and body may hold secrets, so they are not shown."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """What the server answers."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
 @dataclass(eq=False, slots=True)
 class Remote:
     """A source or a sink: it does ``pull`` or ``push`` the stream `key`, from or to `url`, with the `options` of the
     engine's method. `tries` counts what it has dialled; `answered`: of one of these it is known what came of it.
+    `token`: what it shows to the server, a secret.
+    `listens`: in its latest try it dials nobody, but waits for who comes; `drawn` is the entropy of that try.
     """
 
     does: str
     key: Any
     url: Any
     options: Mapping[str, Any]
+    token: str = field(default="", repr=False)
     tries: int = 0
     answered: bool = False
+    listens: bool = False
+    drawn: "list[bytes | float]" = field(default_factory=list)
 
 
 class Network(Protocol):
@@ -80,6 +105,22 @@ class Network(Protocol):
 
     def webrtc_port(self, system: "System", listen: Any, ice: Any, **options: Any) -> pykka.ActorRef[Any]:
         """Start the actor that stands for a WebRTC port, with the arguments of ``transport.webrtc_port.WebRtcPort``."""
+        ...
+
+    def webrtc_dial(self, system: "System", note: "SessionNote | None") -> pykka.ActorRef[Any]:
+        """Start the actor that stands for a WebRTC peer that is dialled, as ``transport.webrtc_dial.WebRtcDial``."""
+        ...
+
+    async def ask(self, asked: Asked, remote: Remote | None, number: int) -> Replied:
+        """What a server answers over HTTP, in the try `number` of a sink. NoAnswer says why it does not."""
+        ...
+
+    def plays(self, remote: Remote | None) -> bool:
+        """Whether a script has what FFmpeg read for this source."""
+        ...
+
+    def play(self, remote: Remote | None, hear: Callable[[object], None]) -> bool:
+        """Have that told to `hear`, as a pull tells its owner; False when there is no script."""
         ...
 
     async def dial(self, to: Place, protocol: Callable[[], asyncio.Protocol], remote: Remote | None) -> None:
@@ -144,38 +185,6 @@ class Opened:
     socket: Tapped
     heard: Callable[[], Iterable[Source]]
     remote: Remote | None = None
-
-
-class DialsHeard(Protocol):
-    """What hears of sources and sinks, and of what they dial."""
-
-    def knows(self, remote: Remote) -> bool:
-        """Whether it is on the tape."""
-        ...
-
-    def added(self, remote: Remote) -> None:
-        """There is one more."""
-        ...
-
-    def withdrawn(self, remote: Remote) -> None:
-        """It is no more."""
-        ...
-
-    def dialling(self, remote: Remote, to: Place) -> None:
-        """It dials."""
-        ...
-
-    def found(self, remote: Remote, at: Source) -> None:
-        """There is where its datagrams are to go."""
-        ...
-
-    def failed(self, remote: Remote, why: str) -> None:
-        """Nobody answers."""
-        ...
-
-    def stream(self, remote: Remote, protocol: asyncio.Protocol) -> asyncio.Protocol:
-        """The protocol to use instead for a connection that it has dialled."""
-        ...
 
 
 class Tape(Protocol):
@@ -243,6 +252,10 @@ class Faults(Protocol):
         """The protocol to use instead for a connection that a source or sink has dialled."""
         ...
 
+    def met(self, remote: Remote, transport: Any) -> None:
+        """A sink has a WebRTC session, on this ``transport.webrtc_dial.DialledSession``."""
+        ...
+
     def refuses(self, remote: Remote) -> bool:
         """Whether what a source or sink dials now is refused."""
         ...
@@ -257,7 +270,7 @@ class Faults(Protocol):
 
 
 @dataclass(slots=True)
-class Seams:
+class Seams(DialSeams):
     """What stands at the seams of one engine: tapes that record, faults, a network in place of sockets."""
 
     tapes: tuple[Tape, ...] = ()
@@ -265,6 +278,8 @@ class Seams:
     faults: Faults | None = None
     concerned: tuple[Tape, ...] | None = None
     """Whom draws of entropy are told to at the moment; None: all."""
+    drawer: Remote | None = None
+    """Who listens, and draws at the moment: its draws are kept for tapes that begin before anybody comes."""
     sockets: list[Opened] = field(default_factory=list)
     remotes: list[Remote] = field(default_factory=list)
     gate: asyncio.Event | None = None
@@ -299,58 +314,11 @@ class Seams:
             protocol = tape.stream(protocol, at)
         return self.faults.stream(protocol, at) if self.faults is not None else protocol
 
-    def added(self, remote: Remote) -> None:
-        """See `DialsHeard.added`."""
-        self.remotes.append(remote)
-        for tape in self.tapes:
-            tape.dials.added(remote)
-
-    def withdrawn(self, remote: Remote) -> None:
-        """See `DialsHeard.withdrawn`; more than once does no harm."""
-        if remote in self.remotes:
-            self.remotes.remove(remote)
-            for tape in self.tapes:
-                tape.dials.withdrawn(remote)
-
-    async def may_dial(self) -> None:
-        """Wait for the `gate`."""
-        if self.gate is not None:
-            await self.gate.wait()
-
-    def dialling(self, remote: Remote | None, to: Place) -> None:
-        """See `DialsHeard.dialling`; None dials for nobody of interest, here and below."""
-        if remote is not None:
-            remote.tries += 1
-            for tape in self.tapes:
-                tape.dials.dialling(remote, to)
-
-    def found(self, remote: Remote | None, at: Source) -> None:
-        """See `DialsHeard.found`."""
-        if remote is not None:
-            remote.answered = True
-            for tape in self.tapes:
-                tape.dials.found(remote, at)
-
-    def undialled(self, remote: Remote | None, why: str) -> None:
-        """See `DialsHeard.failed`."""
-        if remote is not None:
-            remote.answered = True
-            for tape in self.tapes:
-                tape.dials.failed(remote, why)
-
-    def dialled(self, remote: Remote | None, protocol: asyncio.Protocol) -> asyncio.Protocol:
-        """The protocol of a connection that was dialled, with every tape around it, and faults around these."""
-        if remote is not None:
-            remote.answered = True
-            for tape in self.tapes:
-                protocol = tape.dials.stream(remote, protocol)
-            if self.faults is not None:
-                protocol = self.faults.dialled(remote, protocol)
-        return protocol
-
-    def refused(self, remote: Remote | None) -> bool:
-        """See `Faults.refuses`."""
-        return remote is not None and self.faults is not None and self.faults.refuses(remote)
+    def session_dialled(self, remote: Remote | None) -> SessionNote | None:
+        """Where the packets of a WebRTC session go that a sink dials; None, which is usual, when no tape wants them."""
+        if remote is None:
+            return None
+        return _together([note for tape in self.tapes if (note := tape.dials.session(remote)) is not None])
 
     def notes(self, protocol: Any) -> Note | None:
         """Where the control messages of a connection go; None, which is usual, when no tape wants them."""
@@ -368,8 +336,7 @@ class Seams:
 
     def session(self, kind: str, key: object, peer: str) -> SessionNote | None:
         """Where the packets of a WebRTC session go; None, which is usual, when no tape wants them."""
-        found = [note for tape in self.tapes if (note := tape.session(kind, key, peer)) is not None]
-        return None if not found else (found[0] if len(found) == 1 else _Notes(tuple(found)))
+        return _together([note for tape in self.tapes if (note := tape.session(kind, key, peer)) is not None])
 
     def concerns(self, key: object, peer: str) -> None:
         """See `Tape.concerns`."""
@@ -391,10 +358,11 @@ class Seams:
     def drawing_by(self, remote: Remote | None) -> Iterator[None]:
         """What is drawn within is for what a source or sink says, and on no tape that does not have it."""
         self.concerned = tuple(tape for tape in self.tapes if tape.dials.knows(remote)) if remote is not None else None
+        self.drawer = remote if remote is not None and remote.listens else None
         try:
             yield
         finally:
-            self.concerned = None
+            self.concerned = self.drawer = None
 
     @contextmanager
     def drawing_for(self, key: object) -> Iterator[None]:
@@ -404,6 +372,10 @@ class Seams:
             yield
         finally:
             self.concerned = None
+
+
+def _together(notes: list[SessionNote]) -> SessionNote | None:
+    return None if not notes else (notes[0] if len(notes) == 1 else _Notes(tuple(notes)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,6 +424,8 @@ class WatchedEntropy:
     def _tell(self, drawn: bytes | float) -> None:
         if self.starting and len(self.remembered) < TAPE_DRAWS:
             self.remembered.append(drawn)
+        if self.seams.drawer is not None:
+            self.seams.drawer.drawn.append(drawn)
         concerned = self.seams.concerned
         for tape in self.seams.tapes if concerned is None else concerned:
             tape.drew(drawn)

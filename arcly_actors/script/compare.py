@@ -62,6 +62,7 @@ def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
         on = sockets.get((ours or theirs)[0].who)
         if by_bytes and on is not None:
             ours, theirs = without_tail(media_only(ours, on), media_only(theirs, on))
+            _end_alike(ours, theirs, script.duration_ns - _TAIL, "sent")
         if by_bytes and (on is not None or lane.endswith(" is sent")):
             end = ends.get((ours or theirs)[0].who, script.duration_ns) if ours or theirs else 0
             difference = _differ_in_bytes(lane, ours, theirs, end - _TAIL)
@@ -74,10 +75,10 @@ def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
     return min(divergences, key=lambda each: each.at, default=None)
 
 
-def _end_alike(ours: list[Record], theirs: list[Record], end: int) -> None:
-    """Leave out what only one of the two has at the end, when a recording was broken off."""
+def _end_alike(ours: list[Record], theirs: list[Record], end: int, kind: str = "") -> None:
+    """Leave out what only one of the two has at the end, of one kind or any, when a recording was broken off."""
     for records, others in ((ours, theirs), (theirs, ours)):
-        while records and records[-1].at >= end and len(records) > len(others):
+        while records and records[-1].at >= end and len(records) > len(others) and records[-1].kind.endswith(kind):
             records.pop()
 
 
@@ -153,6 +154,8 @@ def _key(record: Record) -> str:
 def _lane(record: Record, *, loosely: bool) -> str:
     if record.kind in ("out", "sent", "shut"):
         return f"what {record.who} is sent"
+    if record.kind == "request":
+        return f"what {record.who} asks over HTTP"
     if record.kind == "dial":
         return f"what {record.who.rpartition('-')[0]} dials"
     if record.kind in _PACKETS:

@@ -29,6 +29,9 @@ _PACKETS = frozenset({"datagram", "rtp-in", "rtcp-in"})
 _SENT = frozenset({"send", "unpublish"})
 _LOSABLE = frozenset({"in", "send"}) | _PACKETS
 _OPENED, _OVER = frozenset({"open", "connected"}), frozenset({"lost", "closed"})
+_ANSWERS = frozenset({"open", "found", "reply", "tracks"})
+"""What a dial comes to, if it does: of what FFmpeg reads the tracks."""
+
 _NOTICED = limits.SRT_PEER_SILENCE + NS_PER_S
 """After so long an engine has noticed that a peer is silent."""
 
@@ -104,7 +107,7 @@ def refuse(who: str, at: int, length: int | None) -> Change:
         kept = []
         for record in script.records:
             dialler = dialler_of(record.who)
-            answered = record.kind in ("open", "found") and "." not in record.who and dialler in remotes
+            answered = record.kind in _ANSWERS and "." not in record.who and dialler in remotes
             if answered and record.who not in refused and at <= record.at < end and means(who, *remotes[dialler]):
                 refused.add(record.who)
                 kept.append(Record(record.at, "unanswered", {"who": record.who, "why": "connection refused"}))
@@ -130,7 +133,13 @@ def disconnect(at: int, who: str = "") -> Change:
         before = [record for record in script.records if record.at <= at]
         over = {record.who for record in before if record.kind in _OVER}
         over |= {who for who, last in silent.items() if last <= at}
-        opened = {record.who: record.kind for record in before if record.kind in _OPENED and record.who not in over}
+        remotes = _remotes(script)
+        opened = {
+            record.who: record.kind
+            for record in before
+            if record.who not in over
+            and (record.kind in _OPENED or (record.kind == "tracks" and dialler_of(record.who) in remotes))
+        }
         standing = list(opened)
         names = _names(script)
         met = [each for each in standing if means(who or "*", *names.get(each, (each,)))]
@@ -253,7 +262,10 @@ def _names(script: Script) -> dict[str, tuple[str, ...]]:
                 peers[shown(record.fields["on"], (address.host, address.port))] = record.who
         elif record.kind == "session":
             kind = record.who.partition(".")[2].partition("-")[0]
-            names[record.who] = (record.who, kind, "webrtc", *([record.fields["key"]] if "key" in record.fields else []))
+            key = [record.fields["key"]] if "key" in record.fields else []
+            names[record.who] = (record.who, kind, "webrtc", *key, *remotes.get(dialler_of(record.who), ()))
+        elif record.kind == "tracks" and dialler_of(record.who) in remotes:
+            names[record.who] = (record.who, *remotes[dialler_of(record.who)])
         elif record.kind in ("publish", "view") and "key" in record.fields:
             names[record.who] = (record.who, record.fields["key"])
         elif record.kind == "event":

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from arcly_actors.engine import Engine
-from arcly_actors.errors import ConfigurationError, Refused
-from arcly_actors.runtime.seams import NoAnswer, Place, Remote
+from arcly_actors.errors import AddressUnavailable, ConfigurationError, Refused
+from arcly_actors.ingest.pull import PullFailed
+from arcly_actors.runtime.seams import NoAnswer, Place, Remote, Replied
 from arcly_actors.script.edit import dialler_of
 from arcly_actors.script.record import Record, Script
+from arcly_actors.script.taped_dials import CALLER, socket_name
 from arcly_actors.topology.remotes import SinkHandle, SourceHandle
 from arcly_actors.transport.addresses import Address
 
@@ -29,13 +31,19 @@ class FarSide:
         self._remotes = {record.who for record in script.records if record.kind == "remote"}
         self._handles: dict[str, SourceHandle | SinkHandle] = {}
         self._answers: dict[str, asyncio.Future[ScriptedTransport | Address | str]] = {}
+        self._replies: dict[str, asyncio.Queue[Replied | str]] = {}
+        self._readers: dict[str, Callable[[object], None]] = {}
+        self._unread: dict[str, list[object]] = {}
         self._peers: dict[str, Address] = {}
         self._locals = {
             record.who: Address.parse(record.fields["local"]).port
-            for record in reversed(script.records)
-            if record.kind == "open" and record.get("udp") and "local" in record.fields and self.dialled(record.who)
+            for record in script.records
+            if (record.kind == "bound" or record.get("udp")) and "local" in record.fields and self.dialled(record.who)
         }
-        self.name: Callable[[Remote], str] = lambda _remote: ""
+        found = {record.who for record in script.records if record.kind == "found"}
+        refused = {record.who: str(record.fields["why"]) for record in script.records if record.kind == "unanswered"}
+        self._taken = {who: why for who, why in refused.items() if who in found}
+        self.name: Callable[..., str] = lambda _remote, _number=0: ""
 
     def dialled(self, who: str) -> bool:
         """Whether that is somebody whom a source or sink of the script dials."""
@@ -83,12 +91,22 @@ class FarSide:
     def refuse(self, record: Record) -> None:
         """Nobody answers."""
         self._answer(record.who, str(record.fields["why"]))
+        self._replies_of(record.who).put_nowait(str(record.fields["why"]))
+        self.read(record.who, PullFailed(str(record.fields["why"])))
+
+    def reply(self, record: Record) -> None:
+        """That was answered over HTTP."""
+        if record.data is None:
+            raise self._script.error(record, "what was answered was not kept: this script can be looked at, not replayed")
+        reply = Replied(record.fields["status"], tuple(record.get("headers", {}).items()), record.data)
+        self._replies_of(record.who).put_nowait(reply)
 
     def datagram(self, who: str, data: bytes) -> None:
         """One from there; it is lost while no socket is open for it."""
         peer = self._peers.get(who)
         for opened in self._engine.built.system.seams.sockets:
-            if peer is not None and opened.remote is not None and self._socket(opened.remote, opened.on) == who:
+            on = self._socket(opened.remote, opened.on) if opened.remote is not None else ""
+            if peer is not None and on and on == who.partition(CALLER)[0]:
                 bound: Address = opened.socket.bound
                 self._network.send(data, (bound.host, bound.port), peer)
                 return
@@ -104,6 +122,28 @@ class FarSide:
         answer.protocol = made
         made.connection_made(answer)
 
+    async def ask(self, remote: Remote, number: int) -> Replied:
+        """See `Network.ask`: answers come in the order of the questions."""
+        reply = await self._replies_of(self.name(remote, number)).get()
+        if isinstance(reply, str):
+            raise NoAnswer(reply)
+        return reply
+
+    def read(self, who: str, message: object) -> None:
+        """FFmpeg had read that in this dial; it waits for the dial."""
+        reader = self._readers.get(who)
+        if reader is None:
+            self._unread.setdefault(who, []).append(message)
+        else:
+            reader(message)
+
+    def play(self, remote: Remote, hear: Callable[[object], None]) -> None:
+        """See `Network.play`."""
+        who = self.name(remote)
+        self._readers[who] = hear
+        for message in self._unread.pop(who, ()):
+            hear(message)
+
     async def resolve(self, remote: Remote) -> Place:
         """See `Network.resolve`."""
         answer = await self._wait(remote)
@@ -111,12 +151,18 @@ class FarSide:
             raise NoAnswer(answer if isinstance(answer, str) else "the script has a connection here, not datagrams")
         return answer.host, answer.port
 
-    def local(self, remote: Remote, on: str) -> int:
+    def local(self, remote: Remote, at: Place, on: str) -> int:
         """See `Far.local`: that of the recording, for it may be told to the server."""
-        return self._locals.get(self._socket(remote, on), 0)
+        why = self._taken.get(self.name(remote))
+        if why is not None:
+            raise AddressUnavailable(str(Address(*at)), why.rpartition(": ")[2])
+        return at[1] or self._locals.get(self._socket(remote, on), 0)
 
     async def _wait(self, remote: Remote) -> "ScriptedTransport | Address | str":
         return await self._future(self.name(remote))
+
+    def _replies_of(self, who: str) -> "asyncio.Queue[Replied | str]":
+        return self._replies.setdefault(who, asyncio.Queue())
 
     def _answer(self, who: str, answer: "ScriptedTransport | Address | str") -> None:
         future = self._future(who)
@@ -127,5 +173,4 @@ class FarSide:
         return self._answers.setdefault(who, asyncio.get_running_loop().create_future())
 
     def _socket(self, remote: Remote, on: str) -> str:
-        name = self.name(remote)
-        return name if on == "srt" else f"{name}.{on}"
+        return socket_name(self.name(remote), on)

@@ -12,14 +12,13 @@ from arcly_actors.clock import NS_PER_S
 from arcly_actors.runtime.notify import notify
 from arcly_actors.script.faulty_ways import Chance, Way
 from arcly_actors.transport.dtls_srtp import RtcpArrived, RtpArrived
-from arcly_actors.transport.srtp_session import SessionState
-from arcly_actors.transport.webrtc_session import WebRtcSession
+from arcly_actors.transport.srtp_session import SessionState, SrtpSession
 
 
 class FaultySession:
     """See the module. One of `script.faulty_ways.Met`."""
 
-    def __init__(self, chance: Chance, session: WebRtcSession, names: tuple[str, ...]) -> None:
+    def __init__(self, chance: Chance, session: SrtpSession, names: tuple[str, ...]) -> None:
         self._chance = chance
         self._session = session
         self._way = Way(chance, again=False)

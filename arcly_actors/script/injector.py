@@ -19,6 +19,7 @@ from arcly_actors.script.faulty_datagrams import FaultyDatagrams, FaultyPeer, sh
 from arcly_actors.script.faulty_sessions import FaultySession
 from arcly_actors.script.faulty_streams import FaultyStream
 from arcly_actors.script.faulty_ways import Met, Way
+from arcly_actors.script.taped_dials import ALONE
 from arcly_actors.topology.injection import Fault, means
 from arcly_actors.transport.addresses import Address
 
@@ -117,6 +118,10 @@ class Injector:
         self._meet(faulty)
         return faulty
 
+    def met(self, remote: Remote, transport: Any) -> None:
+        """A sink has a WebRTC session."""
+        self._meet(FaultySession(self, transport, (*self._names(remote.does), "webrtc", str(remote.key))))
+
     def refuses(self, remote: Remote) -> bool:
         """A source or sink dials."""
         now, names = self.now(), (remote.does, str(remote.key))
@@ -159,9 +164,9 @@ class Injector:
         address, on = Address.of_peer(source), opened.on
         if opened.remote is not None:
             does = opened.remote.does
-            names = (*self._names(f"{does}-rtp" if on != "srt" else does), str(opened.remote.key), does)
+            names = (*self._names(does if on in ALONE else f"{does}-rtp"), str(opened.remote.key), does)
             dialled = FaultyPeer(self, names, str(address))
-            if on == "srt":
+            if on in ALONE:
                 self._meet(dialled)
             return dialled
         rtp = on.endswith(("-rtp", "-rtcp"))

@@ -2,7 +2,8 @@
 
 They have the length that they had, so that a replay, which dials the masked URL, sends what the tape has. Structure
 decides where the bytes of one are: a string of AMF0 in RTMP, the URL and the ``Authorization`` in RTSP, the stream id,
-four bytes at a time the wrong way round, in SRT.
+four bytes at a time the wrong way round, in SRT. A passphrase of SRT is in none, but what is wrapped with it is wrapped
+with its mask there (`script.srt_keys`).
 """
 
 import re
@@ -12,15 +13,24 @@ from urllib.parse import unquote
 
 from arcly_actors.errors import ConfigurationError, Refused
 from arcly_actors.protocols.rtmp.address import client_address
+from arcly_actors.protocols.srt.handshake import encode_text
 from arcly_actors.protocols.srt.target import Mode, SrtTarget
-from arcly_actors.transport.urls import Url
+from arcly_actors.script.srt_keys import Rewrapping
+from arcly_actors.transport.feed_address import reads
+from arcly_actors.transport.srt_ciphers import SrtCiphers
+from arcly_actors.transport.urls import WHIP, Url
 
 _LEAST: Final = 3
 """Shorter secrets are no more than letters of a text: who has one is not recorded."""
 
+_LONG: Final = 12
+"""So long parts of a WHIP address's path are secrets by themselves."""
+
 _AUTHORIZATION: Final = re.compile(rb"(?i)(?<=\r\nAuthorization: )[^\r\n]+")
 _SRT_SECRETS: Final = frozenset({"streamid", "passphrase"})
-_SCHEMES: Final = frozenset({"rtmp", "rtmps", "rtsp", "rtsps", "srt"})
+_SAID: Final = frozenset({"rtmp", "rtmps", "rtsp", "rtsps", "srt"}) | WHIP
+"""Where secrets are in what is said. Of what FFmpeg reads no byte is recorded."""
+
 _CHUNK: Final = b"[\xc0-\xff]?"
 """Between any two bytes of an RTMP message a chunk may begin, with this as its header."""
 
@@ -28,22 +38,19 @@ Change = Callable[[bytes], bytes]
 
 
 def _stars(text: str) -> str:
-    return "x" * len(text)
+    return "x" * len(text.encode())
 
 
 class Mask:
-    """Hides the secrets of one URL; `url` is the URL without them. ConfigurationError when that cannot be."""
+    """Hides the secrets of one URL, and the `token` beside it; `url` and `token` are these without them.
+    ConfigurationError when that cannot be.
+    """
 
-    def __init__(self, url: Url) -> None:
-        if url.scheme not in _SCHEMES or (url.scheme.startswith("rtmp") and url.user):
-            raise ConfigurationError(f"what {url.scheme} says is not recorded")
-        if url.scheme == "srt":
-            target = SrtTarget.of(url.host, url.port, url.query)
-            if target.mode is not Mode.CALLER or target.terms.passphrase:
-                raise ConfigurationError("of SRT, callers without a passphrase are recorded")
+    def __init__(self, url: Url, token: str = "") -> None:
         self._exact: dict[str, str] = {}
         self._texts: list[tuple[str, str]] = []
         self.url = self._masked(url)
+        self.token = self._hide(token) if token else ""
         self._texts.sort(key=lambda pair: -len(pair[0]))  # a whole query before the values in it
         self._out, self._in = self._changes(url)
 
@@ -54,6 +61,18 @@ class Mask:
     def came(self, data: bytes) -> bytes:
         """What was received."""
         return self._in(data)
+
+    def text(self, value: str) -> str:
+        """A URL that is asked over HTTP, or a field of it."""
+        for secret, stars in self._texts:
+            value = value.replace(secret, stars)
+        return value
+
+    def headers(self, fields: Mapping[str, str]) -> dict[str, str]:
+        """Fields of a request or an answer over HTTP."""
+        return {
+            name: _stars(value) if name.lower() == "authorization" else self.text(value) for name, value in fields.items()
+        }
 
     def message(self, kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """A message of the connection, ``asked`` of its engine or ``told`` by it."""
@@ -68,9 +87,7 @@ class Mask:
             return value
         if value in self._exact:
             return self._exact[value]
-        for secret, stars in self._texts if within else ():
-            value = value.replace(secret, stars)
-        return value
+        return self.text(value) if within else value
 
     def _hide(self, secret: str, stars: str | None = None) -> str:
         stars = _stars(secret) if stars is None else stars
@@ -82,6 +99,8 @@ class Mask:
         return stars
 
     def _masked(self, url: Url) -> str:
+        if url.scheme == "file" or reads(url.text):
+            return url.text  # whose options are no secrets
         text, _, query = url.text.partition("?")
         scheme, _, rest = text.partition("://")
         place, slash, path = rest.partition("/")
@@ -90,13 +109,23 @@ class Mask:
             name, colon, password = user.partition(":")
             hidden = [self._hide(unquote(each)) if each else "" for each in (name, password)]
             user = colon.join(hidden) if colon else hidden[0]
-        if url.keyed and path:
+        if url.scheme in WHIP:
+            path = self._masked_path(path)
+        elif url.keyed and path:
             before, cut, key = path.strip("/").rpartition("/")
             path = f"{before}{cut}{self._hide(key)}"
         if query:
             hidden_query = "&".join(self._option(url, each) for each in query.partition("#")[0].split("&"))
             query = self._hide(query, hidden_query)
         return f"{scheme}://{user}{at}{host}{slash}{path}{f'?{query}' if query else ''}"
+
+    def _masked_path(self, path: str) -> str:
+        """A secret may be anywhere in it; a long part of it may come back in another URL."""
+        hidden = path if len(path) < _LEAST else self._hide(path, "".join("/" if each == "/" else "x" for each in path))
+        for part in path.split("/"):
+            if len(part) >= _LONG:
+                self._hide(part)
+        return hidden
 
     def _option(self, url: Url, option: str) -> str:
         word, equals, value = option.partition("=")
@@ -107,10 +136,13 @@ class Mask:
         return f"{word}={_stars(value)}" if equals else _stars(word)
 
     def _changes(self, url: Url) -> tuple[Change, Change]:
+        if url.scheme not in _SAID or (url.scheme.startswith("rtmp") and url.user):
+            return _as_it_is, _as_it_is
+        if url.scheme in WHIP:
+            return _as_it_is, _replacing([(secret.encode(), stars.encode()) for secret, stars in self._texts])
         within = [(secret.encode(), stars.encode()) for secret, stars in self._texts]
         if url.scheme == "srt":
-            swapped = [(_swapped(secret), _swapped(stars)) for secret, stars in within]
-            return _replacing(swapped), lambda data: data
+            return self._changes_of_srt(url)
         if url.scheme.startswith("rtsp"):
             texts = _replacing(within)
             return lambda data: _AUTHORIZATION.sub(_crossed, texts(data)), texts
@@ -124,6 +156,29 @@ class Mask:
         self._exact[name] = hidden
         return _replacing([(_amf(name), _amf(hidden))]), _across_chunks(within)
 
+    def _changes_of_srt(self, url: Url) -> tuple[Change, Change]:
+        """The stream id is said by who calls; either side may make keys."""
+        target = SrtTarget.of(url.host, url.port, url.query)
+        hidden = SrtTarget.of(url.host, url.port, Url.parse(self.url).query)
+        texts = (
+            _replacing([(encode_text(target.stream_id), encode_text(hidden.stream_id))])
+            if target.stream_id
+            else _as_it_is
+        )
+        keys = _as_it_is
+        if target.terms.passphrase:
+            keys = Rewrapping(SrtCiphers(), target.terms.passphrase, hidden.terms.passphrase)
+        both = _after(texts, keys)
+        return both, keys if target.mode is Mode.CALLER else both
+
+
+def _as_it_is(data: bytes) -> bytes:
+    return data
+
+
+def _after(first: Change, then: Change) -> Change:
+    return lambda data: then(first(data))
+
 
 def _crossed(found: re.Match[bytes]) -> bytes:
     return b"x" * len(found[0])
@@ -133,12 +188,6 @@ def _amf(text: str) -> bytes:
     """A string of AMF0."""
     data = text.encode()
     return b"\x02" + len(data).to_bytes(2) + data
-
-
-def _swapped(text: bytes) -> bytes:
-    """A stream id as SRT's handshake has it (draft-sharabayko-srt section 3.2.1.3)."""
-    padded = text + bytes(-len(text) % 4)
-    return b"".join(padded[start : start + 4][::-1] for start in range(0, len(padded), 4))
 
 
 def _replacing(pairs: list[tuple[bytes, bytes]]) -> Change:

@@ -10,11 +10,13 @@ import pykka
 
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.errors import AddressUnavailable
-from arcly_actors.runtime import System
-from arcly_actors.runtime.seams import Place, Remote
+from arcly_actors.runtime import SessionNote, System
+from arcly_actors.runtime.seams import Asked, Place, Remote, Replied
 from arcly_actors.script.datagrams import ScriptedDatagrams
+from arcly_actors.script.http import ask
 from arcly_actors.script.pipe import join
 from arcly_actors.script.webrtc import ScriptedPeers, ScriptedPort
+from arcly_actors.script.webrtc_dial import ScriptedDial
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls_srtp import Ice
 
@@ -30,8 +32,18 @@ class Far(Protocol):
         """See `Network.resolve`."""
         ...
 
-    def local(self, remote: Remote, on: str) -> int:
-        """The port for a datagram socket of this one; 0: any."""
+    async def ask(self, remote: Remote, number: int) -> Replied:
+        """See `Network.ask`."""
+        ...
+
+    def play(self, remote: Remote, hear: Callable[[object], None]) -> None:
+        """See `Network.play`."""
+        ...
+
+    def local(self, remote: Remote, at: Place, on: str) -> int:
+        """The port for a datagram socket of this one that is to be bound there; 0: any. AddressUnavailable when it was
+        not to be had.
+        """
         ...
 
 
@@ -82,11 +94,34 @@ class ScriptedNetwork:
 
         return ScriptedPort.start(system, listen, ice, peers=self.peers, open_socket=opened, **options)
 
+    def webrtc_dial(self, system: System, note: SessionNote | None) -> pykka.ActorRef[ScriptedDial]:
+        """See `Network.webrtc_dial`."""
+        at = Address(_HERE, self._next_udp_port)
+        self._next_udp_port += 1
+        return ScriptedDial.start(system, note, at, self.peers, delay=self.delay, alone=self.far is not None)
+
+    async def ask(self, asked: Asked, remote: Remote | None, number: int) -> Replied:
+        """See `Network.ask`."""
+        if self.far is not None and remote is not None:
+            return await self.far.ask(remote, number)
+        return await ask(asked, lambda to, protocol: self.dial(to, protocol, None))
+
+    def plays(self, remote: Remote | None) -> bool:
+        """See `Network.plays`."""
+        return self.far is not None and remote is not None
+
+    def play(self, remote: Remote | None, hear: Callable[[object], None]) -> bool:
+        """See `Network.play`."""
+        if self.far is None or remote is None:
+            return False
+        self.far.play(remote, hear)
+        return True
+
     def bind(self, at: Place, on: str = "", remote: Remote | None = None) -> ScriptedDatagrams:
         """See `Network.bind`."""
         host, port = at
-        if self.far is not None and remote is not None and not port:
-            port = self.far.local(remote, on)
+        if self.far is not None and remote is not None:
+            port = self.far.local(remote, at, on)
         while not port or (at[1] == 0 and (host, port) in self._bound):
             port = self._next_udp_port
             self._next_udp_port += 1

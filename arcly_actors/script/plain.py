@@ -1,4 +1,4 @@
-"""Events, commands and tracks as the plain values of a record."""
+"""Events, commands, tracks and publishers as the plain values of a record."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -6,9 +6,10 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
+from arcly_actors.bus.channel import Channel
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.media.codec import CodecId
-from arcly_actors.media.frame import Track
+from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.script.record import digest
 
 _SHOWN_BYTES = 64
@@ -53,6 +54,25 @@ def track_fields(track: Track) -> dict[str, Any]:
         "configuration": track.configuration.hex(),
         "metadata": dict(track.metadata),
     }
+
+
+def publisher_fields(channel: Channel) -> dict[str, Any]:
+    """Who publishes there: what a replay has to know of him before his tracks and frames."""
+    fields: dict[str, Any] = {"seats": channel.seats} if channel.seats else {}
+    holder = channel.slot.holder if channel.slot is not None else None
+    if holder is not None and not holder.claim.answers_keyframes:
+        fields["answers"] = False
+    return fields | ({"metadata": dict(channel.metadata)} if channel.metadata else {})
+
+
+def frame_fields(frame: MediaFrame, now: int) -> dict[str, Any]:
+    """A frame that is passed on `now`, but for its payload."""
+    fields: dict[str, Any] = {"track": frame.track.id, "pts": frame.pts, "dts": frame.dts}
+    if frame.keyframe:
+        fields["keyframe"] = True
+    if frame.arrival and frame.arrival != now:
+        fields["waited"] = now - frame.arrival
+    return fields
 
 
 def track_of(values: Mapping[str, Any]) -> Track:

@@ -41,7 +41,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "in": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
     "datagram": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
-    "eof": Kind({"who": str, "turns": int}, frozenset({"turns"}), comes_in=True),
+    "eof": Kind({"who": str, "why": str, "turns": int}, frozenset({"why", "turns"}), comes_in=True),
     "lost": Kind(
         {"who": str, "error": str, "why": str, "turns": int}, frozenset({"error", "why", "turns"}), comes_in=True
     ),
@@ -51,7 +51,14 @@ KINDS: Mapping[str, Kind] = {
     ),
     "withdrawn": Kind({"who": str}, comes_in=True),
     "found": Kind({"who": str, "peer": str}, comes_in=True),
+    "bound": Kind({"who": str, "local": str}, comes_in=True),
     "unanswered": Kind({"who": str, "why": str}, comes_in=True),
+    "reply": Kind(
+        {"who": str, "status": int, "headers": dict, "turns": int},
+        frozenset({"headers", "turns"}),
+        has_data=True,
+        comes_in=True,
+    ),
     "session": Kind({"who": str, "key": str, "fingerprint": str, "candidates": list}, frozenset({"key"}), comes_in=True),
     "connected": Kind(
         {"who": str, "peer": str, "profile": str, "turns": int}, frozenset({"profile", "turns"}), comes_in=True
@@ -60,13 +67,22 @@ KINDS: Mapping[str, Kind] = {
     "rtcp-in": Kind({"who": str, "turns": int}, frozenset({"turns"}), has_data=True, comes_in=True),
     "closed": Kind({"who": str, "reason": str, "error": str, "turns": int}, frozenset({"error", "turns"}), comes_in=True),
     "publish": Kind(
-        {"key": str, "who": str, "marble": str, "step": _SPAN, "seats": int, "metadata": dict, "clock": str},
-        frozenset({"who", "marble", "step", "seats", "metadata", "clock"}),
+        {
+            "key": str,
+            "who": str,
+            "marble": str,
+            "step": _SPAN,
+            "seats": int,
+            "metadata": dict,
+            "clock": str,
+            "answers": bool,
+        },
+        frozenset({"who", "marble", "step", "seats", "metadata", "clock", "answers"}),
         comes_in=True,
     ),
     "send": Kind(
-        {"who": str, "track": int, "pts": int, "dts": int, "keyframe": bool, "kept": bool},
-        frozenset({"keyframe", "kept"}),
+        {"who": str, "track": int, "pts": int, "dts": int, "keyframe": bool, "kept": bool, "waited": int, "turns": int},
+        frozenset({"keyframe", "kept", "waited", "turns"}),
         has_data=True,
         comes_in=True,
     ),
@@ -83,6 +99,7 @@ KINDS: Mapping[str, Kind] = {
     "sent": Kind({"who": str}, has_data=True),
     "shut": Kind({"who": str}),
     "dial": Kind({"who": str, "to": str}),
+    "request": Kind({"who": str, "method": str, "url": str, "headers": dict}, frozenset({"headers"}), has_data=True),
     "rtp-out": Kind({"who": str}, has_data=True),
     "rtcp-out": Kind({"who": str}, has_data=True),
     "told": Kind({"who": str, "what": str, "with": dict}, frozenset({"with"})),

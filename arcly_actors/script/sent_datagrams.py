@@ -15,13 +15,15 @@ _KEYS = 0x1800_0000
 """Where a data packet of SRT says with which key it is encrypted."""
 
 
+_RTP_HEADER = 12
+
 _TAIL = 64 * 1024
 """Bytes of 0.2 s of a 2.6 Mb/s stream."""
 
 
 def media_only(records: Iterable[Record], on: str) -> list[Record]:
-    """Of what a peer of the socket `on` was sent: packets of RTP; the payload of an SRT connection, as if it were a
-    stream of bytes, and of an encrypted one how much that was.
+    """Of what a peer of the socket `on` was sent: packets of RTP; the payload of an SRT connection or a transport stream,
+    as if it were a stream of bytes, and of an encrypted one how much that was.
     """
     reduce = _REDUCED.get(on.rpartition("-")[2], _whole)
     kept = []
@@ -72,8 +74,23 @@ def _of_srt(record: Record) -> Record | None:
     return Record(record.at, "out", record.fields, payload, record.line)
 
 
+def _of_feed(record: Record) -> Record | None:
+    """A transport stream, as if it were one of bytes: frames that came together leave together."""
+    return Record(record.at, "out", record.fields, record.data, record.line)
+
+
+def _in_rtp(record: Record) -> Record | None:
+    """The same in RTP, whose headers have the time at which they left (RFC 2250 section 2)."""
+    return _of_feed(replace(record, data=record.data[_RTP_HEADER:])) if record.data is not None else None
+
+
 def _nothing(_record: Record) -> Record | None:
     return None
 
 
-_REDUCED: Mapping[str, Callable[[Record], Record | None]] = {"srt": _of_srt, "rtcp": _nothing}
+_REDUCED: Mapping[str, Callable[[Record], Record | None]] = {
+    "srt": _of_srt,
+    "rtcp": _nothing,
+    "udp": _of_feed,
+    "ts": _in_rtp,
+}

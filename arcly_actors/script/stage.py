@@ -12,6 +12,7 @@ from arcly_actors.clock import NS_PER_S, VirtualClock
 from arcly_actors.engine import Engine
 from arcly_actors.errors import ArclyError, ConfigurationError, Refused
 from arcly_actors.ingest.in_process import PublishHandle
+from arcly_actors.ingest.pull import PullEnded, PullFailed, PullFrames, PullTracks
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime.seams import Place
 from arcly_actors.script.far_side import FarSide
@@ -20,6 +21,7 @@ from arcly_actors.script.network import ScriptedNetwork, ScriptedTransport
 from arcly_actors.script.plain import track_of
 from arcly_actors.script.read import span
 from arcly_actors.script.record import Record, Script, told_by_digest
+from arcly_actors.script.taped_dials import CALLER, STALLED
 from arcly_actors.script.webrtc import Told
 from arcly_actors.transport.addresses import Address
 
@@ -77,6 +79,7 @@ class Stage:
             "withdrawn": lambda record: self.far.withdraw(record.who),
             "found": self.far.find,
             "unanswered": self.far.refuse,
+            "reply": self.far.reply,
             "over": lambda record: self._engine.end_stream(record.fields["key"]),
         }
 
@@ -184,12 +187,17 @@ class Stage:
         transport = self._connections.get(record.who)
         if transport is not None:
             transport.finish()
+        elif self.far.dialled(record.who):
+            self.far.read(record.who, PullEnded(record.get("why", "")))
 
     def _lost(self, record: Record) -> None:
         transport = self._connections.pop(record.who, None)
         if transport is not None:
             error = record.get("why") or record.get("error")
             transport.lose(ConnectionResetError(error) if error else None)
+        elif self.far.dialled(record.who):
+            error = record.get("error", "")
+            self.far.read(record.who, PullFailed(record.get("why", error), stalled=error == STALLED))
 
     def _drained(self, record: Record) -> None:
         transport = self._connections.get(record.who)
@@ -214,7 +222,8 @@ class Stage:
 
     async def _publish(self, record: Record) -> None:
         key = record.fields["key"]
-        handle = self._engine.publish(key, (), record.get("metadata", {}), keyframe_wanted=_never)
+        wanted = _never if record.get("answers", True) else None
+        handle = self._engine.publish(key, (), record.get("metadata", {}), keyframe_wanted=wanted)
         try:
             await handle.__aenter__()
         except Refused:  # an event tells of it: what it would have sent goes nowhere
@@ -237,7 +246,11 @@ class Stage:
 
     async def _announce(self, record: Record) -> None:
         handle = self._publishers.get(record.who)
-        if handle is not None and handle.alive:
+        if self.far.dialled(record.who):
+            tracks = self._tracks_of(record)
+            self._tracks[record.who] = {track.id: track for track in tracks}
+            self.far.read(record.who, PullTracks(tracks, record.get("metadata", {})))
+        elif handle is not None and handle.alive:
             tracks = self._tracks_of(record)
             self._tracks[record.who] = {track.id: track for track in tracks}
             handle.announce(tracks, record.get("metadata", {}))
@@ -247,14 +260,17 @@ class Stage:
             return
         handle = self._publishers.get(record.who)
         track = self._tracks.get(record.who, {}).get(record.fields["track"])
-        if handle is None or track is None or record.data is None:
+        read = self.far.dialled(record.who)
+        if (handle is None and not read) or track is None or record.data is None:
             raise self._script.error(record, "there is no such publisher or track, or the frame was not kept")
         fields = record.fields
-        keyframe, arrival = bool(fields.get("keyframe", False)), self._clock.monotonic_ns()
+        keyframe, arrival = bool(fields.get("keyframe", False)), self._clock.monotonic_ns() - fields.get("waited", 0)
         frame = MediaFrame(track, fields["pts"], fields["dts"], record.data, keyframe, arrival=arrival)
-        if fields.get("kept"):
+        if read:
+            self.far.read(record.who, PullFrames((frame,)))
+        elif fields.get("kept"):
             self._log(record, frame)
-        elif handle.alive:
+        elif handle is not None and handle.alive:
             handle.send(frame)
 
     def _log(self, record: Record, frame: MediaFrame) -> None:
@@ -322,16 +338,19 @@ def _told(script: Script) -> dict[str, Told]:
 
 
 def _never(_full_intra: bool) -> None:
-    """A recorded publisher cannot be asked for anything."""
+    """What comes of asking a recorded publisher is among its frames."""
 
 
 def peer_names(records: Iterable[Record]) -> dict[tuple[str, str], deque[str]]:
-    """The peers of datagram sockets, by the socket's name and their address, in order."""
+    """The peers of datagram sockets, by the socket's name and their address, in order. Those who come to a source or sink
+    that listens are by what they are called but for their number.
+    """
     found: dict[tuple[str, str], deque[str]] = {}
     for record in records:
         if record.kind == "open" and record.get("udp"):
             address = str(Address.parse(record.fields["peer"]))
-            found.setdefault((record.fields["on"], address), deque()).append(record.who)
+            on = record.who.rpartition("-")[0] if CALLER in record.who else record.fields["on"]
+            found.setdefault((on, address), deque()).append(record.who)
     return found
 
 

@@ -31,13 +31,14 @@ from arcly_actors.bus.events import (
     TapeEnded,
     TapeFailed,
     TapeStarted,
+    WorkerAbandoned,
 )
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_S, Steppable
 from arcly_actors.media.frame import MediaFrame, Track
 from arcly_actors.runtime import Note, SessionNote, System
 from arcly_actors.runtime.seams import Opened, Place, Source, Tapped
-from arcly_actors.script.plain import message_fields, track_fields
+from arcly_actors.script.plain import message_fields, publisher_fields, track_fields
 from arcly_actors.script.record import Head, Record, told_by_digest
 from arcly_actors.script.taped import TapedStream
 from arcly_actors.script.taped_datagrams import DatagramPeers, DatagramTap, Peer, Recorded
@@ -57,8 +58,8 @@ _SCARCE, _NAME = 64, 16
 """Bytes that a record takes besides its payload, and that a further name in it takes."""
 
 
-_OURS = (TapeStarted, TapeEnded, TapeFailed, FaultInjected)
-"""Events that a replay has none of: it has no tapes but its own, and faults are in what comes in."""
+_OURS = (TapeStarted, TapeEnded, TapeFailed, FaultInjected, WorkerAbandoned)
+"""Events that a replay has none of: no tapes but its own, no workers, and faults are in what comes in."""
 
 FULL = "as much is recorded as the tape holds"
 """Why a tape ended that had its size."""
@@ -127,7 +128,7 @@ class Tape:
         self._key = key
         self._payload = payload
         self._left = size
-        self._now = system.clock.monotonic_ns
+        self.now = self._now = system.clock.monotonic_ns
         self._started = 0
         self._numbers: dict[str, itertools.count[int]] = {}
         self._waiting: deque[tuple[Record, Recorded | None]] = deque()
@@ -138,14 +139,15 @@ class Tape:
         self._by_peer: dict[str, Recorded] = {}
         self._by_session: dict[str, Recorded] = {}  # whose connection is gone, perhaps, and whose session stays
         self._taps: list[tuple[Tapped, DatagramTap]] = []
+        peer_name = peer_name or (lambda on, _address: self._next_name(on))
         self._peers = DatagramPeers(
             belongs or (lambda _on: None if key is not None else True),
-            peer_name or (lambda on, _address: self._next_name(on)),
+            peer_name,
             self._by_peer,
             system.loop.call_later,
             lambda recorded: self._settle(recorded, wanted=False),
         )
-        self.dials = TapedDials(self, self._name, self._by_peer)
+        self.dials = TapedDials(self, self._name, peer_name, self._by_peer)
         self._followed: dict[StreamKey, _Followed] = {}
         self._viewers: dict[tuple[StreamKey, int], str] = {}
         self._seat: abc.DisposableBase | None = None
@@ -168,12 +170,15 @@ class Tape:
         for value in drawn:
             self.drew(value)
         self._system.seams.tapes = (*self._system.seams.tapes, self)
-        for opened in self._system.seams.sockets:
-            if opened.remote is None:
-                self._tap(opened, DatagramTap(self, opened, opened.heard()))
+        sockets = self._system.seams.sockets
+        busy = {opened.remote for opened in sockets if any(True for _ in opened.heard())}
         for remote in self._system.seams.remotes:
-            if not remote.answered:
+            if not remote.answered and remote not in busy:
                 self.dials.added(remote)
+        for opened in sockets:
+            tap = DatagramTap(self, opened, opened.heard()) if opened.remote is None else self.dials.tap(opened)
+            if tap is not None:
+                self._tap(opened, tap)
         self._seat = self._events.observable.subscribe(self._happened)
         for report in self._bus.reports():
             if self.belongs(report.key):
@@ -445,8 +450,7 @@ class Tape:
         self._followed[key] = followed
         if by_frames:
             followed.who = self._next_name("frames")
-            seats = {"seats": channel.seats} if channel.seats else {}
-            self.put(None, "publish", {"who": followed.who, "key": str(key), **seats, **_metadata(channel)})
+            self.put(None, "publish", {"who": followed.who, "key": str(key), **publisher_fields(channel)})
             log, anchor = channel.log, channel.anchor
             for position in range(log.tail, log.head):
                 # What is before the keyframe that joiners start from is in the log, and in how packets are numbered.
@@ -485,7 +489,3 @@ def _innermost(protocol: asyncio.Protocol) -> asyncio.Protocol:
     while isinstance(protocol, TapedStream):
         protocol = protocol.inner
     return protocol
-
-
-def _metadata(channel: Channel) -> dict[str, Any]:
-    return {"metadata": dict(channel.metadata)} if channel.metadata else {}

@@ -31,8 +31,9 @@ class Turns:
         """Put down in the ``turns`` of an input how many it came after the one before; nothing when that is long ago."""
         if self._since < _MOST:
             fields["turns"] = self._since
+        if self._since:  # else it came at the time of the one before, as it will in a replay
+            self._clock.stand(self)
         self._since = 0
-        self._clock.stand(self)
         if not self._counting:
             self._counting = True
             self._loop.call_soon(self._turn)

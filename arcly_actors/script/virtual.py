@@ -28,7 +28,7 @@ def run_engine(
     """Run `scenario(engine)` to its end; its result is the result, its exception is raised.
 
     The same scenario with the same seed goes the same way to the last message. WebRTC's packets end at
-    `ScriptedNetwork.peers`; pushes over WHIP are left out of the topology. Raises `VirtualDeadlock` when it waits for
+    `ScriptedNetwork.peers`. Raises `VirtualDeadlock` when it waits for
     what cannot come, `VirtualRunaway` past `iterations` turns.
     """
     time = clock or VirtualClock()
@@ -37,7 +37,7 @@ def run_engine(
 
     async def main() -> T:
         made = Engine(
-            without_whip(topology or Topology()),
+            topology or Topology(),
             clock=time,
             entropy=entropy or SeededEntropy(seed),
             network=network or ScriptedNetwork(),
@@ -53,11 +53,6 @@ def run_engine(
             finish(loop, *systems)
 
 
-def without_whip(topology: Topology) -> Topology:
-    """The topology without what a scripted network does not have: WebRTC that the engine dials itself."""
-    return topology.model_copy(update={"sinks": tuple(one for one in topology.sinks if not one.url.startswith("whip:"))})
-
-
 def another(engine: Engine, topology: Topology | None = None) -> Engine:
     """One more engine on the network, the clock and the entropy of this one: what the other dials, or is dialled by.
     Tapes of the one hear nothing of the other.
@@ -66,7 +61,7 @@ def another(engine: Engine, topology: Topology | None = None) -> Engine:
     """
     system = engine.built.system
     return Engine(
-        without_whip(topology or Topology()),
+        topology or Topology(),
         clock=system.clock,
         entropy=system.entropy.inner if isinstance(system.entropy, WatchedEntropy) else system.entropy,
         network=system.seams.network,

@@ -20,8 +20,8 @@ from arcly_actors.transport.dtls_settled import Association
 from arcly_actors.transport.dtls_srtp import Fingerprint, Ice, RemoteParameters, RtcpArrived, RtpArrived
 from arcly_actors.transport.srtp import PROFILES
 from arcly_actors.transport.srtp_batch import SharedPackets
-from arcly_actors.transport.srtp_session import SessionState
-from arcly_actors.transport.taped_session import TapedSession
+from arcly_actors.transport.srtp_session import SessionState, SrtpSession
+from arcly_actors.transport.taped_session import Taped, TapedSession
 from arcly_actors.transport.udp_socket import Path
 from arcly_actors.transport.webrtc_port import OpenSession, WebRtcPort
 from arcly_actors.transport.webrtc_session import SessionPort, WebRtcSession
@@ -44,7 +44,7 @@ class ScriptedPeers:
     """
 
     told: Mapping[str, Told] = field(default_factory=dict)
-    sessions: "dict[str, ScriptedSession]" = field(default_factory=dict)
+    sessions: "dict[str, Played]" = field(default_factory=dict)
 
     def opened(self, who: str, session: "ScriptedSession") -> None:
         """One more."""
@@ -52,7 +52,7 @@ class ScriptedPeers:
         if who:
             self.sessions[who] = session
 
-    def closed(self, session: "ScriptedSession") -> None:
+    def closed(self, session: "Played") -> None:
         """It is over."""
         for name in [name for name, each in self.sessions.items() if each is session]:
             del self.sessions[name]
@@ -68,18 +68,18 @@ class ScriptedPort(WebRtcPort):
 
     def make_identity(self) -> Identity:
         """There is no certificate: making one takes entropy of its own."""
-        return cast("Identity", _NoIdentity())
+        return cast("Identity", NoIdentity())
 
     def make_session(self, message: OpenSession) -> WebRtcSession:
         """See `WebRtcPort.make_session`."""
-        note: SessionNote = message.note or _Unheard()
+        note: SessionNote = message.note or Unheard()
         return ScriptedSession(self, message.owner, message.remote, note, self._peers)
 
 
-class _NoPackets(WebRtcSession):
+class _NoPackets(SrtpSession):
     """What is below the seam, left out."""
 
-    def __init__(self, port: SessionPort, owner: pykka.ActorRef[Any], remote: RemoteParameters) -> None:
+    def __init__(self, port: Any, owner: pykka.ActorRef[Any], remote: RemoteParameters) -> None:
         self.heard: Callable[[bytes], None] = lambda _packet: None
         self.shut: Callable[[str], None] = lambda _reason: None
         self.consents = True
@@ -114,36 +114,11 @@ class _NoPackets(WebRtcSession):
         return True
 
 
-class ScriptedSession(TapedSession, _NoPackets):
+class Played(Taped, _NoPackets):
     """The engine's end of a session whose other end is a script. `heard` is called with each packet that goes out.
 
     `shut` is called with the reason when it ends. A peer that no longer `consents` is gone: it ends in its time.
     """
-
-    def __init__(
-        self,
-        port: SessionPort,
-        owner: pykka.ActorRef[Any],
-        remote: RemoteParameters,
-        note: SessionNote,
-        peers: ScriptedPeers,
-    ) -> None:
-        self._peers = peers
-        self._told = peers.told.get(note.who)
-        super().__init__(port, owner, remote, note)
-        peers.opened(note.who, self)
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        """See `DtlsSrtpTransport.fingerprint`: the script's, if it has one."""
-        return Fingerprint("sha-256", self._told.fingerprint) if self._told is not None else super().fingerprint
-
-    @property
-    def candidates(self) -> tuple[Address, ...]:
-        """See `DtlsSrtpTransport.candidates`: the script's, if it has some."""
-        return self._told.candidates if self._told is not None else super().candidates
-
-    # --- the script's side ---
 
     def connect(self, peer: Address, profile: str = "") -> None:
         """ICE and DTLS are done."""
@@ -174,6 +149,33 @@ class ScriptedSession(TapedSession, _NoPackets):
         if stood:
             self.shut(reason)
 
+
+class ScriptedSession(TapedSession, Played):
+    """One that was opened at our port."""
+
+    def __init__(
+        self,
+        port: SessionPort,
+        owner: pykka.ActorRef[Any],
+        remote: RemoteParameters,
+        note: SessionNote,
+        peers: ScriptedPeers,
+    ) -> None:
+        self._peers = peers
+        self._told = peers.told.get(note.who)
+        super().__init__(port, owner, remote, note)
+        peers.opened(note.who, self)
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """See `DtlsSrtpTransport.fingerprint`: the script's, if it has one."""
+        return Fingerprint("sha-256", self._told.fingerprint) if self._told is not None else super().fingerprint
+
+    @property
+    def candidates(self) -> tuple[Address, ...]:
+        """See `DtlsSrtpTransport.candidates`: the script's, if it has some."""
+        return self._told.candidates if self._told is not None else super().candidates
+
     def _ended(self) -> None:
         super()._ended()
         self._peers.closed(self)
@@ -183,7 +185,7 @@ _RTCP_INDEX = 4
 """Bytes that SRTCP adds besides its tag (RFC 3711 section 3.4)."""
 
 
-class _NoIdentity:
+class NoIdentity:
     """A port that has no certificate tells this of it."""
 
     fingerprint = ":".join(["00"] * 32)
@@ -211,7 +213,7 @@ class _NoDtls:
         return []
 
 
-class _Unheard:
+class Unheard:
     """Implements `SessionNote` where there is no tape."""
 
     who = ""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from arcly_actors.protocols.rtp.packet import is_rtcp
-from arcly_actors.script.webrtc import ScriptedSession
+from arcly_actors.script.webrtc import Played
 from arcly_actors.simulation.datagram_path import DatagramPath
 from arcly_actors.transport.addresses import Address
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class MediaPath(DatagramPath):
-    """Ends at a `ScriptedSession` instead of at a port.
+    """Ends at a `Played` instead of at a port.
 
     Between `pause` and `resume` nothing is read and nothing is said; the peer's consent ends with that.
     """
 
     def __init__(self, world: "World", address: Address, received: Callable[[bytes], None]) -> None:
         super().__init__(world, "", address, received)
-        self._session: ScriptedSession | None = None
+        self._session: Played | None = None
         self._deaf = False
 
     @property
@@ -41,7 +41,7 @@ class MediaPath(DatagramPath):
         if self._session is not None:
             self._session.consents = self.open and not deaf
 
-    def attach(self, session: ScriptedSession) -> None:
+    def attach(self, session: Played) -> None:
         """Lead there from now on."""
         self._session = session
         self.open = True

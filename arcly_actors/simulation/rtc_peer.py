@@ -15,7 +15,7 @@ from arcly_actors.protocols.webrtc.agreement import LocalParameters, Negotiation
 from arcly_actors.protocols.webrtc.description import Fingerprint
 from arcly_actors.protocols.webrtc.formats import PayloadFormat
 from arcly_actors.protocols.webrtc.offer import Offering, read_answer, write_offer
-from arcly_actors.script.webrtc import ScriptedSession
+from arcly_actors.script.webrtc import Played
 from arcly_actors.simulation.exchange import Exchange, Reply
 from arcly_actors.simulation.media_path import MediaPath
 from arcly_actors.simulation.peer import Peer
@@ -60,7 +60,7 @@ class RtcPeer(Peer):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.path = MediaPath(self.world, self.address, self.received)
-        self.session: ScriptedSession | None = None
+        self.session: Played | None = None
         self.mended = 0
         self._location = ""
         self._losing = 0

@@ -55,7 +55,9 @@ class Remotes:
         if name in self._names:  # only the masked part of the URL differs
             name = f"{name} #{next(self._numbers)}"
         self._names.add(name)
-        remote = self._add(name, Remote("push", request.key, request.url, {"transport": request.transport}))
+        remote = self._add(
+            name, Remote("push", request.key, request.url, {"transport": request.transport}, request.token)
+        )
         asked = replace(request, remote=remote)
 
         def start() -> Ref:

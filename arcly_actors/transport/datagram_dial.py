@@ -12,6 +12,7 @@ import pykka
 
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
+from arcly_actors.errors import AddressUnavailable
 from arcly_actors.runtime import Exited, LoopActor, System, receives
 from arcly_actors.runtime.notify import notify
 from arcly_actors.runtime.seams import NoAnswer, Remote
@@ -38,6 +39,26 @@ async def resolve(system: System, host: str, port: int, remote: Remote | None = 
     else:
         system.seams.found(remote, found)
     return found
+
+
+async def may_listen(system: System, host: str, port: int, remote: Remote | None = None) -> DialFailed | None:
+    """Whether a source or sink may wait there for who comes: a dial whose answer is our own address."""
+    seams = system.seams
+    await seams.may_dial()
+    seams.dialling(remote, (host, port), listens=True)
+    failed: DialFailed | None = None
+    if seams.refused(remote):
+        failed = DialFailed(f"cannot listen on port {port}: refused on purpose")
+    elif seams.network is not None:
+        try:
+            await seams.network.resolve((host, port), remote)
+        except NoAnswer as error:
+            failed = DialFailed(str(error))
+    if failed is not None:
+        seams.undialled(remote, failed.detail)
+    else:
+        seams.found(remote, (host, port))
+    return failed
 
 
 async def _resolved(system: System, host: str, port: int, remote: Remote | None) -> Source | DialFailed:
@@ -67,7 +88,7 @@ def local_address(adapter: str, port: int, towards: Source | None) -> Address:
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    where: Source | DialFailed
+    where: Source | DialFailed | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +133,7 @@ class DatagramCaller(LoopActor):
         """Connect to a host and port from a local address, or wait there for a caller (`to` None), for `remote`."""
         self._connect, self._local, self._remote = connect, local, remote
         if to is None:
-            self._open(None)
+            self.spawn(may_listen(self.system, *local, remote), then=_Resolved)
         else:
             self.spawn(resolve(self.system, *to, remote), then=_Resolved)
 
@@ -147,7 +168,7 @@ class DatagramCaller(LoopActor):
             local_address(*self._local, peer),
             switchboard,
             lambda link: notify(ours, _Linked(link)),
-            name="srt" if call is not None and self._remote is not None else "",
+            name="srt" if self._remote is not None else "",
             call=call,
             remote=self._remote,
         )
@@ -167,6 +188,8 @@ class DatagramCaller(LoopActor):
     def exited(self, exited: Exited) -> None:
         """The port could not be opened, or failed; what else may end is a subclass's."""
         if self._port is not None and exited.urn == self._port.actor_urn:
+            if isinstance(exited.error, AddressUnavailable):
+                self.system.seams.undialled(self._remote, str(exited.error))
             self.unreachable(str(exited.error) if exited.error is not None else "the port was closed")
         else:
             self.child_gone(exited)

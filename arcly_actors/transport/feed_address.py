@@ -94,8 +94,17 @@ class FeedAddress:
         return f"{self.scheme}://{host}:{self.port}"
 
 
+def reads(text: str) -> bool:
+    """Whether `FeedAddress` can read it."""
+    try:
+        FeedAddress.parse(text)
+    except ConfigurationError:
+        return False
+    return True
+
+
 def is_feed(text: str) -> bool:
-    """Whether `FeedAddress` can read it, and its host is an address, as what is received at has to be."""
+    """The same, and its host is an address, as what is received at has to be."""
     try:
         ipaddress.ip_address(FeedAddress.parse(text).host.partition("%")[0])
     except (ConfigurationError, ValueError):

@@ -85,12 +85,19 @@ class FeedOutlet:
     """Sends a feed. AddressUnavailable when there is no way to it. `dropped` counts ``full`` and ``refused``."""
 
     def __init__(self, address: FeedAddress, resolved: tuple[Any, ...] | None = None) -> None:
-        where = resolved or (address.host, address.port)
-        self._socket = _sending(address, where)
+        self._where = resolved or (address.host, address.port)
+        self._socket = _sending(address, self._where)
+        self.bound = Address.of_peer(self._socket.getsockname())
         self.dropped: Counter[str] = Counter()
+        self.taps: tuple[Tap, ...] = ()
+
+    def poke(self) -> None:
+        """See `runtime.seams.Tapped.poke`: nothing comes by it."""
 
     def send(self, data: bytes | memoryview) -> None:
         """One datagram; one that the kernel does not take is lost, as it would be in the network."""
+        for tap in self.taps:
+            tap.went(data, self._where)
         try:
             self._socket.send(data)
         except (BlockingIOError, InterruptedError):

@@ -1,10 +1,10 @@
 """Opening one-way feeds where an engine's seams can see it: a socket's, or datagrams of a scripted network."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from arcly_actors.runtime import System
-from arcly_actors.runtime.seams import Source, Tap
+from arcly_actors.runtime.seams import Remote, Source, Tap
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.datagrams import nobody
 from arcly_actors.transport.feed_address import FeedAddress
@@ -38,6 +38,13 @@ class Inlet(Protocol):
 class Outlet(Protocol):
     """The face of `FeedOutlet`, likewise."""
 
+    bound: Address
+    taps: tuple[Tap, ...]
+
+    def poke(self) -> None:
+        """See `FeedOutlet.poke`."""
+        ...
+
     def send(self, data: bytes | memoryview) -> None:
         """See `FeedOutlet.send`."""
         ...
@@ -48,36 +55,58 @@ class Outlet(Protocol):
 
 
 def open_feed(
-    system: System, address: FeedAddress, on: str = "", heard: Callable[[], Iterable[Source]] = nobody
+    system: System,
+    address: FeedAddress,
+    on: str = "",
+    heard: Callable[[], Iterable[Source]] = nobody,
+    remote: Remote | None = None,
 ) -> Inlet:
-    """What receives a feed; tapes know it as `on`. AddressUnavailable when it cannot be bound or joined."""
+    """What receives a feed; tapes know it as `on`, and of the source `remote`. AddressUnavailable when it cannot be bound
+    or joined.
+    """
     network = system.seams.network
     inlet: Inlet = (
         FeedInlet(system.loop, address)
         if network is None
-        else _ScriptedInlet(network.bind((address.host, address.port)), address)
+        else _ScriptedInlet(network.bind((address.host, address.port), on, remote), address)
     )
     if on:
-        system.seams.opened(on, inlet, heard)
+        system.seams.opened(on, inlet, heard, remote)
     return inlet
 
 
-def open_outlet(system: System, address: FeedAddress, resolved: tuple[Any, ...]) -> Outlet:
-    """What sends a feed to where its host name leads. AddressUnavailable when there is no way to it."""
-    network = system.seams.network
+def open_outlet(system: System, address: FeedAddress, resolved: tuple[Any, ...], remote: Remote | None = None) -> Outlet:
+    """What sends a feed to where its host name leads, for the sink `remote`. AddressUnavailable when there is no way to
+    it.
+    """
+    network, on = system.seams.network, _NAMES[address.scheme]
+    outlet: Outlet
     if network is None:
-        return FeedOutlet(address, resolved)
-    return _ScriptedOutlet(network.bind((address.interface if "." in address.interface else "", 0)), resolved)
+        outlet = FeedOutlet(address, resolved)
+    else:
+        here = address.interface if "." in address.interface else ""
+        outlet = _ScriptedOutlet(network.bind((here, 0), on, remote), resolved)
+    if remote is not None:
+        system.seams.opened(on, outlet, nobody, remote)
+    return outlet
 
 
-class _ScriptedInlet:
-    """A scripted network's datagrams as a feed; a group's sources are looked at here, as the kernel does elsewhere."""
+def close_outlet(system: System, outlet: Outlet) -> None:
+    """Close it; more than once does no harm."""
+    system.seams.closed(outlet)
+    outlet.close()
 
-    def __init__(self, datagrams: Datagrams, address: FeedAddress) -> None:
+
+_NAMES: Final = {"udp": "udp", "rtp": "rtp-ts"}
+"""What tapes know a sink's socket as: datagrams in RTP have the time in them."""
+
+
+class _Scripted:
+    """A scripted network's datagrams, which tapes listen to."""
+
+    def __init__(self, datagrams: Datagrams) -> None:
         self._datagrams = datagrams
-        self._sources = address.sources
         self.bound = datagrams.bound
-        self.start = datagrams.start
         self.poke = datagrams.poke
         self.close = datagrams.close
 
@@ -89,6 +118,15 @@ class _ScriptedInlet:
     def taps(self, taps: tuple[Tap, ...]) -> None:
         self._datagrams.taps = taps
 
+
+class _ScriptedInlet(_Scripted):
+    """They are a feed; a group's sources are looked at here, as the kernel does elsewhere."""
+
+    def __init__(self, datagrams: Datagrams, address: FeedAddress) -> None:
+        super().__init__(datagrams)
+        self._sources = address.sources
+        self.start = datagrams.start
+
     def read(self, deliver: Deliver) -> None:
         def unwrapped(data: memoryview, source: Source, _local: bytes) -> None:
             host = Address.of_peer(source).host
@@ -98,13 +136,12 @@ class _ScriptedInlet:
         self._datagrams.read(unwrapped)
 
 
-class _ScriptedOutlet:
-    """Datagrams from a port of their own to one place."""
+class _ScriptedOutlet(_Scripted):
+    """They go from a port of their own to one place."""
 
     def __init__(self, datagrams: Datagrams, where: tuple[Any, ...]) -> None:
-        self._datagrams = datagrams
+        super().__init__(datagrams)
         self._path = datagrams.path(where, b"")
-        self.close = datagrams.close
 
     def send(self, data: bytes | memoryview) -> None:
         self._datagrams.send(data, self._path)

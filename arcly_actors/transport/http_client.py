@@ -48,14 +48,16 @@ Exchange: TypeAlias = Callable[[HttpCall, bool], Coroutine[Any, Any, HttpReply |
 """`exchange`, or what stands in for it in a test. The flag: certificates have to be good."""
 
 
-async def exchange(call: HttpCall, verify: bool = True) -> HttpReply | HttpFailed:
-    """Ask, within `limits.HTTP_CALL`."""
+async def exchange(
+    call: HttpCall, verify: bool = True, connector: aiohttp.BaseConnector | None = None
+) -> HttpReply | HttpFailed:
+    """Ask, within `limits.HTTP_CALL`; by `connector`, which is closed then, if it is no network's."""
     parts = urlsplit(call.url)
     place = parts.netloc.rpartition("@")[2]
     tls: ssl.SSLContext | bool = client_context(verify=verify) if parts.scheme == "https" else True
     timeout = aiohttp.ClientTimeout(total=limits.HTTP_CALL / NS_PER_S)
     try:
-        connector = aiohttp.TCPConnector(ssl=tls, force_close=True)
+        connector = connector or aiohttp.TCPConnector(ssl=tls, force_close=True)
         async with (
             aiohttp.ClientSession(
                 connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False

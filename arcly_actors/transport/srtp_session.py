@@ -4,7 +4,7 @@ Its life: open (ICE checks and the DTLS handshake are under way) -> connected ->
 the handshake, consent, an owner that comes back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Any, Protocol
 
@@ -76,6 +76,7 @@ class SrtpSession:
 
     silence = limits.PEER_SILENCE
     """Without an authentic datagram for this long (ns) a connected peer is gone."""
+    _around: tuple[Callable[[pykka.ActorRef[Any]], pykka.ActorRef[Any]], ...] = ()
     unreached = "no ICE check came in time: can its peer reach the UDP port?"
     """What is said when ICE finds no path."""
 
@@ -125,6 +126,15 @@ class SrtpSession:
         self._port.follow(self, owner)
         if self.state is SessionState.CONNECTED:
             self._tell_connected()
+        if self._owner is owner:
+            for by in self._around:
+                self._owner = by(self._owner)
+
+    def overhear(self, by: Callable[[pykka.ActorRef[Any]], pykka.ActorRef[Any]]) -> None:
+        """Have `by(owner)` be told in place of the owner, whoever that is."""
+        self._around = (*self._around, by)
+        if self._owner is not None:
+            self._owner = by(self._owner)
 
     def send_rtp(self, packets: Sequence[bytes]) -> bool:
         """See `DtlsSrtpTransport.send_rtp`."""

@@ -12,34 +12,31 @@ import pykka
 from arcly_actors.runtime import SessionNote
 from arcly_actors.transport.dtls_srtp import RemoteParameters, RtcpArrived, RtpArrived
 from arcly_actors.transport.srtp_batch import SharedPackets
-from arcly_actors.transport.srtp_session import SessionState
+from arcly_actors.transport.srtp_session import SessionState, SrtpSession
 from arcly_actors.transport.webrtc_session import SessionPort, WebRtcSession
 
 
-class TapedSession(WebRtcSession):
-    """See the module."""
+class Taped(SrtpSession):
+    """See the module; what a session of any kind of ICE has of it."""
 
-    def __init__(
-        self, port: SessionPort, owner: pykka.ActorRef[Any], remote: RemoteParameters, note: SessionNote
-    ) -> None:
-        self.note: SessionNote = note
+    def __init__(self, port: Any, owner: pykka.ActorRef[Any], remote: RemoteParameters, note: SessionNote) -> None:
+        self.note: SessionNote | None = note
+        self._tell = note.put
         self._ours = False
         super().__init__(port, owner, remote)
         self.overhear(lambda owner: _overheard(owner, self))
-        # What an answer says of the transport and no draw of entropy tells.
-        note.put("session", fingerprint=self.fingerprint.value, candidates=[str(each) for each in self.candidates])
 
     def send_shared(self, packets: SharedPackets) -> bool:
         """See `DtlsSrtpTransport.send_shared`."""
         if self.state is SessionState.CONNECTED:
             for packet in packets.packets:
-                self.note.put("rtp-out", packet)
+                self._tell("rtp-out", packet)
         return super().send_shared(packets)
 
     def send_rtcp(self, data: bytes) -> bool:
         """See `DtlsSrtpTransport.send_rtcp`."""
         if self.state is SessionState.CONNECTED:
-            self.note.put("rtcp-out", data)
+            self._tell("rtcp-out", data)
         return super().send_rtcp(data)
 
     def close(self, reason: str) -> None:
@@ -57,24 +54,24 @@ class TapedSession(WebRtcSession):
         """See `SrtpSession.end`: what its owner did not ask for came in."""
         if self.state is not SessionState.CLOSED and not self._ours:
             failure: dict[str, Any] = {"error": str(error)} if error is not None else {}
-            self.note.put("closed", reason=reason, **failure)
+            self._tell("closed", reason=reason, **failure)
         super().end(reason, error)
 
     def told(self, message: object) -> None:
         """The owner is about to be told this."""
         if isinstance(message, RtpArrived):
-            self.note.put("rtp-in", message.data, message.at)
+            self._tell("rtp-in", message.data, message.at)
         elif isinstance(message, RtcpArrived):
-            self.note.put("rtcp-in", message.data, message.at)
+            self._tell("rtcp-in", message.data, message.at)
 
     def _shut(self) -> None:
         if self.state is not SessionState.CLOSED and not self._ours:
             self._ours = True
-            self.note.put("shut")
+            self._tell("shut")
 
     def _established(self) -> None:
         assert self._path is not None, "it is connected"
-        self.note.put("connected", profile=self._dtls.profile.name, peer=str(self._path.address))
+        self._tell("connected", profile=self._dtls.profile.name, peer=str(self._path.address))
         super()._established()
 
     def _settle(self) -> None:
@@ -83,10 +80,21 @@ class TapedSession(WebRtcSession):
         self.station = None
 
 
+class TapedSession(Taped, WebRtcSession):
+    """One that is opened at our port."""
+
+    def __init__(
+        self, port: SessionPort, owner: pykka.ActorRef[Any], remote: RemoteParameters, note: SessionNote
+    ) -> None:
+        super().__init__(port, owner, remote, note)
+        # What an answer says of the transport and no draw of entropy tells.
+        self._tell("session", fingerprint=self.fingerprint.value, candidates=[str(each) for each in self.candidates])
+
+
 class _Overheard:
     """Stands for an owner towards its session."""
 
-    def __init__(self, owner: pykka.ActorRef[Any], session: TapedSession) -> None:
+    def __init__(self, owner: pykka.ActorRef[Any], session: Taped) -> None:
         self._owner = owner
         self._session = session
 
@@ -95,5 +103,5 @@ class _Overheard:
         self._owner.tell(message)
 
 
-def _overheard(owner: pykka.ActorRef[Any], session: TapedSession) -> pykka.ActorRef[Any]:
+def _overheard(owner: pykka.ActorRef[Any], session: Taped) -> pykka.ActorRef[Any]:
     return cast("pykka.ActorRef[Any]", _Overheard(owner, session))

@@ -16,7 +16,7 @@ import pykka
 
 from arcly_actors import limits
 from arcly_actors.clock import NS_PER_S
-from arcly_actors.runtime import Exited, LoopActor, LoopFuture, System, Timer, receives
+from arcly_actors.runtime import Exited, LoopActor, LoopFuture, SessionNote, System, Timer, receives
 from arcly_actors.runtime.seams import Tap
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.dtls import Identity
@@ -27,6 +27,7 @@ from arcly_actors.transport.send_batch import SendBatch
 from arcly_actors.transport.srtp_batch import Scratch
 from arcly_actors.transport.srtp_crowd import Crowd
 from arcly_actors.transport.srtp_session import SrtpSession
+from arcly_actors.transport.taped_session import Taped
 from arcly_actors.transport.udp_socket import Datagrams, Deliver, Path, Source, TakeAll
 
 
@@ -173,14 +174,19 @@ class _Datagrams:
         return all([self.send(data[start:end], path) for start, end in bounds])  # noqa: C419 - all of them are sent
 
 
+class TapedDialled(Taped, DialledSession):
+    """One with a tape at it."""
+
+
 class WebRtcDial(LoopActor):
     """See the module."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, note: SessionNote | None = None) -> None:
         super().__init__(system)
         self.now = system.clock.monotonic_ns
+        self.note = note
         self.local = IceCredentials(self._random_text(6), self._random_text(18))
-        self.identity = Identity(system.clock)
+        self.identity = self.make_identity()
         self.scratch = Scratch()
         self.udp: Datagrams = _Datagrams(lambda: self._agent)
         self.crowd = Crowd(self.udp)
@@ -193,9 +199,13 @@ class WebRtcDial(LoopActor):
 
     def on_start(self) -> None:
         """Make the agent."""
-        uniform = self.system.entropy.uniform
         low, high = (limits.ICE_CONSENT_INTERVAL * share / NS_PER_S for share in (0.8, 1.2))
-        self._agent = FullIce(self.local, self._arrived, self._consented, lambda: uniform(low, high))
+
+        def pause() -> float:
+            with self.system.seams.drawing(None):  # a replay asks nobody for consent
+                return self.system.entropy.uniform(low, high)
+
+        self._agent = FullIce(self.local, self._arrived, self._consented, pause)
 
     def on_stop(self) -> None:
         """The peer and the owner are told."""
@@ -211,25 +221,51 @@ class WebRtcDial(LoopActor):
     def gather(self, message: Gather) -> LoopFuture[LocalEnd]:
         """See `Gather`."""
 
-        async def gather() -> tuple[Address, ...]:
-            return await self._agent.gather(await _hosts_towards(message))
+        async def gather() -> _Gathered:
+            return _Gathered(await self.gather_towards(message))
 
-        self.spawn(gather(), then=_Gathered)
+        self.spawn(gather(), then=lambda message: message)
         return self._asked
+
+    async def gather_towards(self, target: Gather) -> tuple[Address, ...]:
+        """Our addresses."""
+        return await self._agent.gather(await _hosts_towards(target))
+
+    def make_identity(self) -> Identity:
+        """Our certificate."""
+        return Identity(self.system.clock)
+
+    def make_session(self, message: Reach) -> DialledSession:
+        """The transport to who answered."""
+        if self.note is not None:
+            return TapedDialled(self, message.owner, message.remote, self.note)
+        return DialledSession(self, message.owner, message.remote)
+
+    @property
+    def fingerprint(self) -> str:
+        """Our certificate's, by SHA-256."""
+        return self.identity.fingerprint
 
     @receives(_Gathered)
     def gathered(self, message: _Gathered) -> None:
         """Our end is known."""
         self.candidates = message.candidates
-        self._asked.set(LocalEnd(self.local, Fingerprint("sha-256", self.identity.fingerprint), message.candidates))
+        if self.note is not None:
+            listed = [str(each) for each in message.candidates]
+            self.note.put("session", fingerprint=self.fingerprint, candidates=listed)
+        self._asked.set(LocalEnd(self.local, Fingerprint("sha-256", self.fingerprint), message.candidates))
 
     @receives(Reach)
     def reach(self, message: Reach) -> DtlsSrtpTransport:
         """See `Reach`."""
-        session = self._session = DialledSession(self, message.owner, message.remote)
-        self.spawn(self._connect(message), then=_IceDone)
+        session = self._session = self.make_session(message)
+        self.connect(message)
         self.after(limits.UDP_SWEEP, _Sweep())
         return session
+
+    def connect(self, message: Reach) -> None:
+        """Find a way to the peer."""
+        self.spawn(self._connect(message), then=_IceDone)
 
     async def _connect(self, message: Reach) -> str:
         try:
@@ -329,7 +365,11 @@ class WebRtcDial(LoopActor):
         session, self._session = self._session, None
         if session is not None:
             session.end(reason, error)
-        self.system.outlive(self._agent.close())  # sockets take a turn of the loop to close
+        self.close_agent()
+
+    def close_agent(self) -> None:
+        """Its sockets, too."""
+        self.system.outlive(self._agent.close())  # they take a turn of the loop to close
 
     def _random_text(self, count: int) -> str:
         return base64.b64encode(self.system.entropy.random_bytes(count)).decode("ascii")  # ice-char: alphanumeric + /

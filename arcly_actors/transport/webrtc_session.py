@@ -4,7 +4,6 @@ Media goes to the pair that the peer selected, until then to the first it valida
 another (a phone that changes networks).
 """
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import pykka
@@ -45,25 +44,11 @@ class WebRtcSession(SrtpSession):
     _port: SessionPort
     note: SessionNote | None = None
     """Where a tape wants its packets; see `taped_session`."""
-    _around: tuple[Callable[[pykka.ActorRef[Any]], pykka.ActorRef[Any]], ...] = ()
 
     def __init__(self, port: SessionPort, owner: pykka.ActorRef[Any], remote: RemoteParameters) -> None:
         super().__init__(port, owner, remote)
         self.local, self._agent = port.new_agent(self, remote.ice)
         self._former: IceCredentials | None = None
-
-    def overhear(self, by: Callable[[pykka.ActorRef[Any]], pykka.ActorRef[Any]]) -> None:
-        """Have `by(owner)` be told in place of the owner, whoever that is."""
-        self._around = (*self._around, by)
-        if self._owner is not None:
-            self._owner = by(self._owner)
-
-    def attach(self, owner: pykka.ActorRef[Any]) -> None:
-        """See `DtlsSrtpTransport.attach`."""
-        super().attach(owner)
-        if self._owner is owner:
-            for by in self._around:
-                self._owner = by(self._owner)
 
     def add_candidate(self, candidate: str) -> None:
         """See `DtlsSrtpTransport.add_candidate`."""

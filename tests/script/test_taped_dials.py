@@ -289,15 +289,16 @@ def test_secrets_keep_their_length() -> None:
     assert srt.url == "srt://far.example:9000?streamid=xxxxxxxxxxx&latency=80"
     assert srt.went(b"..nepomas-\x00eme-") == b"..nepomas-\x00eme-"  # not that one
     assert srt.went(b"..neposes-\x00ema..") == b"..xxxxxxxx\x00xxx.."
+    assert srt.came(b"..neposes-\x00ema..") == b"..neposes-\x00ema.."
+    listens = masked("srt://:9000?mode=listener&streamid=caf%C3%A9")
+    assert listens.url == "srt://:9000?mode=listener&streamid=xxxxx"
+    assert listens.came("\xc3fac\0\0\0\xa9".encode("latin-1")) == b"xxxx\0\0\0x"
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        "http://far.example/live.flv",
-        "rtmp://user:pass@far.example/live/cam",
-        "srt://far.example:9000?passphrase=correct-horse",
-        "srt://0.0.0.0:9000?mode=listener",
+        "srt://far.example:9000?streamid=ab",
         "rtsp://me:pw@far.example/door",
     ],
 )

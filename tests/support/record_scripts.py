@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
+import aioice
+
 import arcly_actors as arcly
 from arcly_actors.loop import run
 from arcly_actors.script import read_file, write_file
@@ -23,8 +25,9 @@ from arcly_actors.script.replay import replay
 from arcly_actors.topology import Application, Topology
 from arcly_actors.topology.application import SrtSecurity, Subscriber
 from arcly_actors.topology.endpoints import MpegTs
-from arcly_actors.transport import acceptor
+from arcly_actors.transport import acceptor, webrtc_dial
 from arcly_actors.transport.wire import set_options
+from tests.support.aiortc_whip_server import whip_server
 from tests.support.loopback import LOOPBACK
 from tests.support.udp_relay import relaying
 from tests.support.virtual import pass_time
@@ -36,6 +39,7 @@ PASSPHRASE = "correct-horse-battery"
 _SOURCE = "-re -f lavfi -i testsrc=size=64x48:rate=25 -f lavfi -i sine=sample_rate=44100"
 _CODED = "-c:v libx264 -preset ultrafast -tune zerolatency -g {gop} -crf 35 -pix_fmt yuv420p -c:a aac -b:a 24k -ac 1"
 
+_SILENT = "-c:v libx264 -preset ultrafast -tune zerolatency -g {gop} -crf 35 -pix_fmt yuv420p -an"
 _RICH = (
     "-vf noise=alls=20:allf=t -c:v libx264 -preset ultrafast -tune zerolatency -g {gop} -b:v 200k -pix_fmt yuv420p -an"
 )
@@ -177,9 +181,44 @@ async def pulled(ffmpeg: Ffmpeg) -> None:
     await source.stop()
 
 
-def free_port() -> int:
+async def called(ffmpeg: Ffmpeg) -> None:
+    """Our source listens, encrypted, and ffmpeg calls it twice."""
+    port, secret = free_port(socket.SOCK_DGRAM), f"passphrase={PASSPHRASE}&pbkeylen=24&streamid=door-four"
+    source = await ffmpeg.engine.pull("live/cam", f"srt://127.0.0.1:{port}?mode=listener&latency=60&{secret}")
+    for _ in range(2):
+        to = f"srt://127.0.0.1:{port}?mode=caller&latency=60000&{secret}"
+        caller = await ffmpeg.run(f"{_SOURCE} -t 1.2 {_CODED.format(gop=25)} -f mpegts {to}")
+        await keyframe(ffmpeg.engine)
+        await caller.wait()
+        await pass_time(SECOND // 2)
+    await source.stop()
+
+
+async def whip_pushed(ffmpeg: Ffmpeg) -> None:
+    """A server of aiortc's takes what ffmpeg publishes, and ends; it is dialled in vain then."""
+    publisher = await ffmpeg.publish(5, coded=_SILENT)
+    await keyframe(ffmpeg.engine)
+    with only_loopback():
+        async with whip_server() as server:
+            sink = await ffmpeg.engine.push("live/cam", f"{server.url()}?key={PASSPHRASE}", token=PASSPHRASE)
+            await server.viewer.until(lambda: server.viewer.decoded > 20)
+        await pass_time(SECOND // 2)
+        await sink.stop()
+    publisher.terminate()
+    await publisher.wait()
+
+
+@contextlib.contextmanager
+def only_loopback() -> Iterator[None]:
+    """Neither end names other addresses of this machine."""
+    ours = mock.patch.object(webrtc_dial, "host_addresses", return_value=())
+    with ours, mock.patch.object(aioice.ice, "get_host_addresses", return_value=["127.0.0.1"]):
+        yield
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     """One that nobody has."""
-    with socket.socket() as one:
+    with socket.socket(type=kind) as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
         return port
@@ -231,6 +270,8 @@ SCENARIOS: dict[str, Callable[[Ffmpeg], Awaitable[None]]] = {
     "ffmpeg-mpegts": mpegts,
     "publisher-reconnect": reconnect,
     "pull-rtmp": pulled,
+    "pull-srt-listener": called,
+    "push-whip": whip_pushed,
     "mid-gop-join": mid_gop,
     "slow-viewer": slow_viewer,
     "takeover": takeover,
@@ -243,6 +284,7 @@ HOLDS = {"ffmpeg-srt": SECOND, "ffmpeg-srt-encrypted": SECOND, "ffmpeg-srt-lossy
 
 BESIDES = {
     "ffmpeg-srt-lossy": {"network": "a relay that loses 8 % each way"},
+    "push-whip": {"clients": "ffmpeg 5.1 (Debian) publishes; the server is aiortc 1.16"},
     "slow-viewer": {"clients": "ffmpeg 5.1 (Debian) publishes; the viewer is a socket that reads 8 kB/s and less"},
 }
 """What the head tells of where it comes from, besides what is so for all."""

@@ -114,7 +114,7 @@ class Target:
             self.owner.ref,
             self.places,
             ask=self._ask,
-            dial=lambda system: ScriptedDial.start(system, self),
+            dial=lambda system, _note: ScriptedDial.start(system, self),
         )
         self.owner.watch(self.push)
         await pass_time(NS_PER_MS)
