@@ -7,6 +7,7 @@ All times are integer nanoseconds.
 import os
 import random
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 NS_PER_MS = 1_000_000
@@ -160,6 +161,11 @@ class SeededEntropy:
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - being predictable is its purpose
+
+    @property
+    def share(self) -> Callable[[], float]:
+        """Draws a number from 0 to 1, 1 excluded: for who draws often."""
+        return self._random.random
 
     def random_bytes(self, count: int) -> bytes:
         """See `Entropy.random_bytes`."""

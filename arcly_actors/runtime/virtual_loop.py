@@ -9,7 +9,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, NoReturn, TypeVarTuple
 
 from arcly_actors.clock import NS_PER_S, VirtualClock
@@ -25,6 +25,38 @@ class VirtualRunaway(RuntimeError):
 
 
 _Arguments = TypeVarTuple("_Arguments")
+
+
+class _Call(asyncio.Handle):
+    """A callback. Asyncio's own also asks the loop whether it is being debugged: half of the cost of making one."""
+
+    __slots__ = ()
+    _context: Context
+    _callback: Callable[..., object]
+
+    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], loop: "VirtualLoop", context: Any) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop, self._callback, self._args = loop, callback, args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
+
+
+class _Timer(asyncio.TimerHandle):
+    """A callback with its time, which is in the heap."""
+
+    __slots__ = ()
+    _context: Context
+    _callback: Callable[..., object]
+    _scheduled: bool
+
+    def __init__(
+        self, when: float, callback: Callable[..., object], args: tuple[Any, ...], loop: "VirtualLoop", context: Any
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop, self._callback, self._args = loop, callback, args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
+        self._when, self._scheduled = when, True
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -43,12 +75,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._order = itertools.count()
         self._end = clock.monotonic_ns() + VIRTUAL_SPAN
         self._left = iterations
-        self._timers: list[tuple[int, int, asyncio.TimerHandle]] = []
+        self._timers: list[tuple[int, int, _Timer]] = []
         self._cancelled = 0
         self.waits = False
         self._idle: Callable[[], object] | None = None
-        self._ready: deque[asyncio.Handle]
+        self._ready: deque[_Call | _Timer]
         self._stopping: bool
+        self._closed: bool
         self.__dict__.update(dict.fromkeys(_SOCKETS, _refuse_sockets), **dict.fromkeys(_THREADS, _refuse_threads))
 
     def time(self) -> float:
@@ -59,8 +92,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, when: float, callback: Callable[[*_Arguments], object], *args: *_Arguments, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """See `asyncio.AbstractEventLoop`; timers that are due at one time fire in the order in which they were set."""
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
-        timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio's own word for: in the heap
+        timer = _Timer(when, callback, args, self, context)
         due, now = round(when * NS_PER_S), self._clock.monotonic_ns()
         if due <= now and when > now / NS_PER_S:  # a part of a ns ahead: who waits for `when` would wait for ever
             due = now + 1
@@ -76,6 +108,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def when_idle(self, callback: Callable[[], object]) -> None:
         """Call it as soon as nothing is ready, before time goes on and a timer has its turn."""
         self._idle = callback
+
+    def call_soon(
+        self, callback: Callable[[*_Arguments], object], *args: *_Arguments, context: Context | None = None
+    ) -> asyncio.Handle:
+        """See `asyncio.AbstractEventLoop`; RuntimeError when it is closed."""
+        if self._closed:
+            raise RuntimeError("Event loop is closed")
+        handle = _Call(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     def timers(self) -> list[asyncio.TimerHandle]:
         """Those that are still to fire."""
@@ -100,8 +142,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._take_first()
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle._cancelled:  # noqa: SLF001 - asked once for each callback
-                handle._run()  # noqa: SLF001 - what a loop does
+            if handle._cancelled:  # noqa: SLF001 - asked once for each callback
+                continue
+            try:
+                handle._context.run(handle._callback, *handle._args)  # noqa: SLF001 - what a loop does
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001 - as asyncio: whoever is told decides
+                self.call_exception_handler({"message": f"Exception in callback {handle!r}", "exception": error})
 
     def _take_next(self, now: int, *, at_work: bool) -> None:
         """Of the timers that are due those of the first time, unless there is something to be done before."""
@@ -113,8 +161,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _take_first(self) -> None:
         timer = heapq.heappop(self._timers)[2]
-        timer._scheduled = False  # type: ignore[attr-defined]  # noqa: SLF001 - see `call_at`
-        if timer.cancelled():
+        timer._scheduled = False  # noqa: SLF001 - asyncio's own word for: in the heap
+        if timer._cancelled:  # noqa: SLF001 - see `_run_once`
             self._cancelled -= 1
         else:
             self._ready.append(timer)
@@ -134,7 +182,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _timer_handle_cancelled(self, timer: asyncio.TimerHandle) -> None:
         """Asyncio's word from a timer that somebody cancels. When they are many they are taken out."""
-        if not timer._scheduled:  # type: ignore[attr-defined]  # noqa: SLF001 - see `call_at`
+        if not timer._scheduled:  # type: ignore[attr-defined]  # noqa: SLF001 - see `_take_first`
             return
         self._cancelled += 1
         if self._cancelled > _MANY and 2 * self._cancelled > len(self._timers):

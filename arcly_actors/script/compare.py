@@ -64,6 +64,7 @@ def compare(script: Script, made: Sequence[Record]) -> Divergence | None:
             ours, theirs = without_tail(media_only(ours, on), media_only(theirs, on))
             _end_alike(ours, theirs, script.duration_ns - _TAIL, "sent")
         if by_bytes and (on is not None or lane.endswith(" is sent")):
+            _shut_alike(ours, theirs, script.duration_ns - _TAIL)
             end = ends.get((ours or theirs)[0].who, script.duration_ns) if ours or theirs else 0
             difference = _differ_in_bytes(lane, ours, theirs, end - _TAIL)
         else:
@@ -79,6 +80,14 @@ def _end_alike(ours: list[Record], theirs: list[Record], end: int, kind: str = "
     """Leave out what only one of the two has at the end, of one kind or any, when a recording was broken off."""
     for records, others in ((ours, theirs), (theirs, ours)):
         while records and records[-1].at >= end and len(records) > len(others) and records[-1].kind.endswith(kind):
+            records.pop()
+
+
+def _shut_alike(ours: list[Record], theirs: list[Record], end: int) -> None:
+    """Leave out that only one of the two has closed at the end."""
+    for records, others in ((ours, theirs), (theirs, ours)):
+        last = records[-1] if records else None
+        if last is not None and last.kind == "shut" and last.at >= end and not (others and others[-1].kind == "shut"):
             records.pop()
 
 

@@ -27,7 +27,7 @@ _COUNTED = {
 }  # fmt: skip
 """Of which those that nothing marks are counted together, and how one is called."""
 
-_OUTWARD = frozenset({"dial", "out", "shut", "sent", "rtp-out", "rtcp-out"})
+_OUTWARD = frozenset({"dial", "request", "out", "shut", "sent", "rtp-out", "rtcp-out"})
 _SILENT = frozenset({"draw", "end"})
 
 

@@ -30,7 +30,7 @@ class WithinBounds(Invariant):
             inbox = ref.actor_inbox
             if not isinstance(inbox, Mailbox):
                 continue
-            if inbox.waiting > inbox.bound or len(inbox.letters) - inbox.waiting > CONTROL:
+            if inbox.letters and (inbox.waiting > inbox.bound or len(inbox.letters) - inbox.waiting > CONTROL):
                 self.broken(f"{ref.actor_class.__name__} has {len(inbox.letters)} letters, {inbox.waiting} of media")
             actor: Any = inbox.actor
             kind = type(actor)  # all are abstract base classes, of which Python asks more slowly than of others

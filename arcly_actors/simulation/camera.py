@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from arcly_actors.clock import NS_PER_MS
 from arcly_actors.media import aac, avc, hevc, opus
@@ -67,8 +68,7 @@ def payload_of(track: Track, number: int, *, keyframe: bool, size: int) -> bytes
     return len(unit).to_bytes(4) + unit
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
+class Shot(NamedTuple):
     """One frame as it was made: `gop` is the number of the keyframe that it needs, None when there was none."""
 
     number: int

@@ -1,6 +1,6 @@
 """Chance: what is decided by the seed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from arcly_actors.clock import SeededEntropy
@@ -13,6 +13,7 @@ class Chance:
 
     def __init__(self, seed: int) -> None:
         self._entropy = SeededEntropy(seed)
+        self._share: Callable[[], float] = self._entropy.share
 
     def between(self, low: float, high: float) -> float:
         """A number from `low` to `high`."""
@@ -20,11 +21,11 @@ class Chance:
 
     def whole(self, low: int, high: int) -> int:
         """A whole number from `low` to `high`, both included."""
-        return min(high, low + int(self._entropy.uniform(0, high - low + 1)))
+        return low + int(self._share() * (high - low + 1))
 
     def happens(self, share: float) -> bool:
         """True in this share (0 to 1) of cases."""
-        return self._entropy.uniform(0, 1) < share
+        return self._share() < share
 
     def one(self, values: Sequence[T]) -> T:
         """One of them."""
@@ -32,7 +33,7 @@ class Chance:
 
     def weighted(self, values: Mapping[T, float]) -> T:
         """One of them, each as often as its weight says; KeyError when there is none of any weight."""
-        left = self._entropy.uniform(0, sum(values.values()))
+        left = self._share() * sum(values.values())
         chosen: T | None = None
         for value, weight in values.items():
             if weight <= 0:

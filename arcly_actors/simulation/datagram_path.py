@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class DatagramPath:
     """From `address` to the endpoint `door` and back. `loss` and `doubled` are shares; `latency` is one way, in ns.
 
-    Only `jitter` has datagrams overtake each other.
+    Only `jitter` has datagrams overtake each other; what leaves at one moment over a clean path arrives at one, too.
     """
 
     def __init__(self, world: "World", door: str, address: Address, received: Callable[[bytes], None]) -> None:
@@ -28,6 +28,7 @@ class DatagramPath:
         self.doubled = 0.0
         self.open = False
         self._last: dict[bool, int] = {}
+        self._together: dict[bool, tuple[int, list[bytes]]] = {}
 
     def begin(self) -> bool:
         """Hear what is sent to this address; False when the endpoint is not there."""
@@ -50,13 +51,30 @@ class DatagramPath:
 
     def _carry(self, data: bytes, arrive: Callable[[bytes], None], *, up: bool) -> None:
         chance, world = self._world.chance, self._world
-        if not self.open or (self.loss and chance.happens(self.loss)):
+        if not self.open:
+            return
+        now = world.now
+        if not (self.loss or self.doubled or self.jitter):
+            sent, datagrams = self._together.get(up, (-1, []))
+            if sent == now:
+                datagrams.append(data)
+                return
+            datagrams = [data]
+            self._together[up] = now, datagrams
+            at = self._last[up] = max(now + self.latency + chance.whole(1, 9999), self._last.get(up, 0) + 1)
+            world.loop.call_at(at / NS_PER_S, self._land, datagrams, arrive)
+            return
+        if self.loss and chance.happens(self.loss):
             return
         for _ in range(2 if self.doubled and chance.happens(self.doubled) else 1):
-            at = world.now + self.latency + chance.whole(1, 9999 + self.jitter)
+            at = now + self.latency + chance.whole(1, 9999 + self.jitter)
             if not self.jitter:  # without it they stay in order
                 at = self._last[up] = max(at, self._last.get(up, 0) + 1)
             world.loop.call_at(at / NS_PER_S, arrive, data)
+
+    def _land(self, datagrams: list[bytes], arrive: Callable[[bytes], None]) -> None:
+        for datagram in datagrams:
+            arrive(datagram)
 
     def to(self) -> Place | None:
         """Where its datagrams go; None while nobody is there."""

@@ -122,7 +122,7 @@ class Elsewhere:
         chance = world.chance
         self._camera = Camera(
             "elsewhere", chance, world.journal.take_down, world.number, chance.one(PICTURES), SOUND,
-            picture_every=200 * NS_PER_MS, sound_every=256 * NS_PER_MS, gop=chance.one((4, 10)),
+            picture_every=333 * NS_PER_MS, sound_every=512 * NS_PER_MS, gop=chance.one((4, 10)),
         )  # fmt: skip
 
     async def start(self) -> None:

@@ -21,6 +21,13 @@ class Plan:
     stay: float = 60.0
 
 
+PACES: Final = {(40, 256): 0.25, (100, 256): 1.0, (250, 256): 2.0, (500, 512): 5.0}
+"""How far apart pictures and sounds are, in ms. What goes wrong between frames does so at any pace; fast streams are for
+what is bounded by a number of frames, and cost as much more."""
+
+GOPS: Final = {0.0: 1.0, 0.04: 1.0, 0.8: 2.0, 2.0: 4.0, 5.0: 3.0, 20.0: 1.0}
+"""How many s from keyframe to keyframe, and at least a picture; 0: one at the beginning, then none unless asked."""
+
 STEP: Final = (20 * NS_PER_MS, 480 * NS_PER_MS)
 _LONG_GOP: Final = 3 * NS_PER_S
 _STEPS_PER_MINUTE: Final = 60 * NS_PER_S / ((STEP[0] + STEP[1]) / 2)
@@ -50,10 +57,11 @@ class Explorer:
         for _ in range(2):
             if chance.happens(0.6 * (1 - viewers / self._plan.viewers)):
                 self._view()
-        for peer in (*world.publishers, *world.viewers):
-            if chance.happens(1 / (self._plan.stay * _STEPS_PER_MINUTE / 60)):
-                self._say(f"{peer.name} leaves")
-                peer.leave()
+        peers = (*world.publishers, *world.viewers)
+        if peers and chance.happens(len(peers) / (self._plan.stay * _STEPS_PER_MINUTE / 60)):
+            peer = chance.one(peers)
+            self._say(f"{peer.name} leaves")
+            peer.leave()
         if chance.happens(self._plan.faults / _STEPS_PER_MINUTE):
             self._fault()
 
@@ -97,8 +105,9 @@ class Explorer:
         chance, world = self._chance, self._world
         picture = chance.one(PICTURES) if kind.needs_picture or chance.happens(0.95) else None
         sound = chance.one((SOUND, OPUS)) if picture is None or chance.happens(0.7) else None
-        every = chance.weighted({40: 0.5, 100: 3, 200: 3, 333: 2}) * NS_PER_MS
-        gop = chance.weighted({0: 1, 1: 1, 4: 2, 10: 4, 25: 3, 100: 1})
+        every, sound_every = (ms * NS_PER_MS for ms in chance.weighted(PACES))
+        span = round(chance.weighted(GOPS) * NS_PER_S)
+        gop = max(1, round(span / every)) if span else 0
         # A publisher whose keyframe never comes, and who cannot be asked, is taken for one that sends nothing.
         begins = chance.happens(0.8) or not (kind.answers or 0 < gop * every < _LONG_GOP)
         return Camera(
@@ -109,7 +118,7 @@ class Explorer:
             picture,
             sound,
             picture_every=every,
-            sound_every=256 * NS_PER_MS,
+            sound_every=sound_every,
             gop=gop,
             begins_with_keyframe=begins,
             behind=chance.weighted({0: 6, 3600 * NS_PER_S: 1, 4_294_960 * NS_PER_S: 1}),

@@ -66,7 +66,7 @@ class HlsViewer(LinkedViewer):
         if self._wanted:
             self._ask(self._wanted.popleft())
         elif not self.over:
-            self.world.later(NS_PER_S // 2, self._ask, "media.m3u8")
+            self.world.later(NS_PER_S, self._ask, "media.m3u8")
 
     def received(self, data: bytes) -> None:
         """See `link.Ends`."""

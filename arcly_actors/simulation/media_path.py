@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from arcly_actors.clock import NS_PER_S
 from arcly_actors.protocols.rtp.packet import is_rtcp
 from arcly_actors.script.webrtc import Played
 from arcly_actors.simulation.datagram_path import DatagramPath
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class MediaPath(DatagramPath):
-    """Ends at a `Played` instead of at a port. What leaves at one moment over a clean path arrives at one, too.
+    """Ends at a `Played` instead of at a port.
 
     Between `pause` and `resume` nothing is read and nothing is said; the peer's consent ends with that.
     """
@@ -23,7 +22,6 @@ class MediaPath(DatagramPath):
         super().__init__(world, "", address, received)
         self._session: Played | None = None
         self._deaf = False
-        self._together: dict[bool, tuple[int, list[bytes]]] = {}
 
     @property
     def clean(self) -> bool:
@@ -57,25 +55,8 @@ class MediaPath(DatagramPath):
             self._session.consents = False
 
     def _carry(self, data: bytes, arrive: Callable[[bytes], None], *, up: bool) -> None:
-        if self._deaf:
-            return
-        if self.loss or self.doubled or self.jitter:
+        if not self._deaf:
             super()._carry(data, arrive, up=up)
-            return
-        now = self._world.now
-        sent, packets = self._together.get(up, (-1, []))
-        if sent == now:
-            packets.append(data)
-            return
-        packets = [data]
-        self._together[up] = now, packets
-        at = now + self.latency + self._world.chance.whole(1, 9999)
-        at = self._last[up] = max(at, self._last.get(up, 0) + 1)
-        self._world.loop.call_at(at / NS_PER_S, self._land, packets, arrive)
-
-    def _land(self, packets: list[bytes], arrive: Callable[[bytes], None]) -> None:
-        for packet in packets:
-            arrive(packet)
 
     def _arrive(self, data: bytes) -> None:
         if self.open and self._session is not None:

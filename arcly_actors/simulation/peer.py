@@ -1,7 +1,7 @@
 """Peers: the one interface of everything that comes to the engine from outside, whatever protocol it speaks."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from arcly_actors.bus.key import StreamKey
 from arcly_actors.media.codec import CodecId, Kind
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from arcly_actors.simulation.world import World
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(NamedTuple):
     """A frame as a viewer got it: `dts` in ns on the clock that its protocol gave it, unwrapped."""
 
     number: int

@@ -178,7 +178,7 @@ class World:
 
     def later(self, ns: int, call: Callable[..., object], *arguments: object) -> None:
         """Call in `ns`, and a little more: nobody acts in the very nanosecond in which a timer of the engine fires."""
-        self.loop.call_later((max(0, ns) + self.chance.whole(1, 9999)) / NS_PER_S, call, *arguments)
+        self.loop.call_at((self.now + max(0, ns) + self.chance.whole(1, 9999)) / NS_PER_S, call, *arguments)
 
     def check(self) -> None:
         """Hold everything against the invariants. Raises the first Violation."""

@@ -180,7 +180,8 @@ class PortPair:
         elif len(train.bounds) == 1:
             self._sockets[destination.rtcp].send(train.data, destination.path)
         else:
-            self._sockets[destination.rtcp].send_segments(train.data, train.bounds[0][1], train.bounds, destination.path)
+            whole = memoryview(train.data)
+            self._sockets[destination.rtcp].send_segments(whole, train.bounds[0][1], train.bounds, destination.path)
 
     @property
     def taps(self) -> tuple[Tap, ...]:

@@ -9,10 +9,12 @@ from arcly_actors.transport.train_call import TrainCall
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Packets of one channel that leave in one call."""
+    """Packets of one channel that leave in one call. `data` is no view: what a call holds on to is looked at by cffi, and
+    the collector of CPython 3.11 crashes on a view that is looked at itself, as soon as the two are garbage of a cycle.
+    """
 
     channel: int
-    data: memoryview
+    data: bytes
     bounds: tuple[tuple[int, int], ...]
 
 
@@ -69,4 +71,4 @@ def _train(channel: int, packets: list[bytes]) -> Train:
     for packet in packets:
         bounds.append((at, at + len(packet)))
         at += len(packet)
-    return Train(channel, memoryview(b"".join(packets)), tuple(bounds))
+    return Train(channel, b"".join(packets), tuple(bounds))

@@ -35,8 +35,8 @@ class Sendable(Protocol):
         """Whose packets they are."""
 
     @property
-    def data(self) -> memoryview:
-        """The packets one behind another: a view of whole `bytes`."""
+    def data(self) -> bytes:
+        """The packets one behind another."""
 
     @property
     def bounds(self) -> tuple[tuple[int, int], ...]:
@@ -73,8 +73,7 @@ class TrainCall:
         pieces = _ffi.new("struct iovec[]", count)
         self._kept: list[object] = [pieces]
         for index, train in enumerate(trains):
-            # The bytes, not their view: a view that the collector clears before who reads it ends the process.
-            data = _ffi.from_buffer(train.data.obj)
+            data = _ffi.from_buffer(train.data)
             pieces[index].iov_base, pieces[index].iov_len = data, len(train.data)
             segments = SEGMENT.pack(18, socket.IPPROTO_UDP, UDP_SEGMENT, train.bounds[0][1])
             said = _ffi.from_buffer((segments if len(train.bounds) > 1 else b"") + control)

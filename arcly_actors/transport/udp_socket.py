@@ -246,7 +246,7 @@ class UdpSocket:
         self.dropped[drop_reason(error.errno or 0)] += 1
 
 
-def tell_train(taps: tuple[Tap, ...], data: memoryview, bounds: Sequence[tuple[int, int]], to: Source) -> None:
+def tell_train(taps: tuple[Tap, ...], data: bytes | memoryview, bounds: Sequence[tuple[int, int]], to: Source) -> None:
     """Have taps hear of a train's datagrams."""
     for tap in taps:
         if tap.hears(to):

@@ -10,15 +10,16 @@ import pytest
 
 import arcly_actors as arcly
 from arcly_actors.bus.events import SourceFailed, SourceIdled
-from arcly_actors.clock import NS_PER_MS, NS_PER_S
+from arcly_actors.clock import NS_PER_MS, NS_PER_S, SeededEntropy
 from arcly_actors.loop import run
 from arcly_actors.script import Script, edit, faults, read_file
 from arcly_actors.script.masks import Mask
 from arcly_actors.script.replay import Replayed, replay
 from arcly_actors.script.virtual import run_engine
 from arcly_actors.transport.urls import Url
+from tests.script.clip import clip, sending
 from tests.script.test_dialled import pictures
-from tests.script.test_taped_dials import happened, kinds, of, secret_free
+from tests.script.test_taped_dials import happened, kinds, network, of, secret_free
 from tests.script.test_taped_rtsp_udp import until
 from tests.support.files import file_site
 from tests.support.loopback import LOOPBACK
@@ -156,3 +157,33 @@ def test_urls_that_ffmpeg_reads_are_masked() -> None:
     assert shown("rtmp://tom:pass@far.example/live/cam") == "rtmp://xxx:xxxx@far.example/live/cam"
     assert shown("udp://127.0.0.1:1234?fifo_size=100") == "udp://127.0.0.1:1234?fifo_size=xxx"
     assert shown("/films/clip.mp4") == "/films/clip.mp4"
+
+
+def test_a_tape_that_begins_with_the_engine_has_what_it_reads_and_listens_to(tmp_path: Path, unopened: Any) -> None:
+    """Nothing is read, bound or asked before the tape."""
+    path = tmp_path / "tape.jsonl"
+    sources = [
+        {"key": "live/here", "url": str(CLIP)},
+        {"key": "live/field", "url": "srt://127.0.0.1:9001?mode=listener"},
+        {"key": "live/feed", "url": "udp://127.0.0.1:9002"},
+    ]
+    told = {**LOOPBACK.model_dump(mode="json"), "sources": sources, "record": [{"key": "*", "to": str(path)}]}
+    near = network()
+
+    async def scenario(engine: arcly.Engine) -> None:
+        server = arcly.Engine(
+            arcly.Topology.model_validate(told), clock=engine.clock, entropy=SeededEntropy(7), network=near
+        )
+        async with server, sending(engine, "live/cam"):
+            await engine.push("live/cam", "srt://127.0.0.1:9001")
+            await engine.push("live/cam", "udp://127.0.0.1:9002")
+            for key in ("live/here", "live/field", "live/feed"):
+                await pictures(server, key, 20)
+
+    clip()
+    run_engine(scenario, LOOPBACK, network=near)
+    script = read_file(path)
+    assert [each.who for each in of(script, "dial")] == ["pull-1-1", "pull-2-1", "pull-3-1"]
+    assert kinds(script)["publish"] == 0
+    found = unopened(script).divergence
+    assert found is None, "\n".join(found.lines())

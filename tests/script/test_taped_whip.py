@@ -16,12 +16,13 @@ from arcly_actors.loop import run
 from arcly_actors.script import Script, edit, faults, read_file
 from arcly_actors.script.masks import Mask
 from arcly_actors.script.replay import replay
+from arcly_actors.script.show import text
 from arcly_actors.script.virtual import another, run_engine
 from arcly_actors.topology import Address, Endpoints, Http, Rtmp, Rtsp, Srt, Topology, WebRtc
 from arcly_actors.transport.urls import Url
 from tests.script.clip import clip, sending
 from tests.script.test_dialled import pictures
-from tests.script.test_taped_dials import happened, kinds, network, of, secret_free
+from tests.script.test_taped_dials import SCRIPTS, happened, kinds, network, of, secret_free
 from tests.script.test_taped_rtsp_udp import until
 from tests.support.loopback import LOOPBACK
 from tests.support.virtual import pass_time
@@ -101,17 +102,17 @@ def test_faults_are_for_what_is_pushed_over_whip_too(tmp_path: Path) -> None:
     script = pushed(tmp_path / "whip.jsonl")
     connected = next(each.at for each in script.records if each.kind == "connected")
     at = f"@{connected // NS_PER_MS + 200}ms"
-    for text in (
+    for fault in (
         f"disconnect push{at}",
         f"disconnect push-1-4.whip{at}",
         "refuse live/cam@0s",
         "loss 10%",
         "jitter 20ms",
     ):
-        made = replay(edit.apply(script, [edit.read_fault(text, script.duration_ns)], seed=7))
+        made = replay(edit.apply(script, [edit.read_fault(fault, script.duration_ns)], seed=7))
         assert replay(made.settled()).records == made.records
-        assert ("SinkConnected" in happened(made.records)) == ("refuse" not in text), text
-        if "disconnect" in text:
+        assert ("SinkConnected" in happened(made.records)) == ("refuse" not in fault), fault
+        if "disconnect" in fault:
             failed = [each.at for each in made.records if each.get("what") == "SinkFailed" and each.at > connected]
             assert failed[0] - connected == pytest.approx(NS_PER_S // 5, abs=NS_PER_MS)
 
@@ -152,6 +153,11 @@ def test_one_that_was_connected_before_the_tape_is_a_view(tmp_path: Path) -> Non
     script = read_file(path)
     assert not {"remote", "request", "rtp-out"} & set(kinds(script))
     assert replay(script).divergence is None
+
+
+def test_a_diagram_shows_who_is_asked() -> None:
+    (asked, *_) = [line for line in text(read_file(SCRIPTS / "push-whip.jsonl")) if "request method=POST" in line]
+    assert "─▶" in asked
 
 
 def test_the_sinks_address_and_its_token_are_masked() -> None:

@@ -49,7 +49,7 @@ def test_a_tape_of_a_simulation_is_a_script_that_replays(seed: int, tmp_path: Pa
 def test_every_protocol_and_every_fault_is_met_in_the_fixed_seeds() -> None:
     """A protocol that is never chosen, or a fault that never applies, would be a promise that nobody keeps."""
     counts: dict[str, int] = {}
-    for seed in (31, 36, 46):
+    for seed in (31, 36, 9):
         for what, count in simulate(seed, 40 * NS_PER_S, BUSY).counts.items():
             counts[what] = counts.get(what, 0) + count
     met = {name for name, count in counts.items() if count}

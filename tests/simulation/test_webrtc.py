@@ -23,7 +23,7 @@ from arcly_actors.simulation.whep import WhepViewer
 from arcly_actors.simulation.whip import WhipPublisher
 
 BUSY = Plan(viewers=12, faults=60)
-SEEDS = (1, 5, 9, 20)
+SEEDS = (1, 3, 6, 7)
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def test_all_invariants_hold_and_every_fault_is_met() -> None:
 
 
 def test_the_same_seed_goes_the_same_way_twice_and_its_tape_replays(tmp_path: Path) -> None:
-    first, taped = (simulate(2, 20 * NS_PER_S, BUSY, tape=tape) for tape in (False, True))
+    first, taped = (simulate(1, 20 * NS_PER_S, BUSY, tape=tape) for tape in (False, True))
     script, taped.script = taped.script, None
     assert first == taped
     assert script is not None

@@ -28,6 +28,7 @@ from arcly_actors.topology.endpoints import MpegTs
 from arcly_actors.transport import acceptor, webrtc_dial
 from arcly_actors.transport.wire import set_options
 from tests.support.aiortc_whip_server import whip_server
+from tests.support.hls_script import hls
 from tests.support.loopback import LOOPBACK
 from tests.support.udp_relay import relaying
 from tests.support.virtual import pass_time
@@ -339,14 +340,19 @@ CRASHES = {
     "source": ("pull-rtmp", _EARLY),
     "rendition": ("chromium-whep", 5 * SECOND // 2),
     "webrtc-port": ("chromium-whep", 5 * SECOND // 2),
+    **dict.fromkeys(("packager", "muxer", "site"), ("hls", 4 * SECOND)),
+    "http-session": ("slow-viewer", _EARLY),
+    **dict.fromkeys(("sink", "push"), ("push-whip", _EARLY)),
 }
 """Kinds of actors, the script in the middle of which one fails, and when. WebRTC's sessions are recorded elsewhere."""
 
 
 def main(names: list[str]) -> None:
-    for name in names or [*SCENARIOS, "faults"]:
+    for name in names or [*SCENARIOS, "hls", "faults"]:
         if name in SCENARIOS:
             keep(name, run(record(name)))
+        elif name == "hls":
+            keep(name, hls())
         else:
             base = read_file(SCRIPTS / "ffmpeg-rtmp.jsonl")
             for actor, (of, at) in CRASHES.items():
