@@ -62,8 +62,8 @@ TARGETS: Mapping[str, bool] = {
 }
 """Kinds of actors (`script.faults.KINDS`) that are made to fail, and whether the peers that one serves end with it."""
 
-_SPARED = frozenset({"engine", "sources", "sinks"})
-"""Supervisors that are not: nobody restarts the first, and of the others only the topology's children come back."""
+_SPARED = frozenset({"engine"})
+"""Supervisors that are not: nobody restarts it."""
 
 _WEBRTC = frozenset({"whip", "whep"})
 
