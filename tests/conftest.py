@@ -49,10 +49,10 @@ def every_message_is_expected(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is played with programs that are not ours, in real time, may fail once when the machine stalls.
+    """What is played over real sockets in real time, and with programs that are not ours, may fail once: machines stall.
 
     It is then run once more, and the summary tells of it. Nothing else is: what runs in virtual time fails for a reason.
     """
     for item in items:
-        if {"interop", "browser"} & item.keywords.keys():
+        if {"interop", "browser", "real_time"} & item.keywords.keys():
             item.add_marker(pytest.mark.flaky(reruns=1))

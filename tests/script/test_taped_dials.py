@@ -173,6 +173,7 @@ def test_the_clock_stands_while_a_packet_is_seen_to_as_in_a_replay(tmp_path: Pat
     assert replay(script).divergence is None
 
 
+@pytest.mark.real_time
 def test_a_session_with_real_sockets_replays(tmp_path: Path) -> None:
     """A second engine of ours is the server; its users, keys and tokens are on no line of the tape."""
     path, secrets = tmp_path / "real.jsonl", ("hush-hush", "correct-horse", "door-keeper")

@@ -145,6 +145,7 @@ def free_port() -> int:
         return port
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize("scheme", ["udp", "rtp"])
 def test_a_session_with_real_sockets_replays(scheme: str, tmp_path: Path) -> None:
     """Both ends of it. Over RTP nobody listens; its headers have the time, which no replay has."""

@@ -57,6 +57,7 @@ def recorded(does: str, path: Path, *, refused: bool) -> Script:
     return read_file(path)
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize("does", ["pull", "push"])
 @pytest.mark.parametrize("refused", [False, True])
 def test_a_session_with_real_sockets_replays(does: str, refused: bool, tmp_path: Path) -> None:

@@ -189,6 +189,7 @@ async def filming(engine: arcly.Engine, key: str) -> AsyncIterator[None]:
         task.cancel()
 
 
+@pytest.mark.real_time
 def test_a_session_with_real_sockets_replays(tmp_path: Path) -> None:
     path = tmp_path / "real.jsonl"
     clip()
