@@ -23,15 +23,12 @@ from arcly_actors.topology import Topology
 from arcly_actors.topology.endpoints import RtspUser
 from arcly_actors.transport.urls import Url
 from tests.script.clip import clip, sending
+from tests.script.dialling import let_go, network, rolled
 from tests.script.test_dialled import FAR, PULLED, PUSHED, pictures
 from tests.support.loopback import LOOPBACK
 from tests.support.virtual import pass_time
 
 SCRIPTS = Path(__file__).parents[2] / "specs" / "scripts"
-
-
-def network() -> ScriptedNetwork:
-    return ScriptedNetwork(delay=5 * NS_PER_MS)
 
 
 def kinds(script: Script) -> Counter[str]:
@@ -65,13 +62,10 @@ def dialled(does: str, over: str, path: Path) -> Script:
             await pass_time(NS_PER_S)
             async with another(engine, FAR) as far, sending(far if does == "pull" else engine, "live/cam"):
                 await pictures(*((engine, "live/here") if does == "pull" else (far, "live/there")), 30)
-            await pass_time(2 * NS_PER_S)
-            await handle.stop()
-            await pass_time(NS_PER_S)
+            await let_go(handle)
         assert not tape.lost
 
-    run_engine(scenario, LOOPBACK, network=network(), seed=4)
-    return read_file(path)
+    return rolled(scenario, path)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ from arcly_actors.clock import NS_PER_MS, NS_PER_S
 from arcly_actors.loop import run
 from arcly_actors.script import Script, edit, read_file
 from arcly_actors.script.replay import replay
-from arcly_actors.script.virtual import another, run_engine
+from arcly_actors.script.virtual import another
 from tests.script.clip import clip, sending
+from tests.script.dialling import rolled
 from tests.script.test_dialled import FAR, PUSHED, pictures
-from tests.script.test_taped_dials import assert_replays, happened, kinds, network, of
+from tests.script.test_taped_dials import assert_replays, happened, kinds, of
 from tests.script.test_taped_rtsp_udp import until
 from tests.support.loopback import LOOPBACK
 from tests.support.virtual import pass_time
@@ -39,8 +40,7 @@ def pushed(over: str, path: Path) -> Script:
             await handle.stop()
             await pass_time(NS_PER_S)
 
-    run_engine(scenario, LOOPBACK, network=network(), seed=4)
-    return read_file(path)
+    return rolled(scenario, path)
 
 
 @pytest.mark.parametrize("over", SINKS)
@@ -89,8 +89,7 @@ def listened(path: Path, *, before: bool = False, silent: bool = False) -> Scrip
         await pass_time(NS_PER_S)
         await tape.__aexit__(None, None, None)
 
-    run_engine(scenario, LOOPBACK, network=network(), seed=4)
-    return read_file(path)
+    return rolled(scenario, path)
 
 
 @pytest.mark.parametrize("silent", [False, True])
@@ -130,8 +129,7 @@ def test_a_port_that_is_taken_is_so_in_the_replay(tmp_path: Path) -> None:
                 await pass_time(NS_PER_S // 10)
             await pass_time(2 * NS_PER_S)
 
-    run_engine(scenario, LOOPBACK, network=network(), seed=4)
-    script = read_file(path)
+    script = rolled(scenario, path)
     assert {each.fields["why"] for each in of(script, "unanswered")} == {
         "cannot listen on 127.0.0.1:9003: another endpoint has it"
     }

@@ -18,8 +18,9 @@ from arcly_actors.script.replay import Replayed, replay
 from arcly_actors.script.virtual import run_engine
 from arcly_actors.transport.urls import Url
 from tests.script.clip import clip, sending
+from tests.script.dialling import network
 from tests.script.test_dialled import pictures
-from tests.script.test_taped_dials import happened, kinds, network, of, secret_free
+from tests.script.test_taped_dials import happened, kinds, of, secret_free
 from tests.script.test_taped_rtsp_udp import until
 from tests.support.files import file_site
 from tests.support.loopback import LOOPBACK

@@ -12,11 +12,12 @@ from arcly_actors.clock import NS_PER_S
 from arcly_actors.loop import run
 from arcly_actors.script import Script, edit, read_file
 from arcly_actors.script.replay import replay
-from arcly_actors.script.virtual import another, run_engine
+from arcly_actors.script.virtual import another
 from arcly_actors.topology import Topology
 from tests.script.clip import clip, sending
+from tests.script.dialling import rolled
 from tests.script.test_dialled import FAR, PUSHED, pictures
-from tests.script.test_taped_dials import assert_replays, kinds, network, of
+from tests.script.test_taped_dials import assert_replays, kinds, of
 from tests.support.loopback import LOOPBACK
 from tests.support.virtual import pass_time
 
@@ -87,8 +88,7 @@ def pushed(path: Path) -> Script:
                 await pass_time(2 * NS_PER_S)
             await handle.stop()
 
-    run_engine(scenario, LOOPBACK, network=network(), seed=4)
-    return read_file(path)
+    return rolled(scenario, path)
 
 
 def test_a_push_over_udp_replays_with_its_faults(tmp_path: Path) -> None:

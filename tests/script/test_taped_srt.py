@@ -7,14 +7,14 @@ import pytest
 
 import arcly_actors as arcly
 from arcly_actors.bus.events import SourceFailed
-from arcly_actors.clock import NS_PER_MS, NS_PER_S
+from arcly_actors.clock import NS_PER_S
 from arcly_actors.protocols.srt.packet import HEADER_SIZE
-from arcly_actors.script import Script, edit, faults, read_file
-from arcly_actors.script.network import ScriptedNetwork
+from arcly_actors.script import Script, edit, faults
 from arcly_actors.script.replay import replay
 from arcly_actors.script.virtual import another, run_engine
 from arcly_actors.topology import Address, Application, Endpoints, Http, Rtmp, Rtsp, Srt, SrtSecurity, Topology, WebRtc
 from tests.script.clip import clip, sending
+from tests.script.dialling import let_go, rolled
 from tests.script.test_dialled import pictures
 from tests.script.test_taped_dials import assert_replays, happened, kinds, of, secret_free
 from tests.support.loopback import LOOPBACK
@@ -63,10 +63,6 @@ SINKS = {
 }  # fmt: skip
 
 
-def network() -> ScriptedNetwork:
-    return ScriptedNetwork(delay=5 * NS_PER_MS)
-
-
 def taped(does: str, over: str, path: Path) -> Script:
     """A session of an engine whose other end comes after a while, and leaves."""
     clip()
@@ -89,13 +85,10 @@ def taped(does: str, over: str, path: Path) -> Script:
                 elif theirs:
                     await far.pull("live/there", theirs)
                 await pictures(*((engine, "live/here") if pull else (far, f"{away}/there")), 30)
-            await pass_time(2 * NS_PER_S)
-            await handle.stop()
-            await pass_time(NS_PER_S)
+            await let_go(handle)
         assert not tape.lost
 
-    run_engine(scenario, LOOPBACK, network=network(), seed=4)
-    return read_file(path)
+    return rolled(scenario, path)
 
 
 @pytest.mark.parametrize(("does", "over"), [("pull", each) for each in PULLED] + [("push", each) for each in SINKS])
@@ -132,12 +125,9 @@ def listening(path: Path, caller: str, ours: str = PULLED["listener-encrypted"][
         await pass_time(NS_PER_S)
         async with engine.tape("live/here", path), another(engine, FAR) as far, sending(far, "live/cam"):
             await far.push("live/cam", caller)
-            await pass_time(seconds * NS_PER_S)
-            await handle.stop()
-            await pass_time(NS_PER_S)
+            await let_go(handle, seconds)
 
-    run_engine(scenario, LOOPBACK, network=network(), seed=4)
-    return read_file(path)
+    return rolled(scenario, path)
 
 
 def test_a_tape_that_begins_while_it_listens_has_who_comes(tmp_path: Path) -> None:
@@ -160,8 +150,7 @@ def test_one_that_has_been_called_before_the_tape_is_by_frames(tmp_path: Path) -
             async with engine.tape("live/here", path):
                 await pictures(engine, "live/here", 10)
 
-    run_engine(scenario, LOOPBACK, network=network(), seed=4)
-    script = read_file(path)
+    script = rolled(scenario, path)
     assert kinds(script)["remote"] == kinds(script)["datagram"] == 0
     assert kinds(script)["send"] >= 10
     assert_replays(script)
@@ -190,8 +179,7 @@ def test_a_port_that_is_taken_is_so_in_the_replay(tmp_path: Path) -> None:
                 await pass_time(NS_PER_S // 10)
             await pass_time(2 * NS_PER_S)
 
-    run_engine(scenario, LOOPBACK, network=network(), seed=4)
-    script = read_file(path)
+    script = rolled(scenario, path)
     told = {record.fields["why"] for record in of(script, "unanswered")}
     assert told == {"cannot listen on 127.0.0.1:9001: another endpoint has it"}
     alone = replace(script, records=tuple(each for each in script.records if not each.who.startswith("pull-1")))

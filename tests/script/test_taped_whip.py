@@ -21,8 +21,9 @@ from arcly_actors.script.virtual import another, run_engine
 from arcly_actors.topology import Address, Endpoints, Http, Rtmp, Rtsp, Srt, Topology, WebRtc
 from arcly_actors.transport.urls import Url
 from tests.script.clip import clip, sending
+from tests.script.dialling import let_go, network, rolled
 from tests.script.test_dialled import pictures
-from tests.script.test_taped_dials import SCRIPTS, happened, kinds, network, of, secret_free
+from tests.script.test_taped_dials import SCRIPTS, happened, kinds, of, secret_free
 from tests.script.test_taped_rtsp_udp import until
 from tests.support.loopback import LOOPBACK
 from tests.support.virtual import pass_time
@@ -52,13 +53,10 @@ def pushed(path: Path, url: str = WHIP, token: str = TOKEN) -> Script:
             await pass_time(NS_PER_S)
             async with another(engine, FAR) as far:
                 await pictures(far, THERE, 40)
-            await pass_time(2 * NS_PER_S)
-            await handle.stop()
-            await pass_time(NS_PER_S)
+            await let_go(handle)
         assert not tape.lost
 
-    run_engine(scenario, LOOPBACK, network=network(), seed=4)
-    return read_file(path)
+    return rolled(scenario, path)
 
 
 def test_an_engine_pushes_to_another_over_whip_in_virtual_time() -> None:
@@ -149,8 +147,7 @@ def test_one_that_was_connected_before_the_tape_is_a_view(tmp_path: Path) -> Non
             async with engine.tape("live/cam", path):
                 await pictures(far, THERE, 30)
 
-    run_engine(scenario, LOOPBACK, network=network(), seed=4)
-    script = read_file(path)
+    script = rolled(scenario, path)
     assert not {"remote", "request", "rtp-out"} & set(kinds(script))
     assert replay(script).divergence is None
 

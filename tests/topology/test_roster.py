@@ -9,8 +9,8 @@ from arcly_actors.script.faults import actors_of, crash_one
 from arcly_actors.script.virtual import another, run_engine
 from arcly_actors.simulation.crashes import supervised
 from tests.script.clip import clip, sending
+from tests.script.dialling import network
 from tests.script.test_dialled import FAR, PULLED, PUSHED, pictures
-from tests.script.test_taped_dials import network
 from tests.support.loopback import LOOPBACK
 from tests.support.virtual import pass_time
 
