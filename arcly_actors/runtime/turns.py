@@ -5,6 +5,7 @@ as where a track begins beside another, is the same then.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from arcly_actors.clock import Steppable
@@ -22,9 +23,12 @@ class Turns:
 
     `settled` says that nothing has come within the last few turns. The clock shows the time of what came, or of what
     rang, for as long.
+
+    `shown` are told, of an input whose time a late timer is about to be shown instead of its own, the time (monotonic ns)
+    and the number: it may be on no tape but one.
     """
 
-    __slots__ = ("_clock", "_counting", "_loop", "_now", "_number", "_settled", "_since")
+    __slots__ = ("_clock", "_counting", "_loop", "_now", "_number", "_settled", "_since", "shown")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Steppable) -> None:
         self._loop = loop
@@ -34,6 +38,7 @@ class Turns:
         self._counting: asyncio.Handle | None = None
         self._now = 0
         self._settled = True
+        self.shown: tuple[Callable[[int, int], None], ...] = ()
 
     @property
     def settled(self) -> bool:
@@ -53,6 +58,9 @@ class Turns:
 
     def rang(self, due: int) -> None:
         """A timer that was due at `due` (monotonic ns) is about to be seen to: what comes next comes after that."""
+        if self._now > due:
+            for tell in self.shown:
+                tell(self._now, self._number)
         self._settled = True
         self._number += _APART
         self._clock.stand(self, max(due, self._now))

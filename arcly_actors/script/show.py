@@ -28,7 +28,7 @@ _COUNTED = {
 """Of which those that nothing marks are counted together, and how one is called."""
 
 _OUTWARD = frozenset({"dial", "request", "out", "shut", "sent", "rtp-out", "rtcp-out"})
-_SILENT = frozenset({"draw", "end"})
+_SILENT = frozenset({"draw", "end", "time"})
 
 
 @dataclass(frozen=True, slots=True)

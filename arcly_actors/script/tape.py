@@ -123,6 +123,7 @@ class Tape:
         self._undecided = 0
         self._turns = _turns_of(system, live) if live is not None else None
         self._turn = -FEW  # in which the last input came that is on the tape
+        self._came_at = 0  # and when
         self._latest = 0
         self._opening: Recorded | None = None  # whose making is under way, and so whose entropy is drawn
         self._by_protocol: dict[int, Recorded] = {}
@@ -157,6 +158,8 @@ class Tape:
     def start(self, drawn: Iterable[bytes | float]) -> None:
         """Begin; `drawn` is the entropy of the engine's start. Times count from when the head was made, if it was."""
         self.running = True
+        if self._turns is not None:
+            self._turns.shown += (self._time_shown,)
         self._started = self._started or self._now()
         for value in drawn:
             self.drew(value)
@@ -182,6 +185,8 @@ class Tape:
         self.put(None, "end", {"reason": reason} if reason else {})
         self.running = False
         self._system.seams.tapes = tuple(each for each in self._system.seams.tapes if each is not self)
+        if self._turns is not None:
+            self._turns.shown = tuple(tell for tell in self._turns.shown if tell != self._time_shown)
         if isinstance(self._system.timers, Timers) and not self._system.seams.tapes:
             self._system.timers.turns = None
         for socket, tap in self._taps:
@@ -328,10 +333,22 @@ class Tape:
             if source is None or kind == "open":
                 self.put(source, kind, fields, data, at)
             return
-        turn = self._turns.came()
+        self._put_input(source, kind, fields, data, at, self._turns.came())
+
+    def _time_shown(self, at: int, turn: int) -> None:
+        """To a late timer: that of an input (see `Turns`), which a replay has to know of if it is none of this tape's."""
+        if at > self._came_at:
+            self._put_input(None, "time", {}, None, at, turn)
+
+    def _put_input(
+        self, source: Recorded | None, kind: str, fields: dict[str, Any], data: bytes | None, at: int | None, turn: int
+    ) -> None:
+        came_at = self._now() if at is None else at
+        if source is None or source.wanted:
+            self._came_at = came_at
         timers = self._system.timers
         if isinstance(timers, Timers):
-            late = timers.late(self._now() if at is None else at)
+            late = timers.late(came_at)
             if late:
                 fields["late"] = late
         self.put(source, kind, fields, data, at, turn)
