@@ -149,6 +149,12 @@ class Bus:
 
     async def _offered(self, offer: Offer) -> None:
         """Wait until a configured source is live, within `limits.SOURCE_WAIT`."""
+        entry = self._entries.get(offer.key)
+        if entry is None or entry.over:
+            # In a task, because a timeout needs one, which an actor's errand is not.
+            await asyncio.get_running_loop().create_task(self._live(offer))
+
+    async def _live(self, offer: Offer) -> None:
         try:
             async with asyncio.timeout(limits.SOURCE_WAIT / NS_PER_S):
                 await self.appears(offer.key, wanted=True)

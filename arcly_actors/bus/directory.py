@@ -223,7 +223,7 @@ class Directory(LoopActor):
                 return _Opened(key, error)
             return _Opened(key, None)
 
-        self.spawn(start(), then=lambda opened: opened)
+        self.errand(start())
         return entry
 
     def _forget(self, key: StreamKey, entry: Entry, exited: Exited) -> None:

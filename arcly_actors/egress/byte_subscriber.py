@@ -165,7 +165,7 @@ class ByteSubscriber(LoopActor):
             except Refused as refused:
                 return _Refused(refused)
 
-        self.spawn(ask(), then=lambda message: message)
+        self.errand(ask())
 
     @receives(_Attached)
     def attached(self, message: _Attached) -> None:

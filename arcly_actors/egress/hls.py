@@ -218,7 +218,7 @@ class HlsStream(LoopActor):
             except Refused as refused:
                 return _NotSeated(refused)
 
-        self.spawn(ask(), then=lambda message: message)
+        self.errand(ask())
 
     @receives(_Seated)
     def seated(self, message: _Seated) -> None:

@@ -89,7 +89,7 @@ class FrameSubscriber(LoopActor):
             except Refused as refused:
                 return _Asked(refused)
 
-        self.spawn(ask(), then=lambda message: message)
+        self.errand(ask())
 
     @receives(_Asked)
     def asked(self, asked: _Asked) -> None:

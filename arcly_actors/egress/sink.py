@@ -75,7 +75,7 @@ class Sink(LoopActor):
             await self._bus.appears(self._request.key)
             return _Appeared()
 
-        self.spawn(wait(), then=lambda message: message)
+        self.errand(wait())
 
     @receives(_Appeared)
     def appeared(self, _: _Appeared) -> None:

@@ -199,7 +199,7 @@ class WhepSession(LoopActor):
             except Refused as refused:
                 return _Declined(refused)
 
-        self.spawn(ask(), then=lambda message: message)
+        self.errand(ask())
 
     @receives(_Seated)
     def seated(self, seated: _Seated) -> None:

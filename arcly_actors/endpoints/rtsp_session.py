@@ -259,7 +259,7 @@ class RtspSession(LoopActor):
             except Refused as refused:
                 return _Described(key, refused)
 
-        self.spawn(look(), then=lambda message: message)
+        self.errand(look())
 
     @receives(_Described)
     def described(self, found: _Described) -> None:

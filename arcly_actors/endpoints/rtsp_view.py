@@ -43,7 +43,8 @@ class RtspView:
         seed = house.seed + str(key).encode()
 
         def make_encoder() -> RtspEncoder:
-            sequence = int.from_bytes(system.entropy.random_bytes(2)) & 0x7FFF
+            with system.seams.drawing_for(key):
+                sequence = int.from_bytes(system.entropy.random_bytes(2)) & 0x7FFF
             return RtspEncoder(lines, seed, sequence, system.clock)
 
         protocol = "rtsp-udp" if self.over_udp else "rtsp"

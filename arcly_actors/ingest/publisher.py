@@ -149,7 +149,7 @@ class Publisher(LoopActor):
             except Refused as refused:
                 return PublishLost(refused.refusal, refused.detail)
 
-        self.spawn(ask(), then=lambda message: message)
+        self.errand(ask())
 
     @receives(Granted)
     def granted(self, granted: Granted) -> None:

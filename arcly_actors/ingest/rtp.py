@@ -23,7 +23,7 @@ class ReportDue:
 class RtpReception:
     """Of `media`, for `actor`, which hands on what its timers tell it; `reorder` when packets may come out of order.
 
-    `learnt` is called with what packets complete, `report` now and then with what the sender should be told.
+    `learnt` is called with what packets complete, `report` now and then with what the sender should be told, by `ssrc`.
     """
 
     def __init__(
@@ -31,13 +31,13 @@ class RtpReception:
         actor: LoopActor,
         media: Iterable[Medium],
         *,
+        ssrc: int,
         reorder: bool,
         learnt: Callable[[Learnt], None],
         report: Callable[[tuple[Packet, ...]], None],
     ) -> None:
         self._actor = actor
         self._clock = actor.system.clock
-        ssrc = int.from_bytes(actor.system.entropy.random_bytes(4))
         self._tracks = RtpTracks(media, ssrc, "arcly_actors", reorder=reorder)
         self._reorder = reorder
         self._learnt = learnt

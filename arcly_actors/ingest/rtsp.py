@@ -36,9 +36,12 @@ class RtspPublisher(Publisher):
         if self._reception is not None:
             return
         chosen = {setup.medium for setup in started.setups}
+        with self.system.seams.drawing_for(self._publishing.key):
+            ssrc = int.from_bytes(self.system.entropy.random_bytes(4))
         self._reception = RtpReception(
             self,
             (medium for medium in self._description.media if medium.index in chosen),
+            ssrc=ssrc,
             reorder=any(setup.transport.lower is Lower.UDP for setup in started.setups),
             learnt=self._pass_on,
             report=self._send_reports,

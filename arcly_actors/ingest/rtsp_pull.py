@@ -261,9 +261,12 @@ class RtspPull(LoopActor):
     def _receive(self, packets: tuple[Packet, ...]) -> None:
         if self._reception is None:
             chosen = {setup.medium for setup in self._attempt.setups}
+            with self.system.seams.drawing_by(self._request.remote):
+                ssrc = int.from_bytes(self.system.entropy.random_bytes(4))
             self._reception = RtpReception(
                 self,
                 (medium for medium in self._description.media if medium.index in chosen),
+                ssrc=ssrc,
                 reorder=self._lower is Lower.UDP,
                 learnt=self._pass_on,
                 report=self._send_reports,

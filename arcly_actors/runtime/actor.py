@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pykka
 
 from arcly_actors.clock import NS_PER_S
 from arcly_actors.runtime.dispatch import receives
+from arcly_actors.runtime.errand import Errand
 from arcly_actors.runtime.exits import Exited, Monitors, monitors_of
-from arcly_actors.runtime.receiver import Crash, Receiver
+from arcly_actors.runtime.receiver import Crash, GoOn, Receiver
 
 if TYPE_CHECKING:
     from arcly_actors.runtime.system import System
@@ -49,6 +51,7 @@ class LoopActor(Receiver):
         super().__init__(system)
         self._timers: dict[Timer, None] = {}
         self._tasks: dict[asyncio.Task[Any], None] = {}
+        self._errands: dict[Errand, None] = {}
         self._watching: dict[str, Monitors] = {}
 
     def after(self, delay_ns: int, message: object) -> Timer:
@@ -83,6 +86,34 @@ class LoopActor(Receiver):
         task.add_done_callback(finish)
         return task
 
+    def errand(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Run a coroutine that asks other actors, and be told what it returns; see `Errand` for what sets it apart from
+        `spawn`. Its first step is done now, outside of any task: what needs one (`asyncio.timeout`) it has to make.
+        """
+        errand = Errand(coroutine, self._resume, self._errand_done, self._errand_failed, self._errand_takes_time)
+        self._errands[errand] = None
+        errand.go_on()
+
+    def _resume(self, errand: Errand) -> None:
+        with suppress(pykka.ActorDeadError):  # it was cancelled with its actor
+            self._inbox.put(GoOn(errand))
+
+    @receives(GoOn)
+    def _go_on(self, letter: GoOn) -> None:
+        letter.errand.go_on()
+
+    def _errand_done(self, errand: Errand, message: object) -> None:
+        del self._errands[errand]
+        self._inbox.put(message)
+
+    def _errand_failed(self, errand: Errand, error: BaseException) -> None:
+        del self._errands[errand]
+        self._inbox.urgent(Crash(error))
+
+    def _errand_takes_time(self, errand: Errand, rest: Coroutine[Any, Any, object]) -> None:
+        self._errands.pop(errand, None)
+        self.spawn(rest, then=lambda message: message)
+
     def watch(self, ref: pykka.ActorRef[Any]) -> None:
         """Have this actor told `Exited` when the actor of `ref` ends, for whatever reason; now, if it has."""
         monitors = monitors_of(ref)
@@ -112,6 +143,9 @@ class LoopActor(Receiver):
             timer.cancel()
         for task in tuple(self._tasks):
             task.cancel()
+        errands, self._errands = self._errands, {}
+        for errand in errands:
+            errand.cancel()
         for monitors in self._watching.values():
             monitors.watchers.pop(self.actor_urn, None)
         self._watching.clear()

@@ -28,6 +28,14 @@ def in_event_loop() -> bool:
     return asyncio._get_running_loop() is not None  # noqa: SLF001 - the documented variant raises, which costs 10 times
 
 
+class Arrival(asyncio.Future[None]):
+    """What a coroutine awaits until the reply `source` is there."""
+
+    def __init__(self, source: "LoopFuture[Any]", loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self.source = source
+
+
 class LoopFuture(pykka.Future[T]):
     """A reply to come. On a loop: ``await future``; on other threads: ``future.get(timeout=seconds)``.
 
@@ -141,7 +149,7 @@ class LoopFuture(pykka.Future[T]):
                     yield from source._arrival()  # noqa: SLF001
             return
         loop = asyncio.get_running_loop()
-        arrived: asyncio.Future[None] = loop.create_future()
+        arrived = Arrival(self, loop)
 
         def finish() -> None:
             if not arrived.done():

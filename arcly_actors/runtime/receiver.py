@@ -22,6 +22,7 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 from arcly_actors.errors import ArclyError
 from arcly_actors.limits import MEDIA_LANE
 from arcly_actors.runtime.dispatch import DispatchTable, receives
+from arcly_actors.runtime.errand import Errand
 from arcly_actors.runtime.exits import Failed
 from arcly_actors.runtime.future import LoopFuture
 from arcly_actors.runtime.mailbox import Inbox, Mailbox
@@ -46,6 +47,15 @@ class Killed(RuntimeError):
     """The actor was ended because it did not stop in the time it had."""
 
 
+class GoOn:
+    """The reply that an errand of the actor waits for is there."""
+
+    __slots__ = ("errand",)
+
+    def __init__(self, errand: Errand) -> None:
+        self.errand = errand
+
+
 class Crash:
     """A task of the actor failed with this error; `take` it once, so that its traceback does not lead to itself."""
 
@@ -64,7 +74,7 @@ class _Late(WatchedRef[Any]):
 
 
 _PROXIED = (ProxyCall, ProxyGetAttr, ProxySetAttr)
-_ALWAYS: frozenset[type] = frozenset((Begin, Kill, Crash, Envelope, _ActorStop, *_PROXIED))
+_ALWAYS: frozenset[type] = frozenset((Begin, GoOn, Kill, Crash, Envelope, _ActorStop, *_PROXIED))
 
 
 class Receiver(pykka.Actor):

@@ -69,7 +69,13 @@ class RunQueue:
         self._loop.call_soon_threadsafe(self._take_foreign)
 
     def expect(self) -> None:
-        """A driver's callback begins, which will `drain` whatever happens: what it tells needs no turn of its own."""
+        """A driver's callback begins, which will `drain` whatever happens: what it tells needs no turn of its own.
+
+        What was told before has its turn now: in which order it and the callback's news are seen to is not to depend on
+        what else happens to drain in between.
+        """
+        if self.ready:
+            self.drain()
         self.scheduled = True
 
     def drain(self) -> None:

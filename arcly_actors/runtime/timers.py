@@ -103,7 +103,7 @@ class Timers:
         else:  # what came last has its turns
             self._put_off += 1
             self._armed_for = 0
-            self._armed = self._loop.call_soon(self._ring)
+            self._armed = turns.then(self._ring)
             return
         if self._heap and self._armed is None:
             self._arm(self._heap[0][0])
@@ -111,6 +111,7 @@ class Timers:
     def _fire_in_turn(self, turns: Turns) -> None:
         """One time after the other, each with all that comes of it."""
         heap, now = self._heap, self._clock.actual_ns()
+        turns.rings()
         while heap and heap[0][0] <= now:
             due = heap[0][0]
             if heap[0][2].cancelled():
@@ -122,6 +123,8 @@ class Timers:
                 self._fire(due)
             finally:
                 self._queue.drain()
+            turns.seen_to(due)
+        turns.rung()
 
     def _fire(self, until: int) -> None:
         heap = self._heap

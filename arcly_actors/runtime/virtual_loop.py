@@ -123,6 +123,24 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Those that are still to fire."""
         return [timer for _, _, timer in self._timers if not timer.cancelled()]
 
+    def due(self, until: int) -> int | None:
+        """The first time (monotonic ns), until then, at which a timer is due."""
+        timers = self._timers
+        while timers and timers[0][2].cancelled():
+            self._take_first()
+        return timers[0][0] if timers and timers[0][0] <= until else None
+
+    def fire(self, due: int) -> None:
+        """Call now, from within a callback, what is due then; time goes on to it."""
+        self._clock.advance(max(0, due - self._clock.monotonic_ns()))
+        ready, self._ready = self._ready, deque()
+        while self._timers and self._timers[0][0] <= due:
+            self._take_first()
+        now, self._ready = self._ready, ready
+        for timer in now:
+            if not timer.cancelled():
+                timer._run()  # noqa: SLF001 - what a loop does
+
     def _run_once(self) -> None:
         """One turn: what is ready is called, and after it what is due; asyncio's own looks at sockets in between."""
         self._left -= 1

@@ -6,8 +6,10 @@ where a real socket cut them is its own affair; a settled script's are compared 
 """
 
 import itertools
+import re
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from arcly_actors.script.packets import timeless
 from arcly_actors.script.record import Record, Script, digest
@@ -19,6 +21,8 @@ _TAIL = 250_000_000
 
 _SHOWN = 48
 _PACKETS = ("rtp-out", "rtcp-out")
+_DATE = re.compile(rb"(?<=\r\nDate: )[^\r]+")
+"""When a response left, which a machine that was busy did later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +119,46 @@ def _lanes(script: Script, records: Iterable[Record]) -> dict[str, list[Record]]
     for record in script.records:
         if record.kind == "publish":
             by_frames.setdefault(record.fields["key"], record.get("seats", 0))
+    exact = script.head.exact
     viewers: dict[str, set[object]] = {}
-    for record in script.records:
+    for record in script.records if exact else records:  # which numbers they have is a matter of who was first
         if record.kind == "view" and "number" in record.fields:
             viewers.setdefault(record.fields["key"], set()).add(record.fields["number"])
-    exact = script.head.exact
+    seats = {} if exact else _seats(records)
     lanes: dict[str, list[Record]] = {}
     for record in records if exact else _loosened(script, records):
         if record.comes_in:
             continue
-        if record.kind == "event" and _of_others(record, by_frames.get(_key(record)), viewers.get(_key(record), ())):
-            continue
-        lanes.setdefault(_lane(record, loosely=not exact), []).append(record)
+        lane = _lane(record, loosely=not exact)
+        if record.kind == "event":
+            if _of_others(record, by_frames.get(_key(record)), viewers.get(_key(record), ())):
+                continue
+            seat = seats.get((_key(record), _number(record)))
+            if seat is not None:
+                lane = f"the events of {_key(record)}: {seat}"
+        lanes.setdefault(lane, []).append(record)
     return lanes
+
+
+def _seats(records: Iterable[Record]) -> dict[tuple[str, object], str]:
+    """Whose seat each number is."""
+    return {
+        (_key(record), _number(record)): f"{told['protocol']} {told['peer']}"
+        for record in records
+        if record.get("what") == "SubscriberJoined" and (told := record.fields["with"])
+    }
+
+
+def _number(record: Record) -> int | None:
+    """The seat that an event tells of; None where it tells of none."""
+    told = record.get("with", {})
+    number = told.get("number") if isinstance(told, dict) else None
+    return number if isinstance(number, int) else None
 
 
 def _loosened(script: Script, records: Iterable[Record]) -> Iterator[Record]:
     """What of a recording, and so of its replay, is the same whatever delays its machine had."""
-    kept = all(record.data is not None for record in script.records if record.kind in _PACKETS)
+    kept = all(record.data is not None for record in script.records if record.kind in (*_PACKETS, "out"))
     left = {record.who for record in script.records if record.kind in ("eof", "lost")}
     for record in records:
         if record.kind in _PACKETS:
@@ -141,14 +167,15 @@ def _loosened(script: Script, records: Iterable[Record]) -> Iterator[Record]:
                 yield loose
         elif record.kind == "shut" and record.who in left:
             pass  # whether it or its peer was first is a matter of microseconds
+        elif kept and record.kind == "out" and record.data is not None and record.data.startswith(b"HTTP/1."):
+            yield replace(record, data=_DATE.sub(lambda date: b"-" * len(date[0]), record.data, count=1))
         elif record.kind != "seen":
             yield record
 
 
 def _of_others(record: Record, seats: int | None, viewers: Container[object]) -> bool:
     """Whether an event tells of somebody whose part is played by another, or of a viewer from before."""
-    told = record.get("with", {})
-    number = told.get("number") if isinstance(told, dict) else None
+    number = _number(record)
     if number is not None:
         return number in viewers or (seats is not None and number <= seats)
     return seats is not None and str(record.get("what")).startswith("Publish")
@@ -184,12 +211,19 @@ def _same(one: Record, other: Record, *, exact: bool) -> bool:
         return False
     if (one.data is None) != (other.data is None):
         one, other = one.hashed(), other.hashed()
-    ignored = {"left"} if not exact else set()
-    fields, others = dict(one.fields), dict(other.fields)
-    for name in ignored:
-        fields.pop(name, None)
-        others.pop(name, None)
+    fields, others = (record.fields if exact else _steady(record) for record in (one, other))
     return fields == others and one.data == other.data
+
+
+def _steady(record: Record) -> dict[str, Any]:
+    """The fields of a recorded outcome without what depends on how fast its machine was: what a socket did not take at
+    once, and the number of a seat, which tells who was first.
+    """
+    fields = {name: value for name, value in record.fields.items() if name != "left"}
+    told = fields.get("with")
+    if record.kind == "event" and isinstance(told, dict):
+        fields["with"] = {name: value for name, value in told.items() if name != "number"}
+    return fields
 
 
 def _differ(lane: str, ours: Sequence[Record], theirs: Sequence[Record], *, exact: bool) -> Divergence | None:

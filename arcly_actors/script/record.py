@@ -89,7 +89,7 @@ KINDS: Mapping[str, Kind] = {
     "resume": _came({"who": str}),
     "crash": _came({"actor": str, "which": int}, frozenset({"which"})),
     "clock": _came({"jump": _SPAN}),
-    "time": _came({}),
+    "time": _came({"rang": int}, frozenset({"rang"})),
     "over": _came({"key": str}),
     # What comes of it.
     "out": Kind({"who": str, "left": int, "also": list}, frozenset({"left", "also"}), has_data=True),

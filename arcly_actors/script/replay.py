@@ -119,7 +119,8 @@ def _run(script: Script, *, frames: bool = False) -> list[Record]:
         try:
             for record in spelt:
                 if record.comes_in and record.kind != "draw":
-                    await stage.until(record.at, record.get("turns"), record.get("late", 0))
+                    if not stage.only_names(record):
+                        await stage.until(record.at, record.get("turns"), record.get("late", 0))
                     await stage.do(record)
             await stage.until(max(script.duration_ns, spelt[-1].at if spelt else 0))
         finally:

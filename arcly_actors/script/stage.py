@@ -30,9 +30,6 @@ from arcly_actors.transport.addresses import Address
 _PLAIN = {"rtmps": "rtmp", "rtsps": "rtsp"}
 """Where connections over TLS come to in a replay: their bytes were recorded decrypted."""
 
-_AT_ONCE = NS_PER_S // 10
-"""Within so many ns a count of turns is believed."""
-
 
 class Stage:
     """Does to an engine what records say, one at a time; see `replay`."""
@@ -80,6 +77,7 @@ class Stage:
             "resume": lambda record: self._reads(record).set(),
             "crash": self._crash,
             "clock": self._jump,
+            "time": self._ring,
             "remote": self._remote,
             "withdrawn": lambda record: self.far.withdraw(record.who),
             "found": self.far.find,
@@ -94,7 +92,7 @@ class Stage:
         The latter for what came while the engine was at work on what came before. What was due in the last `late` ns
         is seen to afterwards.
         """
-        if turns is not None and self._left(at) < _AT_ONCE:
+        if turns is not None:
             for _ in range(turns):
                 await asyncio.sleep(0)
         elif late:
@@ -125,6 +123,10 @@ class Stage:
     def _left(self, at: int) -> int:
         """How many ns it is until then."""
         return self._script.head.monotonic_ns + at - self._clock.monotonic_ns()
+
+    def only_names(self, record: Record) -> bool:
+        """Whether a record says who somebody is and no more: what that one sends has its turn, the record has none."""
+        return record.kind == "open" and bool(record.get("udp")) and not self.far.dialled(record.who)
 
     async def do(self, record: Record) -> None:
         """Have it happen. Raises ScriptError for what cannot."""
@@ -169,6 +171,19 @@ class Stage:
         transport = self._network.connect(to, peer, local=local, room=self._rooms.get(record.who, ()))
         if transport is not None:
             self._connections[record.who] = transport
+
+    def _ring(self, record: Record) -> None:
+        """What was due is seen to now, whatever else there is to do."""
+        if "rang" not in record.fields:
+            return
+        until = self._script.head.monotonic_ns + record.fields["rang"]
+        queue = self._engine.built.system.run_queue
+        while (due := self._loop.due(until)) is not None:
+            queue.expect()
+            try:
+                self._loop.fire(due)
+            finally:
+                queue.drain()
 
     async def _remote(self, record: Record) -> None:
         self.opening = record.who

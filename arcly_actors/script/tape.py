@@ -36,14 +36,14 @@ from arcly_actors.bus.key import StreamKey
 from arcly_actors.clock import NS_PER_S, Steppable
 from arcly_actors.runtime import Note, SessionNote, System
 from arcly_actors.runtime.seams import Opened, Place, Source, Tapped
-from arcly_actors.runtime.timers import Timers
-from arcly_actors.runtime.turns import FEW, Turns
+from arcly_actors.runtime.turns import FEW
 from arcly_actors.script.followed import FollowedStreams
 from arcly_actors.script.plain import message_fields
 from arcly_actors.script.record import Head, Record, told_by_digest
 from arcly_actors.script.taped import TapedStream
 from arcly_actors.script.taped_datagrams import DatagramPeers, DatagramTap, Peer, Recorded
 from arcly_actors.script.taped_dials import TapedDials
+from arcly_actors.script.taped_order import InputOrder
 from arcly_actors.script.taped_sessions import SessionTap
 from arcly_actors.transport.addresses import Address
 from arcly_actors.transport.datagram_link import DatagramLink
@@ -121,9 +121,8 @@ class Tape:
         self._numbers: dict[str, itertools.count[int]] = {}
         self._waiting: deque[tuple[Record, Recorded | None, int | None]] = deque()
         self._undecided = 0
-        self._turns = _turns_of(system, live) if live is not None else None
-        self._turn = -FEW  # in which the last input came that is on the tape
-        self._came_at = 0  # and when
+        self._order = InputOrder(system, live, self._put_time) if live is not None else None
+        self._turn = -FEW  # in which the last input came of those that were handed on
         self._latest = 0
         self._opening: Recorded | None = None  # whose making is under way, and so whose entropy is drawn
         self._by_protocol: dict[int, Recorded] = {}
@@ -139,7 +138,7 @@ class Tape:
             lambda recorded: self._settle(recorded, wanted=False),
         )
         self.dials = TapedDials(self, self._name, peer_name, self._by_peer)
-        herald = self._turns.came if self._turns is not None else None
+        herald = self._order.came if self._order is not None else None
         self._streams = FollowedStreams(self, bus, self._next_name, payload=frames, herald=herald)
         self._viewers: dict[tuple[StreamKey, int], str] = {}
         self._seat: abc.DisposableBase | None = None
@@ -158,8 +157,8 @@ class Tape:
     def start(self, drawn: Iterable[bytes | float]) -> None:
         """Begin; `drawn` is the entropy of the engine's start. Times count from when the head was made, if it was."""
         self.running = True
-        if self._turns is not None:
-            self._turns.shown += (self._time_shown,)
+        if self._order is not None:
+            self._order.start()
         self._started = self._started or self._now()
         for value in drawn:
             self.drew(value)
@@ -185,10 +184,8 @@ class Tape:
         self.put(None, "end", {"reason": reason} if reason else {})
         self.running = False
         self._system.seams.tapes = tuple(each for each in self._system.seams.tapes if each is not self)
-        if self._turns is not None:
-            self._turns.shown = tuple(tell for tell in self._turns.shown if tell != self._time_shown)
-        if isinstance(self._system.timers, Timers) and not self._system.seams.tapes:
-            self._system.timers.turns = None
+        if self._order is not None:
+            self._order.stop()
         for socket, tap in self._taps:
             socket.taps = tuple(each for each in socket.taps if each is not tap)
         if self._seat is not None:
@@ -329,29 +326,19 @@ class Tape:
         """Input, with what says in which order with others, and with timers, it came. In a replay it is there already,
         but who begins, and what is by frames.
         """
-        if self._turns is None:
+        if self._order is None:
             if source is None or kind == "open":
                 self.put(source, kind, fields, data, at)
             return
-        self._put_input(source, kind, fields, data, at, self._turns.came())
-
-    def _time_shown(self, at: int, turn: int) -> None:
-        """To a late timer: that of an input (see `Turns`), which a replay has to know of if it is none of this tape's."""
-        if at > self._came_at:
-            self._put_input(None, "time", {}, None, at, turn)
-
-    def _put_input(
-        self, source: Recorded | None, kind: str, fields: dict[str, Any], data: bytes | None, at: int | None, turn: int
-    ) -> None:
-        came_at = self._now() if at is None else at
-        if source is None or source.wanted:
-            self._came_at = came_at
-        timers = self._system.timers
-        if isinstance(timers, Timers):
-            late = timers.late(came_at)
-            if late:
-                fields["late"] = late
+        turn = self._order.came()
+        on_tape = source is None or bool(source.wanted)
+        self._order.note(fields, self._now() if at is None else at, turn, on_tape=on_tape)
         self.put(source, kind, fields, data, at, turn)
+
+    def _put_time(self, fields: dict[str, Any], at: int, turn: int) -> None:
+        if "rang" in fields:
+            fields["rang"] -= self._started
+        self.put(None, "time", fields, None, at, turn)
 
     def put(
         self,
@@ -466,15 +453,6 @@ class Tape:
             self._streams.follow(event.key, by_frames=not recorded and self._programs)
         elif isinstance(event, PublishHeld | PublishEnded):
             self._streams.unfollow(event.key)
-
-
-def _turns_of(system: System, clock: Steppable) -> Turns:
-    """The same for all tapes of an engine: its timers heed them."""
-    timers = system.timers
-    if not isinstance(timers, Timers):
-        return Turns(system.loop, clock)
-    timers.turns = timers.turns or Turns(system.loop, clock)
-    return timers.turns
 
 
 def _innermost(protocol: asyncio.Protocol) -> asyncio.Protocol:
