@@ -8,10 +8,14 @@ if TYPE_CHECKING:
     from arcly_actors.engine import Engine
 
 
+_OVER_TCP = ("rtmp", "rtmps", "rtsp", "rtsps", "http")
+"""The others' ports are UDP's, and may have the same numbers."""
+
+
 def endpoint_at(engine: "Engine", at: Place) -> str:
     """The name of the endpoint that listens there, also while the engine starts; ``tcp`` when none does."""
-    for name, addresses in engine.addresses.items():
-        if any(address.port == at[1] for address in addresses):
+    bound, listeners = engine.addresses, engine.topology.endpoints.listeners()
+    for name in _OVER_TCP:
+        if any(address.port == at[1] for address in bound.get(name, ())):
             return name
-    listeners = engine.topology.endpoints.listeners()
-    return next((name for name, address in listeners.items() if address.port == at[1]), "tcp")
+    return next((name for name in _OVER_TCP if name in listeners and listeners[name].port == at[1]), "tcp")
