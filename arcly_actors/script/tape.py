@@ -338,7 +338,7 @@ class Tape:
     def _put_time(self, fields: dict[str, Any], at: int, turn: int) -> None:
         if "rang" in fields:
             fields["rang"] -= self._started
-        self.put(None, "time", fields, None, at, turn)
+        self.put(None, "time", fields, None, max(at, self._latest), turn)  # what a thread brought may have been later
 
     def put(
         self,
