@@ -3,10 +3,12 @@
 import itertools
 import logging
 import multiprocessing
+import os
 import re
 import signal
+import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sized
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,7 +38,17 @@ def simulate(
     faults: Annotated[float, typer.Option(min=0, max=600, help="Faults per virtual minute, on average.")] = 12,
     out: Annotated[Path, typer.Option("--output", "-o", help="Where scripts of seeds that fail are written.")] = Path(),
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Go on after a seed that fails.")] = False,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Seeds at a time, each in a process.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            max=256,
+            help="Seeds at a time, each in a process; as many as cores.",
+            show_default=False,
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell every step of a seed.")] = False,
 ) -> None:
     """Drive random publishers and viewers through random faults in virtual time, and check invariants after every step.
@@ -51,7 +63,9 @@ def simulate(
     ns, plan = duration(length), Plan(viewers, faults)
     console, clock = output(), SystemClock()
     began, passed, count, failed = clock.monotonic_ns(), 0, 0, 0
-    with closing(_results(_numbers(seed, seeds), ns, plan, jobs)) as results:
+    numbers = _numbers(seed, seeds)
+    jobs = jobs or min(os.cpu_count() or 1, len(numbers) if isinstance(numbers, Sized) else sys.maxsize)
+    with closing(_results(numbers, ns, plan, jobs)) as results:
         try:
             for result, took in results:
                 console.print(Text(_line(result, took), style="red" if result.violation else ""))

@@ -1,5 +1,6 @@
 """Streams as files that go on for as long as they do: ``GET /{application}/{name}.flv``, and ``.ts``."""
 
+import asyncio
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -57,11 +58,6 @@ TS = HttpFormat(
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
-    """Ask for a seat: answered when there is one, or with the `Refused`."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Serve:
     """The head is sent: here is the connection."""
 
@@ -74,7 +70,9 @@ class _Gone:
 
 
 class HttpStreamSession(LoopActor):
-    """One viewer."""
+    """One viewer. `seated` settles when there is a seat, or with the `Refused`; its route may look when the session is
+    over.
+    """
 
     def __init__(
         self,
@@ -83,6 +81,7 @@ class HttpStreamSession(LoopActor):
         key: StreamKey,
         peer: str,
         form: HttpFormat,
+        seated: LoopFuture[None],
         *,
         chunked: bool,
         renditions: Renditions | None = None,
@@ -96,7 +95,7 @@ class HttpStreamSession(LoopActor):
         self._bus = bus
         self._view: View | None = None
         self._subscriber: Ref | None = None
-        self._seated: LoopFuture[None] = LoopFuture()
+        self._seated = seated
         self._wire: Wire | None = None
 
     def on_start(self) -> None:
@@ -117,11 +116,8 @@ class HttpStreamSession(LoopActor):
             self._view.stop()
         if self._wire is not None:
             self._wire.end()
-
-    @receives(_Open)
-    def open(self, _: _Open) -> LoopFuture[None]:
-        """See `_Open`."""
-        return self._seated
+        if not self._seated.settled:
+            self._seated.fail(Refused(Refusal.FAILED, "internal error"))
 
     @receives(Seated)
     def seated(self, seated: Seated) -> None:
@@ -220,12 +216,16 @@ class HttpStreamRoutes:
         """The stream: 200 once there is a seat, else the status of the refusal."""
         peer = peer_of(request)
         chunked = request.version >= (1, 1)
+        opening = _Opening()
         try:
             key = StreamKey.parse(request.match_info["key"])
-            session = await self._start(key, peer, chunked=chunked)
-            await session.ask(_Open(), block=False)
+            session = await self._start(key, peer, opening, chunked=chunked)
+            await opening.seated
         except Refused as refused:
             return refusal(refused)
+        except asyncio.CancelledError:  # the client has gone, and whatever it waited for need not come
+            opening.give_up()
+            raise
         head_only = request.method == hdrs.METH_HEAD
         headers: dict[str, str] = {hdrs.CONTENT_TYPE: self._form.content_type, hdrs.CACHE_CONTROL: "no-store"}
         try:
@@ -239,14 +239,44 @@ class HttpStreamRoutes:
             notify(session, _Serve(wire))
         return response
 
-    async def _start(self, key: StreamKey, peer: str, *, chunked: bool) -> Ref:
+    async def _start(self, key: StreamKey, peer: str, opening: "_Opening", *, chunked: bool) -> Ref:
         def start() -> Ref:
-            return HttpStreamSession.start(
-                self._system, self._bus, key, peer, self._form, chunked=chunked, renditions=self._renditions
+            session = HttpStreamSession.start(
+                self._system,
+                self._bus,
+                key,
+                peer,
+                self._form,
+                opening.seated,
+                chunked=chunked,
+                renditions=self._renditions,
             )
+            opening.began(session)
+            return session
 
         name = f"{self._form.protocol}-{next(self._numbers)} {peer}"
         session: Ref = await self._supervisor().ask(
             StartChild(ChildSpec(name, start, restart=Restart.TEMPORARY)), block=False
         )
         return session
+
+
+class _Opening:
+    """A session from its route's point of view, until there is a seat."""
+
+    def __init__(self) -> None:
+        self.seated: LoopFuture[None] = LoopFuture()
+        self._session: Ref | None = None
+        self._gone = False
+
+    def began(self, session: Ref) -> None:
+        """It has been started."""
+        self._session = session
+        if self._gone:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Nobody waits for it; it may not have begun."""
+        self._gone = True
+        if self._session is not None:
+            self._session.stop(block=False)

@@ -126,7 +126,9 @@ class Connection(LoopActor):
         if self._verdict is not None:
             return
         queue = self._queue
-        queue.expect()  # what follows from the bytes is done below: a turn of the loop costs a tenth of all of it
+        if queue.ready:  # `RunQueue.expect`, without a call for each frame
+            queue.drain()
+        queue.scheduled = True  # what follows from the bytes is done below: a turn of the loop costs a tenth of all of it
         try:
             self._engine.receive(data, self._now())
             self._drain()

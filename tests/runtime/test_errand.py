@@ -84,7 +84,7 @@ async def test_what_takes_time_goes_on_as_a_task(system: System) -> None:
     async def slowly(client: Client) -> int:
         first = await client.adder.ask(1, block=False)
         drains = asyncio.current_task()
-        await asyncio.sleep(5)
+        await pass_time(5 * NS_PER_S)
         log.append(asyncio.current_task() is not drains)
         async with asyncio.timeout(1):  # which only a task may have
             return int(await client.adder.ask(first, block=False))
@@ -142,7 +142,7 @@ async def test_it_ends_with_its_actor(system: System) -> None:
             return int(await client.adder.ask("later", block=False))
         finally:
             log.append("cleared up")
-            await asyncio.sleep(1)
+            await pass_time(NS_PER_S)
             log.append("later, too")
 
     client = Client.start(system, Adder.start(system), leave_word, log)
