@@ -112,6 +112,10 @@ SRT_KEY_REFRESH = 1 << 24
 SRT_KEY_ANNOUNCE = 1 << 12
 """Packets before that at which the next key is announced, and after it the old one forgotten: libsrt's kmpreannounce."""
 
+SRT_KEY_MOST = 1 << 30
+"""Packets under one key after which the next is used though the peer has not confirmed it: numbers come again after 2^31,
+and with them the same key stream."""
+
 SRT_SEND_DROP = 1 * NS_PER_S
 """The least age at which a sender drops what was not acknowledged (libsrt: 1 s, or the peer's latency if longer)."""
 

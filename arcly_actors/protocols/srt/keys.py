@@ -169,9 +169,10 @@ class Keys:
             self.announce = None
 
     def _turn(self) -> None:
-        """Announce the next key, then use it (section 6.1.6)."""
+        """Announce the next key, then use it (section 6.1.6), but not before the peer has it: it could not decrypt."""
         other = EVEN + ODD - self.using
-        if self._sent >= self._refresh and self._next_made:
+        has_it = self.announce is None or self._sent >= limits.SRT_KEY_MOST
+        if self._sent >= self._refresh and self._next_made and has_it:
             self.using, self._sent, self._next_made = other, 0, False
         elif not self._next_made and self._sent >= self._refresh - self._ahead:
             key = self._seed.take(self.size)

@@ -1,6 +1,7 @@
 """Two engines across a seeded bad network, in virtual time: what live mode promises."""
 
 from functools import partial
+from itertools import pairwise
 
 import pytest
 
@@ -106,6 +107,23 @@ def test_encrypted_streams_go_both_ways_and_keys_are_refreshed(size: int) -> Non
         assert {packet[4] >> 3 & 3 for packet in data} == {1, 2}  # both keys were in use
         assert not {packet[16:] for packet in data} & set(clear)
         assert side.engine.statistics(network.now).pktRcvUndecrypt == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_key_that_the_peer_has_not_confirmed_is_not_used(seed: int) -> None:
+    """Frames leave as trains: the next key was announced behind packets that were under it already."""
+    terms = Terms(passphrase="correct horse battery", key_size=16, refresh=90, announce=4, latency=500 * NS_PER_MS)
+    weather = Weather(loss=0.1, delay=20, jitter=15)
+    network = Network(Call("publish:live/cam", terms), admit=lambda _: terms, up=weather, down=weather, seed=seed)
+    network.run(2000)
+    payloads = [number.to_bytes(4) * 329 for number in range(900)]
+    for number, payload in enumerate(payloads):
+        network.at(2000 + number // 30 * 100, partial(network.send, network.caller, payload))
+    network.run(8000)
+    assert network.callee.engine.statistics(network.now).pktRcvUndecrypt == 0
+    assert network.callee.payloads == payloads
+    turns = [packet[4] >> 3 & 3 for packet in network.caller.sent if packet[0] < 0x80]
+    assert sum(one != other for one, other in pairwise(turns)) > 5
 
 
 def test_a_silent_peer_is_over_after_five_seconds() -> None:
