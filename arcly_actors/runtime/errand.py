@@ -32,7 +32,7 @@ class Errand:
         hand_over: Callable[["Errand", Coroutine[Any, Any, Any]], object],
     ) -> None:
         self._coroutine = coroutine
-        self._resume = resume
+        self._resume = partial(resume, self)
         self._done = done
         self._failed = failed
         self._hand_over = hand_over
@@ -47,6 +47,8 @@ class Errand:
 
     def cancel(self) -> None:
         """Its actor has ended: what it does on its way out is done now, or as a task if that takes time."""
+        if self._awaited is not None:
+            self._awaited.source.forget(self._resume)
         with suppress(asyncio.CancelledError, Exception):
             awaited = self._coroutine.throw(asyncio.CancelledError())
             self._hand_over(self, _rest(self._coroutine, awaited))
@@ -62,7 +64,7 @@ class Errand:
             if isinstance(awaited, Arrival):
                 awaited._asyncio_future_blocking = False  # noqa: SLF001 - asyncio's own word for: a task has seen it
                 self._awaited = awaited
-                awaited.source.on_settled(partial(self._resume, self))
+                awaited.source.on_settled(self._resume)
             else:
                 self._hand_over(self, _rest(self._coroutine, awaited))
 

@@ -106,6 +106,12 @@ class LoopFuture(pykka.Future[T]):
                 return
         call()
 
+    def forget(self, call: Callable[[], None]) -> None:
+        """Do not run it after all."""
+        with _LOCK:
+            if call in self._waiters:
+                self._waiters.remove(call)
+
     def map(self, func: Callable[[T], M]) -> "LoopFuture[M]":
         """See `pykka.Future.map`."""
         return _derived(super().map(func), self)
@@ -166,9 +172,7 @@ class LoopFuture(pykka.Future[T]):
         try:
             yield from arrived
         finally:
-            with _LOCK:
-                if wake in self._waiters:  # the awaiting task was cancelled
-                    self._waiters.remove(wake)
+            self.forget(wake)  # the awaiting task was cancelled
 
 
 def _derived(future: pykka.Future[Any], *sources: pykka.Future[Any]) -> LoopFuture[Any]:

@@ -1,6 +1,7 @@
 """What an actor asks others within the drain, and where such an errand becomes a task."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -169,6 +170,8 @@ async def test_a_reply_that_comes_after_the_end_is_nothing(system: System) -> No
     system.run_queue.drain()
     actor = adder._actor_weakref()
     assert actor is not None
+    gc.collect()
+    assert client._actor_weakref() is None, "it is not kept by what may never be answered"
     actor.owed[0].set(7)
     system.run_queue.drain()
     assert log == ["set out"]
