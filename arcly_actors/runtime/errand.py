@@ -32,30 +32,23 @@ class Errand:
         hand_over: Callable[["Errand", Coroutine[Any, Any, Any]], object],
     ) -> None:
         self._coroutine = coroutine
-        self._resume = partial(resume, self)
+        self._resume = resume
         self._done = done
         self._failed = failed
         self._hand_over = hand_over
         self._awaited: Arrival | None = None
+
+    def __call__(self) -> None:
+        """The reply is there; on whichever thread settled it."""
+        self._resume(self)
 
     def go_on(self) -> None:
         """The next step: to the next reply that is not there yet, or to the end."""
         awaited = self._awaited
         if awaited is not None and not awaited.done():  # settled in another thread, whose word to the loop is under way
             awaited.set_result(None)
-        self._step(partial(self._coroutine.send, None))
-
-    def cancel(self) -> None:
-        """Its actor has ended: what it does on its way out is done now, or as a task if that takes time."""
-        if self._awaited is not None:
-            self._awaited.source.forget(self._resume)
-        with suppress(asyncio.CancelledError, Exception):
-            awaited = self._coroutine.throw(asyncio.CancelledError())
-            self._hand_over(self, _rest(self._coroutine, awaited))
-
-    def _step(self, step: Callable[[], Any]) -> None:
         try:
-            awaited = step()
+            awaited = self._coroutine.send(None)
         except StopIteration as stop:
             self._done(self, stop.value)
         except BaseException as error:  # noqa: BLE001 - the actor's failure, whatever it is
@@ -64,9 +57,17 @@ class Errand:
             if isinstance(awaited, Arrival):
                 awaited._asyncio_future_blocking = False  # noqa: SLF001 - asyncio's own word for: a task has seen it
                 self._awaited = awaited
-                awaited.source.on_settled(self._resume)
+                awaited.source.on_settled(self)
             else:
                 self._hand_over(self, _rest(self._coroutine, awaited))
+
+    def cancel(self) -> None:
+        """Its actor has ended: what it does on its way out is done now, or as a task if that takes time."""
+        if self._awaited is not None:
+            self._awaited.source.forget(self)
+        with suppress(asyncio.CancelledError, Exception):
+            awaited = self._coroutine.throw(asyncio.CancelledError())
+            self._hand_over(self, _rest(self._coroutine, awaited))
 
 
 async def _rest(coroutine: Coroutine[Any, Any, Any], awaited: Any) -> Any:
