@@ -45,7 +45,7 @@ def simulate(
             "-j",
             min=1,
             max=256,
-            help="Seeds at a time, each in a process; as many as cores.",
+            help="Seeds at a time, each in a process; without it as many as there are cores.",
             show_default=False,
         ),
     ] = None,

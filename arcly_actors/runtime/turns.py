@@ -71,7 +71,7 @@ class Turns:
         """Something has come in. The number of this turn: compared with that of another input it says how many are
         between them, or more than a few."""
         self._settled = False
-        self._tell()
+        self.rung()
         self._number += self._since
         if self._since or self._counting is None:  # else it came at the time of what came before, as it will in a replay
             self._clock.stand(self)
@@ -100,7 +100,7 @@ class Turns:
             for witness in self.witnesses:
                 witness.shown(self._now, self._number)
         else:
-            self._tell()  # before anything has a later time
+            self.rung()  # before anything has a later time
         if self._settled:
             self._number += _APART
         self._clock.stand(self, max(due, self._now))
@@ -113,10 +113,7 @@ class Turns:
             self._rung = self._now, due
 
     def rung(self) -> None:
-        """See `rings`."""
-        self._tell()
-
-    def _tell(self) -> None:
+        """Tapes are to know how far it has come; see `rings`."""
         rung, self._rung = self._rung, None
         if rung is not None:
             at, until = rung

@@ -176,7 +176,7 @@ class Stage:
         """What was due is seen to now, whatever else there is to do."""
         if "rang" not in record.fields:
             return
-        until = self._script.head.monotonic_ns + record.fields["rang"]
+        until = self._script.head.monotonic_ns + record.at - record.fields["rang"]
         queue = self._engine.built.system.run_queue
         while (due := self._loop.due(until)) is not None:
             queue.expect()

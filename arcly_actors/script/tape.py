@@ -336,9 +336,10 @@ class Tape:
         self.put(source, kind, fields, data, at, turn)
 
     def _put_time(self, fields: dict[str, Any], at: int, turn: int) -> None:
+        at = max(at, self._latest)  # what a thread brought may have been later
         if "rang" in fields:
-            fields["rang"] -= self._started
-        self.put(None, "time", fields, None, max(at, self._latest), turn)  # what a thread brought may have been later
+            fields["rang"] = at - fields["rang"]
+        self.put(None, "time", fields, None, at, turn)
 
     def put(
         self,

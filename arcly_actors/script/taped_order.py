@@ -13,7 +13,7 @@ from arcly_actors.runtime.timers import Timers
 from arcly_actors.runtime.turns import FEW, Turns
 
 PutTime = Callable[[dict[str, Any], int, int], None]
-"""Put down a ``time``: its fields, when (monotonic ns) and in which turn."""
+"""Put down a ``time``: its fields, with `rang` as a time, when (monotonic ns) and in which turn."""
 
 
 class InputOrder:

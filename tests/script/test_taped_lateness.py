@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from arcly_actors.clock import NS_PER_MS, NS_PER_S, SeededEntropy, SteppedClock,
 from arcly_actors.engine import Engine
 from arcly_actors.runtime.virtual_loop import VirtualLoop
 from arcly_actors.script import Record, Script, read_file
+from arcly_actors.script.edit import cut
 from arcly_actors.script.endpoints import endpoint_at
 from arcly_actors.script.network import ScriptedNetwork
 from arcly_actors.script.replay import replay, topology_of
@@ -155,6 +156,20 @@ def test_it_was_busy() -> None:
     records = recorded_busily("publisher-reconnect", 1).records
     assert any(record.get("late") and "turns" in record.fields for record in records)
     assert any(record.kind == "time" and "rang" in record.fields for record in records)
+
+
+def times(records: Iterable[Record]) -> list[tuple[int, str]]:
+    """When which frame came; on which timeline depends on the publishers before."""
+    return [(record.at, record.fields["hash"]) for record in records if record.kind == "frame"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_cut_from_it_rings_when_it_did(seed: int) -> None:
+    script = recorded_busily("publisher-reconnect", seed)
+    *_, second = (record.at for record in script.records if record.kind == "open" and record.who.startswith("rtmp"))
+    part = cut(script, start=second)
+    assert any("rang" in record.fields for record in part.records)
+    assert times(replay(part).records) == times(part.records)
 
 
 def test_a_tcp_port_with_the_number_of_a_udp_port_is_another_endpoint() -> None:
