@@ -7,22 +7,18 @@ time. An input that comes before a timer which is due already is `late` by as mu
 """
 
 import asyncio
-import heapq
-import itertools
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVarTuple
 
 from arcly_actors.clock import NS_PER_MS, NS_PER_S, SteppedClock
 from arcly_actors.runtime.run_queue import RunQueue
+from arcly_actors.runtime.timer_heap import TimerHeap
 from arcly_actors.runtime.turns import FEW, Turns
 
 _Arguments = TypeVarTuple("_Arguments")
 
 _ROUNDED = NS_PER_MS // 2
 """So much more is waited for: uvloop rounds to the nearest ms, and who wakes up too early has to do so twice."""
-
-_MANY = 100
-"""So many cancelled timers may stay in the heap whatever else is in it."""
 
 
 class Later(Protocol):
@@ -43,9 +39,8 @@ class Timers:
         self._clock = clock
         self._now = clock.monotonic_ns
         self._queue = queue
-        self._order = itertools.count()
-        self._heap: list[tuple[int, int, asyncio.TimerHandle]] = []
-        self._cancelled = 0
+        self._heap: TimerHeap[asyncio.TimerHandle] = TimerHeap()
+        self._timer_handle_cancelled = self._heap.cancelled  # asyncio's word from a timer that somebody cancels
         self._armed: asyncio.Handle | None = None
         self._armed_for = 0
         self._put_off = 0
@@ -59,8 +54,7 @@ class Timers:
         when = self._now() / NS_PER_S + delay
         due = round(when * NS_PER_S)
         timer = asyncio.TimerHandle(when, callback, args, self)  # type: ignore[arg-type] # what of a loop it needs is below
-        timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio's own word for: in the heap
-        heapq.heappush(self._heap, (due, next(self._order), timer))
+        self._heap.push(due, timer)
         if self._armed is None or due < self._armed_for:
             self._arm(due)
         return timer
@@ -68,8 +62,7 @@ class Timers:
     def late(self, at: int) -> int:
         """For how long the first timer that has not fired was due at that time (ns); 0 when none was."""
         heap = self._heap
-        while heap and heap[0][2].cancelled():
-            self._take()
+        heap.skip_cancelled()
         # One that was set, for at once, by what has fired at that very time is none of those that came before it.
         return max(0, at - max(heap[0][0], self._fired + 1) + 1) if heap else 0
 
@@ -78,8 +71,9 @@ class Timers:
         if self._armed is not None:
             self._armed.cancel()
             self._armed = None
-        heap, self._heap = self._heap, []
-        for _, _, timer in heap:
+        timers = [timer for _, _, timer in self._heap]
+        self._heap.clear()
+        for timer in timers:
             timer.cancel()
 
     def _arm(self, due: int) -> None:
@@ -115,7 +109,7 @@ class Timers:
         while heap and heap[0][0] <= now:
             due = heap[0][0]
             if heap[0][2].cancelled():
-                self._take()
+                heap.take()
                 continue
             turns.rang(due)
             self._queue.expect()
@@ -131,17 +125,11 @@ class Timers:
         self._fired = until
         due: list[asyncio.TimerHandle] = []
         while heap and heap[0][0] <= until:
-            due.append(self._take())
+            due.append(heap.take())
         for timer in due:
             if not timer.cancelled():
                 timer._run()  # noqa: SLF001 - what a loop does
                 timer.cancel()  # it holds its owner no more, who may hold it
-
-    def _take(self) -> asyncio.TimerHandle:
-        timer = heapq.heappop(self._heap)[2]
-        timer._scheduled = False  # type: ignore[attr-defined]  # noqa: SLF001 - see `call_later`
-        self._cancelled -= timer.cancelled()
-        return timer
 
     # --- what a timer asks of its loop ---
 
@@ -152,12 +140,3 @@ class Timers:
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """See `asyncio.AbstractEventLoop`."""
         self._loop.call_exception_handler(context)
-
-    def _timer_handle_cancelled(self, timer: asyncio.TimerHandle) -> None:
-        if not (self._heap and timer._scheduled):  # type: ignore[attr-defined]  # noqa: SLF001 - see `call_later`
-            return
-        self._cancelled += 1
-        if self._cancelled > _MANY and 2 * self._cancelled > len(self._heap):
-            self._heap[:] = [entry for entry in self._heap if not (entry[2].cancelled() or entry[2] is timer)]
-            heapq.heapify(self._heap)
-            self._cancelled = 0

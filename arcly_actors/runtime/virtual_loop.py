@@ -5,8 +5,6 @@ threads or signals: whatever asks for one is told so.
 """
 
 import asyncio
-import heapq
-import itertools
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
@@ -14,6 +12,7 @@ from typing import Any, NoReturn, TypeVarTuple
 
 from arcly_actors.clock import NS_PER_S, VirtualClock
 from arcly_actors.limits import VIRTUAL_ITERATIONS, VIRTUAL_SPAN
+from arcly_actors.runtime.timer_heap import TimerHeap
 
 
 class VirtualDeadlock(RuntimeError):
@@ -56,7 +55,7 @@ class _Timer(asyncio.TimerHandle):
         self._loop, self._callback, self._args = loop, callback, args
         self._cancelled = False
         self._repr = self._source_traceback = None
-        self._when, self._scheduled = when, True
+        self._when = when
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -72,11 +71,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self, clock: VirtualClock, *, iterations: int = VIRTUAL_ITERATIONS) -> None:
         super().__init__()
         self._clock = clock
-        self._order = itertools.count()
         self._end = clock.monotonic_ns() + VIRTUAL_SPAN
         self._left = iterations
-        self._timers: list[tuple[int, int, _Timer]] = []
-        self._cancelled = 0
+        self._timers: TimerHeap[_Timer] = TimerHeap()
+        self._timer_handle_cancelled = self._timers.cancelled  # asyncio's word from a timer that somebody cancels
         self.waits = False
         self._idle: Callable[[], object] | None = None
         self._ready: deque[_Call | _Timer]
@@ -96,7 +94,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         due, now = round(when * NS_PER_S), self._clock.monotonic_ns()
         if due <= now and when > now / NS_PER_S:  # a part of a ns ahead: who waits for `when` would wait for ever
             due = now + 1
-        heapq.heappush(self._timers, (due, next(self._order), timer))
+        self._timers.push(due, timer)
         return timer
 
     def call_later(
@@ -126,8 +124,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def due(self, until: int) -> int | None:
         """The first time (monotonic ns), until then, at which a timer is due."""
         timers = self._timers
-        while timers and timers[0][2].cancelled():
-            self._take_first()
+        timers.skip_cancelled()
         return timers[0][0] if timers and timers[0][0] <= until else None
 
     def fire(self, due: int) -> None:
@@ -178,18 +175,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.waits = at_work or bool(timers and timers[0][0] <= now)
 
     def _take_first(self) -> None:
-        timer = heapq.heappop(self._timers)[2]
-        timer._scheduled = False  # noqa: SLF001 - asyncio's own word for: in the heap
-        if timer._cancelled:  # noqa: SLF001 - see `_run_once`
-            self._cancelled -= 1
-        else:
+        timer = self._timers.take()
+        if not timer.cancelled():
             self._ready.append(timer)
 
     def _jump(self) -> None:
         """Nothing is ready: let the time pass until something is."""
         timers = self._timers
-        while timers and timers[0][2].cancelled():
-            self._take_first()
+        timers.skip_cancelled()
         if not timers:
             raise VirtualDeadlock("nothing is scheduled and the scenario is not done: it awaits what will never come")
         due = timers[0][0]
@@ -198,22 +191,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
             raise VirtualRunaway("the scenario did not end within its bound of virtual time")
         self._clock.advance(max(0, due - self._clock.monotonic_ns()))
 
-    def _timer_handle_cancelled(self, timer: asyncio.TimerHandle) -> None:
-        """Asyncio's word from a timer that somebody cancels. When they are many they are taken out."""
-        if not timer._scheduled:  # type: ignore[attr-defined]  # noqa: SLF001 - see `_take_first`
-            return
-        self._cancelled += 1
-        if self._cancelled > _MANY and 2 * self._cancelled > len(self._timers):
-            self._timers[:] = [entry for entry in self._timers if not (entry[2].cancelled() or entry[2] is timer)]
-            heapq.heapify(self._timers)
-            self._cancelled = 0
-
     def _write_to_self(self) -> None:
         """Nothing sleeps, nothing needs waking."""
 
-
-_MANY = 100
-"""So many cancelled timers may stay in the heap whatever else is in it."""
 
 _SOCKETS = ("add_reader", "add_writer", "create_connection", "create_datagram_endpoint", "create_server", "sock_connect")
 _THREADS = ("run_in_executor",)
